@@ -1,1 +1,11 @@
-pub fn x(){}
+//! verigrad: a GPU training engine on wgpu compute shaders, in which every kernel is checked, on
+//! your own device, against a reference.
+//!
+//! The modules are floors: each uses only its own floor and lower ones. ARCHITECTURE.md tells the
+//! life of a training step.
+
+pub mod compile;
+pub mod error;
+pub mod graph;
+pub mod ops;
+pub mod tensor;

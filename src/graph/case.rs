@@ -1,0 +1,100 @@
+//! Cases: the shapes and values on which an op is tested, benchmarked and checked by `doctor`.
+
+use std::sync::Arc;
+
+use super::Op;
+use crate::tensor::TensorType;
+
+/// How a test input is filled, from a seed that the name of the case gives.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fill {
+    /// Normal numbers, mean 0, standard deviation 1.
+    Normal,
+    /// Uniform numbers in a range.
+    Uniform(f32, f32),
+    /// Distinct numbers in random order, spaced by at least 0.05, so that a finite difference
+    /// never changes which of them is largest; none is within 0.02 of zero.
+    Distinct,
+    /// Normal numbers, about one in ten replaced by NaN or an infinity.
+    NonFinite,
+    /// Labels below the bound.
+    Labels(u32),
+    /// Labels below the bound, about one in four replaced by the ignored label.
+    LabelsOrIgnored(u32),
+    /// Rows that are non-negative and sum to one.
+    Probabilities,
+    /// Random bytes.
+    Bytes,
+    /// The given floats.
+    Floats(Vec<f32>),
+    /// The given integers.
+    Integers(Vec<u32>),
+    /// The numbers 0, 1, 2, ... in random order.
+    Permutation,
+}
+
+/// One input of a [`Case`].
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestInput {
+    /// Type.
+    pub ty: TensorType,
+    /// Values.
+    pub fill: Fill,
+}
+
+/// One case of an op.
+#[derive(Debug, Clone)]
+pub struct Case {
+    /// Name, unique within the op.
+    pub name: String,
+    /// The op with its attributes.
+    pub op: Arc<dyn Op>,
+    /// Inputs.
+    pub inputs: Vec<TestInput>,
+    /// Whether the gradient is checked against finite differences: not for cases that are too
+    /// large, or hold non-finite values.
+    pub gradient: bool,
+    /// Whether this is a case to benchmark: a shape that real models have.
+    pub bench: bool,
+}
+
+impl Case {
+    /// A case whose gradient is checked.
+    pub fn new(name: impl Into<String>, op: impl Op) -> Self {
+        Self {
+            name: name.into(),
+            op: Arc::new(op),
+            inputs: Vec::new(),
+            gradient: true,
+            bench: false,
+        }
+    }
+
+    /// Adds a float input of normal numbers.
+    #[must_use]
+    pub fn normal(self, dims: impl Into<crate::tensor::Shape>) -> Self {
+        self.input(TensorType::f32(dims), Fill::Normal)
+    }
+
+    /// Adds an input.
+    #[must_use]
+    pub fn input(mut self, ty: TensorType, fill: Fill) -> Self {
+        self.inputs.push(TestInput { ty, fill });
+        self
+    }
+
+    /// Leaves the gradient unchecked: the op has none, or the case is too large.
+    #[must_use]
+    pub fn forward_only(mut self) -> Self {
+        self.gradient = false;
+        self
+    }
+
+    /// Marks a shape that real models have: benchmarked, and left out of gradient checks.
+    #[must_use]
+    pub fn bench(mut self) -> Self {
+        self.bench = true;
+        self.gradient = false;
+        self
+    }
+}

@@ -1,0 +1,116 @@
+//! Element-wise tails that kernels of matmul and convolution can apply to their results.
+
+use serde::{Deserialize, Serialize};
+
+/// An activation function.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Activation {
+    /// `x`
+    #[default]
+    Identity,
+    /// `max(x, 0)`
+    Relu,
+    /// `x` where positive, else `0.01 x`
+    LeakyRelu,
+    /// `0.5 x (1 + erf(x / sqrt 2))` in its tanh form (Hendrycks and Gimpel, 2016)
+    Gelu,
+    /// `1 / (1 + exp(-x))`
+    Sigmoid,
+    /// hyperbolic tangent
+    Tanh,
+    /// `x * sigmoid(x)`
+    Silu,
+}
+
+impl Activation {
+    /// Every activation function.
+    pub const ALL: [Self; 7] = [
+        Self::Identity,
+        Self::Relu,
+        Self::LeakyRelu,
+        Self::Gelu,
+        Self::Sigmoid,
+        Self::Tanh,
+        Self::Silu,
+    ];
+
+    /// Number of the function in `shaders/common/activation.wgsl`.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::Identity => 0,
+            Self::Relu => 1,
+            Self::LeakyRelu => 2,
+            Self::Gelu => 3,
+            Self::Sigmoid => 4,
+            Self::Tanh => 5,
+            Self::Silu => 6,
+        }
+    }
+
+    /// Whether the derivative can be computed from the output alone. Then the input need not be
+    /// kept for the backward pass, and the function can be fused into the op before it.
+    pub const fn derivative_from_output(self) -> bool {
+        !matches!(self, Self::Gelu | Self::Silu)
+    }
+
+    /// The function.
+    pub fn apply(self, x: f64) -> f64 {
+        match self {
+            Self::Identity => x,
+            Self::Relu => {
+                // NaN must stay NaN, which f64::max would hide.
+                if x < 0.0 { 0.0 } else { x }
+            }
+            Self::LeakyRelu => {
+                if x < 0.0 {
+                    0.01 * x
+                } else {
+                    x
+                }
+            }
+            Self::Gelu => 0.5 * x * (1.0 + (GELU_A * (x + GELU_B * x * x * x)).tanh()),
+            Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
+            Self::Tanh => x.tanh(),
+            Self::Silu => x / (1.0 + (-x).exp()),
+        }
+    }
+
+    /// The derivative at `x`, where `y` is the function's value there.
+    pub fn derivative(self, x: f64, y: f64) -> f64 {
+        match self {
+            Self::Identity => 1.0,
+            Self::Relu => f64::from(u8::from(y > 0.0)),
+            Self::LeakyRelu => {
+                if y > 0.0 {
+                    1.0
+                } else {
+                    0.01
+                }
+            }
+            Self::Gelu => {
+                let t = (GELU_A * (x + GELU_B * x * x * x)).tanh();
+                0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * GELU_A * (1.0 + 3.0 * GELU_B * x * x)
+            }
+            Self::Sigmoid => y * (1.0 - y),
+            Self::Tanh => 1.0 - y * y,
+            Self::Silu => {
+                let s = 1.0 / (1.0 + (-x).exp());
+                s * (1.0 + x * (1.0 - s))
+            }
+        }
+    }
+}
+
+/// `sqrt(2 / pi)`.
+const GELU_A: f64 = 0.797_884_560_802_865_4;
+const GELU_B: f64 = 0.044_715;
+
+/// A tail that can be fused into the op that makes its input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Epilogue {
+    /// Adds a vector over the last dimension; it becomes a further input of the fused op.
+    Bias,
+    /// Applies a function to each element.
+    Activation(Activation),
+}

@@ -1,0 +1,143 @@
+//! Operands of reference code: slices of host memory with their types.
+
+use crate::tensor::{Real, TensorType};
+
+/// Elements of an input.
+#[derive(Debug, Clone, Copy)]
+pub enum HostInput<'a, T> {
+    /// A float tensor.
+    Float(&'a [T]),
+    /// An unsigned integer tensor.
+    U32(&'a [u32]),
+    /// A byte tensor.
+    U8(&'a [u8]),
+}
+
+/// Elements of an output.
+#[derive(Debug)]
+pub enum HostOutput<'a, T> {
+    /// A float tensor.
+    Float(&'a mut [T]),
+    /// An unsigned integer tensor.
+    U32(&'a mut [u32]),
+}
+
+/// The operands of one execution of reference code.
+///
+/// Inputs and outputs are separate fields, so that outputs can be written while inputs are read.
+/// An input that an output takes the place of (see [`super::Op::aliases`]) is not among the
+/// inputs' data: its slice is empty, and the output holds its content on entry.
+#[derive(Debug)]
+pub struct HostIo<'a, T> {
+    /// Operands that are read.
+    pub inputs: Inputs<'a, T>,
+    /// Operands that are written.
+    pub outputs: Outputs<'a, T>,
+}
+
+/// Operands that are read. The accessors take a position that the op's own `infer` has checked.
+#[derive(Debug, Clone)]
+pub struct Inputs<'a, T> {
+    data: Vec<HostInput<'a, T>>,
+    types: Vec<&'a TensorType>,
+}
+
+/// Operands that are written.
+#[derive(Debug)]
+pub struct Outputs<'a, T> {
+    data: Vec<HostOutput<'a, T>>,
+    types: Vec<&'a TensorType>,
+}
+
+impl<'a, T: Real> HostIo<'a, T> {
+    /// Binds operands to their types.
+    pub fn new(
+        inputs: Vec<(HostInput<'a, T>, &'a TensorType)>,
+        outputs: Vec<(HostOutput<'a, T>, &'a TensorType)>,
+    ) -> Self {
+        let (input_data, input_types) = inputs.into_iter().unzip();
+        let (output_data, output_types) = outputs.into_iter().unzip();
+        Self {
+            inputs: Inputs { data: input_data, types: input_types },
+            outputs: Outputs { data: output_data, types: output_types },
+        }
+    }
+}
+
+impl<'a, T: Real> Inputs<'a, T> {
+    /// Number of inputs.
+    pub fn count(&self) -> usize {
+        self.data.len()
+    }
+
+    /// Type of input `i`.
+    pub fn ty(&self, i: usize) -> &'a TensorType {
+        self.types[i]
+    }
+
+    /// Dimensions of input `i` as an array; `infer` has checked the rank.
+    pub fn dims<const N: usize>(&self, i: usize) -> [usize; N] {
+        <[usize; N]>::try_from(self.types[i].dims()).expect("infer has checked the rank")
+    }
+
+    /// Elements of the float input `i`.
+    pub fn float(&self, i: usize) -> &'a [T] {
+        match self.data[i] {
+            HostInput::Float(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// Elements of the unsigned integer input `i`.
+    pub fn u32(&self, i: usize) -> &'a [u32] {
+        match self.data[i] {
+            HostInput::U32(values) => values,
+            _ => &[],
+        }
+    }
+
+    /// Elements of the byte input `i`.
+    pub fn u8(&self, i: usize) -> &'a [u8] {
+        match self.data[i] {
+            HostInput::U8(values) => values,
+            _ => &[],
+        }
+    }
+}
+
+impl<T: Real> Outputs<'_, T> {
+    /// Type of output `o`.
+    pub fn ty(&self, o: usize) -> &TensorType {
+        self.types[o]
+    }
+
+    /// Dimensions of output `o` as an array; `infer` has made them.
+    pub fn dims<const N: usize>(&self, o: usize) -> [usize; N] {
+        <[usize; N]>::try_from(self.types[o].dims()).expect("infer has made the rank")
+    }
+
+    /// Elements of the float output `o`.
+    pub fn float(&mut self, o: usize) -> &mut [T] {
+        match &mut self.data[o] {
+            HostOutput::Float(values) => values,
+            HostOutput::U32(_) => &mut [],
+        }
+    }
+
+    /// Elements of the unsigned integer output `o`.
+    pub fn u32(&mut self, o: usize) -> &mut [u32] {
+        match &mut self.data[o] {
+            HostOutput::U32(values) => values,
+            HostOutput::Float(_) => &mut [],
+        }
+    }
+
+    /// Elements of all outputs, which must be floats, to be written together.
+    pub fn floats<const N: usize>(&mut self) -> [&mut [T]; N] {
+        let mut slices = self.data.iter_mut().map(|data| match data {
+            HostOutput::Float(values) => &mut **values,
+            HostOutput::U32(_) => &mut [],
+        });
+        std::array::from_fn(|_| slices.next().unwrap_or(&mut []))
+    }
+}

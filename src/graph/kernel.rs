@@ -1,0 +1,208 @@
+//! How one node runs on a GPU: plain data, no device types.
+
+use serde::{Deserialize, Serialize};
+
+/// What a device offers to kernels: features and limits that decide between variants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Caps {
+    /// Most invocations in a workgroup.
+    pub max_invocations: u32,
+    /// Bytes of workgroup memory.
+    pub max_workgroup_storage: u32,
+    /// Most storage buffers of one kernel.
+    pub max_storage_buffers: u32,
+    /// Most workgroups in each dimension of a dispatch.
+    pub max_workgroups: u32,
+    /// Largest storage binding, in bytes.
+    pub max_binding_bytes: u64,
+    /// Largest buffer, in bytes.
+    pub max_buffer_bytes: u64,
+    /// Alignment of binding offsets, in bytes.
+    pub offset_alignment: u32,
+    /// Fixed subgroup size, where the device has subgroup operations and one size only.
+    pub subgroup_size: Option<u32>,
+    /// Whether kernels may use `f16`.
+    pub f16: bool,
+}
+
+impl Caps {
+    /// WebGPU's default limits: every device has at least these.
+    pub const fn webgpu_default() -> Self {
+        Self {
+            max_invocations: 256,
+            max_workgroup_storage: 16_384,
+            max_storage_buffers: 8,
+            max_workgroups: 65_535,
+            max_binding_bytes: 128 << 20,
+            max_buffer_bytes: 256 << 20,
+            offset_alignment: 256,
+            subgroup_size: None,
+            f16: false,
+        }
+    }
+}
+
+/// An operand of a node, seen from its kernels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Operand {
+    /// Input, by position.
+    Input(usize),
+    /// Output, by position.
+    Output(usize),
+    /// Scratch buffer of the lowering, by position.
+    Scratch(usize),
+}
+
+/// A storage binding of a kernel; its position in the list is its `@binding` number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Binding {
+    /// What is bound.
+    pub operand: Operand,
+    /// Whether the kernel writes it: `read_write` in WGSL, else `read`.
+    pub writes: bool,
+}
+
+/// One dispatch: WGSL text, bindings and workgroup counts.
+///
+/// The text is a generated prelude of `const` and `alias` lines, followed by plain WGSL files.
+/// Shapes are constants of the prelude: kernels are specialised for them, and two nodes of equal
+/// shapes share a pipeline, since its key is the hash of the text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kernel {
+    /// Stem of the WGSL file.
+    pub name: String,
+    /// The whole text; its entry point is `main`.
+    pub source: String,
+    /// Storage bindings of group 0, in order.
+    pub bindings: Vec<Binding>,
+    /// Workgroups in x, y and z.
+    pub workgroups: [u32; 3],
+}
+
+impl Kernel {
+    /// Starts a kernel called `name`, the stem of its WGSL file.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            source: String::new(),
+            bindings: Vec::new(),
+            workgroups: [1, 1, 1],
+        }
+    }
+
+    /// Adds `const NAME: u32` to the prelude.
+    ///
+    /// # Panics
+    /// When the value needs more than 32 bits: `infer` and the limits exclude it.
+    #[must_use]
+    pub fn constant(mut self, name: &str, value: usize) -> Self {
+        let value = u32::try_from(value).expect("shapes are checked to fit 32 bits");
+        self.source.push_str(&format!("const {name}: u32 = {value}u;\n"));
+        self
+    }
+
+    /// Adds `const NAME: f32` to the prelude, exactly.
+    #[must_use]
+    pub fn constant_f32(mut self, name: &str, value: f32) -> Self {
+        // The debug form of f32 is the shortest text that reads back as the same value.
+        self.source.push_str(&format!("const {name}: f32 = f32({value:?});\n"));
+        self
+    }
+
+    /// Adds `alias NAME = TYPE` to the prelude.
+    #[must_use]
+    pub fn alias(mut self, name: &str, wgsl_type: &str) -> Self {
+        self.source.push_str(&format!("alias {name} = {wgsl_type};\n"));
+        self
+    }
+
+    /// Appends a WGSL file, or a generated part of one.
+    #[must_use]
+    pub fn file(mut self, text: &str) -> Self {
+        self.source.push_str(text);
+        if !text.ends_with('\n') {
+            self.source.push('\n');
+        }
+        self
+    }
+
+    /// Binds an operand that the kernel reads.
+    #[must_use]
+    pub fn read(mut self, operand: Operand) -> Self {
+        self.bindings.push(Binding { operand, writes: false });
+        self
+    }
+
+    /// Binds an operand that the kernel writes, and may read.
+    #[must_use]
+    pub fn write(mut self, operand: Operand) -> Self {
+        self.bindings.push(Binding { operand, writes: true });
+        self
+    }
+
+    /// Sets the workgroup counts.
+    #[must_use]
+    pub fn workgroups(mut self, workgroups: [u32; 3]) -> Self {
+        self.workgroups = workgroups;
+        self
+    }
+
+    /// Sets up a kernel whose invocations each take one flat index below `invocations`.
+    ///
+    /// Adds the constants `WORKGROUP_SIZE`, `INVOCATIONS` and `GRID_X` and the file
+    /// `shaders/common/flat_index.wgsl`, whose `flat_index` undoes the folding of the grid into
+    /// two dimensions; the kernel must guard with `INVOCATIONS`.
+    #[must_use]
+    pub fn flat(self, invocations: usize, workgroup_size: u32, caps: &Caps) -> Self {
+        let count = invocations.div_ceil(workgroup_size as usize);
+        let workgroups = grid(count, caps);
+        self.constant("WORKGROUP_SIZE", workgroup_size as usize)
+            .constant("INVOCATIONS", invocations)
+            .constant("GRID_X", workgroups[0] as usize)
+            .file(include_str!("../../shaders/common/flat_index.wgsl"))
+            .workgroups(workgroups)
+    }
+}
+
+/// Folds a number of workgroups into at most `caps.max_workgroups` per dimension. The grid can
+/// hold a few workgroups more than asked for, so kernels must guard their index.
+pub fn grid(count: usize, caps: &Caps) -> [u32; 3] {
+    let limit = caps.max_workgroups as usize;
+    let x = count.clamp(1, limit);
+    let y = count.div_ceil(x).clamp(1, limit);
+    let z = count.div_ceil(x * y).max(1);
+    [x, y, z].map(|n| u32::try_from(n).unwrap_or(u32::MAX))
+}
+
+/// One way to run a node: its kernels in order, and the scratch memory they share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lowering {
+    /// Name of the variant, unique within the op.
+    pub variant: String,
+    /// Sizes of the scratch buffers, in bytes.
+    pub scratch: Vec<usize>,
+    /// Dispatches, in order.
+    pub kernels: Vec<Kernel>,
+}
+
+impl Lowering {
+    /// A variant of one kernel without scratch memory.
+    pub fn single(variant: &str, kernel: Kernel) -> Self {
+        Self { variant: variant.to_owned(), scratch: Vec::new(), kernels: vec![kernel] }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grids_fold_below_the_limit_and_cover_the_count() {
+        let caps = Caps::webgpu_default();
+        assert_eq!(grid(65_535, &caps), [65_535, 1, 1]);
+        let [x, y, z] = grid(200_000, &caps);
+        assert!(x <= 65_535 && y <= 65_535 && z == 1);
+        assert!(x as usize * y as usize >= 200_000);
+        assert_eq!(grid(0, &caps), [1, 1, 1]);
+    }
+}

@@ -1,0 +1,18 @@
+//! Floor 1: the vocabulary. A [`Graph`] of [`Value`]s, the [`Op`] trait, and [`Lowering`]: how an
+//! op runs on a GPU, as plain data.
+
+mod case;
+mod epilogue;
+mod host_io;
+mod kernel;
+mod network;
+mod op;
+mod vjp;
+
+pub use case::{Case, Fill, TestInput};
+pub use epilogue::{Activation, Epilogue};
+pub use host_io::{HostInput, HostIo, HostOutput, Inputs, Outputs};
+pub use kernel::{Binding, Caps, Kernel, Lowering, Operand, grid};
+pub use network::{Graph, Node, NodeId, Origin, Value};
+pub use op::{Cost, Op, Signature, Structure};
+pub use vjp::Vjp;

@@ -1,0 +1,113 @@
+//! The seam of the whole engine: what one operation must tell about itself.
+
+use std::fmt::Debug;
+
+use super::{Caps, Epilogue, HostIo, Lowering, Vjp};
+use crate::error::ShapeError;
+use crate::tensor::{TensorType, Tolerance};
+use std::sync::Arc;
+
+/// Types of an op's operands, once its shapes are known.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Signature {
+    /// Types of the inputs, in order.
+    pub inputs: Vec<TensorType>,
+    /// Types of the outputs, in order.
+    pub outputs: Vec<TensorType>,
+}
+
+/// Work of one execution of an op.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Floating-point operations; a fused multiply-add counts as two.
+    pub flop: u64,
+    /// Bytes that must at least be read and written: each operand once.
+    pub bytes: u64,
+}
+
+impl Cost {
+    /// `flop` operations over the operands of `sig`, each of which is moved once.
+    pub fn of(sig: &Signature, flop: usize) -> Self {
+        let bytes: usize = sig.inputs.iter().chain(&sig.outputs).map(TensorType::bytes).sum();
+        Self { flop: flop as u64, bytes: bytes as u64 }
+    }
+}
+
+/// Whether an op computes, or only says where data lie.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Structure {
+    /// Runs kernels.
+    Compute,
+    /// The output is a range of the input's buffer, starting at `offset` elements.
+    View {
+        /// First element of the range.
+        offset: usize,
+    },
+    /// Each input is placed at its offset (in elements) in the output's buffer.
+    Pack {
+        /// First element of each input.
+        offsets: Vec<usize>,
+    },
+}
+
+/// A graph node's behaviour: one implementation per op.
+///
+/// Adding an op takes one type with this trait, its WGSL file and a line in
+/// [`crate::ops::REGISTRY`]. Tests, gradient checks, `doctor`, benchmarks and `inspect` iterate
+/// over the registry.
+pub trait Op: Debug + Send + Sync + 'static {
+    /// Registry name: the stem of the Rust file or the WGSL file.
+    fn name(&self) -> &'static str;
+
+    /// Attributes as JSON: the struct's serde form, from which the registry rebuilds the op.
+    fn attributes(&self) -> serde_json::Value;
+
+    /// Types of the outputs for given inputs.
+    ///
+    /// # Errors
+    /// When the op cannot take these inputs; the message says what it expects.
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
+
+    /// The specification: plain loops with f64 sums, that share no code with the lowerings.
+    fn reference(&self, io: &mut HostIo<'_, f32>);
+
+    /// The same loops over f64 tensors, for gradient checks.
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>);
+
+    /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
+    /// only say where data lie.
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+
+    /// Gradients of the inputs, written as ops.
+    ///
+    /// # Errors
+    /// When the op has no gradient; the message names it.
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError>;
+
+    /// In-place outputs as pairs `(output, input)`: the output takes the input's place in memory,
+    /// and holds the input's content when the op starts.
+    fn aliases(&self) -> &'static [(usize, usize)] {
+        &[]
+    }
+
+    /// Whether the op computes, or only says where data lie.
+    fn structure(&self) -> Structure {
+        Structure::Compute
+    }
+
+    /// How far a lowering may lie from the reference.
+    fn tolerance(&self, sig: &Signature) -> Tolerance;
+
+    /// Work of one execution: drives roofline and memory tables.
+    fn cost(&self, sig: &Signature) -> Cost;
+
+    /// The same op with a further epilogue, where its kernels can take one.
+    fn fuse(&self, _epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        None
+    }
+
+    /// What this op is as an epilogue of the op that makes its first input.
+    fn as_epilogue(&self) -> Option<Epilogue> {
+        None
+    }
+}

@@ -1,0 +1,264 @@
+//! Activation functions and their gradients, element by element.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::operands::{operands, same_type};
+use super::registry::{OpEntry, attributes};
+use crate::error::ShapeError;
+use crate::graph::{
+    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature,
+    Value, Vjp,
+};
+use crate::tensor::{Real, TensorType, Tolerance};
+
+pub(super) const ENTRIES: &[OpEntry] = &[
+    OpEntry::new::<Activate>("activate", activate_cases),
+    OpEntry::new::<ActivateGrad>("activate_grad", grad_cases),
+];
+
+/// Elements that one task of the reference code handles.
+const CHUNK: usize = 16_384;
+
+/// `y = f(x)`, element by element. Input and output: any shape.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Activate {
+    /// The function.
+    pub function: Activation,
+}
+
+/// `dx = dy f'(x)`. Inputs: `value`, `dy`, of one shape; `value` is `f(x)` where the derivative
+/// can be computed from it ([`Activation::derivative_from_output`]), else `x`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivateGrad {
+    /// The function.
+    pub function: Activation,
+}
+
+impl Activation {
+    /// Allowed error in ulps: WebGPU grants `exp` `3 + 2|x|` ulps and `tanh` as much as its
+    /// definition through `exp`; software devices were seen at 64.
+    pub(super) fn ulps(self) -> f64 {
+        match self {
+            Self::Identity | Self::Relu => 1.0,
+            Self::LeakyRelu => 2.0,
+            Self::Gelu | Self::Sigmoid | Self::Tanh | Self::Silu => 64.0,
+        }
+    }
+
+    /// Allowed absolute error in ulps of one: `tanh` near zero is computed by cancellation.
+    pub(super) fn absolute_ulps(self) -> f64 {
+        match self {
+            Self::Gelu | Self::Tanh | Self::Silu => 16.0,
+            _ => 0.0,
+        }
+    }
+}
+
+impl ActivateGrad {
+    /// In the gradient rule of an op that ends in `function`: the gradient before the function.
+    /// The op must have one output, and a function whose derivative its output gives.
+    pub(super) fn of_output(
+        v: &mut Vjp<'_>,
+        function: Activation,
+        dy: Value,
+    ) -> Result<Value, ShapeError> {
+        if function == Activation::Identity {
+            return Ok(dy);
+        }
+        if !function.derivative_from_output() {
+            return Err(ShapeError::new(
+                "activate_grad",
+                format!("the derivative of {function:?} needs the input, which fusion has removed"),
+            ));
+        }
+        let y = v.y(0);
+        v.push(Self { function }, &[y, dy])
+    }
+}
+
+fn elementwise(
+    op: &str,
+    kernel: Kernel,
+    function: Activation,
+    elements: usize,
+    caps: &Caps,
+) -> Vec<Lowering> {
+    let kernel = kernel
+        .constant("ACTIVATION", function.code() as usize)
+        .flat(elements, 64, caps)
+        .file(include_str!("../../shaders/common/activation.wgsl"))
+        .file(match op {
+            "activate" => include_str!("../../shaders/activate.wgsl"),
+            _ => include_str!("../../shaders/activate_grad.wgsl"),
+        });
+    vec![Lowering::single("one_per_thread", kernel)]
+}
+
+impl Activate {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        io.outputs.float(0).par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
+            for (y, x) in y.iter_mut().zip(x) {
+                *y = T::from_f64(self.function.apply(x.to_f64()));
+            }
+        });
+    }
+}
+
+impl Op for Activate {
+    fn name(&self) -> &'static str {
+        "activate"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands("activate", inputs)?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let kernel = Kernel::new("activate").read(Operand::Input(0)).write(Operand::Output(0));
+        elementwise("activate", kernel, self.function, sig.outputs[0].elements(), caps)
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let value = if self.function.derivative_from_output() { v.y(0) } else { v.x(0) };
+        let dx = v.push(ActivateGrad { function: self.function }, &[value, dy])?;
+        v.set(0, dx);
+        Ok(())
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        Tolerance::ulps(self.function.ulps()).plus_absolute_ulps(self.function.absolute_ulps())
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.outputs[0].elements())
+    }
+
+    fn as_epilogue(&self) -> Option<Epilogue> {
+        // A function whose derivative needs its input cannot hide it inside another op.
+        self.function.derivative_from_output().then_some(Epilogue::Activation(self.function))
+    }
+}
+
+impl ActivateGrad {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
+        let dx = io.outputs.float(0).par_chunks_mut(CHUNK);
+        dx.zip(value.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK)).for_each(|((dx, value), dy)| {
+            for ((dx, value), dy) in dx.iter_mut().zip(value).zip(dy) {
+                let value = value.to_f64();
+                *dx = T::from_f64(dy.to_f64() * self.function.derivative(value, value));
+            }
+        });
+    }
+}
+
+impl Op for ActivateGrad {
+    fn name(&self) -> &'static str {
+        "activate_grad"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [value, dy] = operands("activate_grad", inputs)?;
+        same_type("activate_grad", ("value", value), ("dy", dy))?;
+        Ok(vec![dy.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let kernel = Kernel::new("activate_grad")
+            .read(Operand::Input(0))
+            .read(Operand::Input(1))
+            .write(Operand::Output(0));
+        elementwise("activate_grad", kernel, self.function, sig.outputs[0].elements(), caps)
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("activate_grad")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        Tolerance::ulps(self.function.ulps() + 2.0)
+            .plus_absolute_ulps(4.0 * self.function.absolute_ulps())
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, 2 * sig.outputs[0].elements())
+    }
+}
+
+fn function_name(function: Activation) -> String {
+    attributes(&function).as_str().unwrap_or_default().to_owned()
+}
+
+fn activate_cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = Activation::ALL
+        .into_iter()
+        .map(|function| {
+            let case = Case::new(function_name(function), Activate { function });
+            // Away from the kink of relu, where a finite difference means nothing.
+            case.input(TensorType::f32([3, 67]), Fill::Distinct)
+        })
+        .collect();
+    let relu = Activate { function: Activation::Relu };
+    cases.push(Case::new("one_element", relu.clone()).normal([1]));
+    cases.push(Case::new("many_workgroups", relu.clone()).normal([65_536 * 64 + 3]).forward_only());
+    let extremes = vec![-1e30, -100.0, -20.0, -0.0, 0.0, 20.0, 80.0, 100.0, 1e30];
+    for function in [Activation::Sigmoid, Activation::Tanh, Activation::Relu] {
+        cases.push(
+            Case::new(format!("extremes_{}", function_name(function)), Activate { function })
+                .input(TensorType::f32([9]), Fill::Floats(extremes.clone()))
+                .forward_only(),
+        );
+    }
+    cases.push(Case::new("bench_128x26x26x32", relu).normal([128, 26, 26, 32]).bench());
+    cases
+}
+
+fn grad_cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = Activation::ALL
+        .into_iter()
+        .map(|function| {
+            Case::new(function_name(function), ActivateGrad { function })
+                .input(TensorType::f32([3, 67]), Fill::Uniform(-1.0, 1.0))
+                .normal([3, 67])
+                .forward_only()
+        })
+        .collect();
+    let relu = ActivateGrad { function: Activation::Relu };
+    cases.push(
+        Case::new("bench_128x26x26x32", relu)
+            .normal([128, 26, 26, 32])
+            .normal([128, 26, 26, 32])
+            .bench(),
+    );
+    cases
+}

@@ -1,0 +1,259 @@
+//! Sum, difference, product and quotient of two tensors, the second one broadcast.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::operands::{of_dtype, operands};
+use super::registry::{OpEntry, attributes};
+use super::{SumColumns, SumRows, View};
+use crate::error::ShapeError;
+use crate::graph::{
+    Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
+};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Binary>("binary", cases)];
+
+/// The function of [`Binary`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BinaryFunction {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Subtract,
+    /// `a * b`
+    Multiply,
+    /// `a / b`
+    Divide,
+}
+
+/// `y = f(a, b)`, element by element.
+///
+/// Inputs: `a` of any shape; `b` of the same shape, or `[columns]` (repeated for every row), or
+/// `[rows, 1]` (repeated along the last dimension), or one element. Output: the shape of `a`.
+/// The bias of a layer is an addition of `[columns]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Binary {
+    /// The function.
+    pub function: BinaryFunction,
+    /// Whether `b` is `[columns]`: a bias, that a matmul or convolution can take as its epilogue.
+    #[serde(default)]
+    pub per_column: bool,
+}
+
+/// How `b` is repeated: its element for element `i` of `a` is `(i / divide) % modulo`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Broadcast {
+    divide: usize,
+    modulo: usize,
+}
+
+impl Binary {
+    /// `a + b`, both of one shape, or `b` of one element.
+    pub const ADD: Self = Self { function: BinaryFunction::Add, per_column: false };
+    /// `a * b`, both of one shape, or `b` of one element or `[rows, 1]`.
+    pub const MULTIPLY: Self = Self { function: BinaryFunction::Multiply, per_column: false };
+    /// `a + b` with `b` `[columns]`.
+    pub const BIAS: Self = Self { function: BinaryFunction::Add, per_column: true };
+
+    fn broadcast(&self, a: &TensorType, b: &TensorType) -> Result<Broadcast, ShapeError> {
+        of_dtype("binary", ("a", a), DType::F32)?;
+        of_dtype("binary", ("b", b), DType::F32)?;
+        let (rows, columns) = a.rows_columns();
+        let elements = a.elements().max(1);
+        if self.per_column && b.dims() == [columns] {
+            return Ok(Broadcast { divide: 1, modulo: columns.max(1) });
+        }
+        if !self.per_column && a.shape == b.shape {
+            return Ok(Broadcast { divide: 1, modulo: elements });
+        }
+        if !self.per_column && b.elements() == 1 {
+            return Ok(Broadcast { divide: elements, modulo: 1 });
+        }
+        if !self.per_column && b.dims() == [rows, 1] {
+            return Ok(Broadcast { divide: columns.max(1), modulo: rows.max(1) });
+        }
+        let expected = if self.per_column {
+            format!("[{columns}]")
+        } else {
+            format!("{}, [{rows}, 1] or one element", a.shape)
+        };
+        Err(ShapeError::new(
+            "binary",
+            format!("b must have shape {expected} to go with a {}, it has {}", a.shape, b.shape),
+        ))
+    }
+
+    fn combine(&self, a: f64, b: f64) -> f64 {
+        match self.function {
+            BinaryFunction::Add => a + b,
+            BinaryFunction::Subtract => a - b,
+            BinaryFunction::Multiply => a * b,
+            BinaryFunction::Divide => a / b,
+        }
+    }
+
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (a, b) = (io.inputs.float(0), io.inputs.float(1));
+        let broadcast =
+            self.broadcast(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
+        io.outputs.float(0).par_iter_mut().with_min_len(8192).enumerate().for_each(|(i, y)| {
+            let b_i = b[(i / broadcast.divide) % broadcast.modulo];
+            *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
+        });
+    }
+
+    /// Sums a gradient of the shape of `a` down to the shape of `b`.
+    fn reduce_to_b(&self, v: &mut Vjp<'_>, gradient: Value) -> Result<Value, ShapeError> {
+        let (a, b) = (v.ty(v.x(0)), v.ty(v.x(1)));
+        if self.per_column {
+            return v.push(SumRows {}, &[gradient]);
+        }
+        if a.shape == b.shape {
+            return Ok(gradient);
+        }
+        let (rows, columns) = a.rows_columns();
+        let sum = if b.elements() == 1 {
+            let flat = v.push(View::reshape([1, rows * columns]), &[gradient])?;
+            v.push(SumColumns {}, &[flat])?
+        } else {
+            v.push(SumColumns {}, &[gradient])?
+        };
+        v.push(View::reshape(b.shape), &[sum])
+    }
+}
+
+impl Op for Binary {
+    fn name(&self) -> &'static str {
+        "binary"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [a, b] = operands("binary", inputs)?;
+        self.broadcast(a, b)?;
+        Ok(vec![a.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let Ok(broadcast) = self.broadcast(&sig.inputs[0], &sig.inputs[1]) else {
+            return Vec::new();
+        };
+        let function = match self.function {
+            BinaryFunction::Add => 0,
+            BinaryFunction::Subtract => 1,
+            BinaryFunction::Multiply => 2,
+            BinaryFunction::Divide => 3,
+        };
+        let kernel = Kernel::new("binary")
+            .constant("FUNCTION", function)
+            .constant("B_DIVIDE", broadcast.divide)
+            .constant("B_MODULO", broadcast.modulo)
+            .flat(sig.outputs[0].elements(), 64, caps)
+            .file(include_str!("../../shaders/binary.wgsl"))
+            .read(Operand::Input(0))
+            .read(Operand::Input(1))
+            .write(Operand::Output(0));
+        vec![Lowering::single("one_per_thread", kernel)]
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let (a, b) = (v.x(0), v.x(1));
+        let with = |function| Self { function, per_column: self.per_column };
+        let plain = |function| Self { function, per_column: false };
+        if v.wants(0) {
+            let da = match self.function {
+                BinaryFunction::Add | BinaryFunction::Subtract => dy,
+                BinaryFunction::Multiply | BinaryFunction::Divide => {
+                    v.push(with(self.function), &[dy, b])?
+                }
+            };
+            v.set(0, da);
+        }
+        if v.wants(1) {
+            let full = match self.function {
+                BinaryFunction::Add => dy,
+                BinaryFunction::Multiply => v.push(Self::MULTIPLY, &[dy, a])?,
+                BinaryFunction::Subtract => {
+                    let zero = v.push(plain(BinaryFunction::Subtract), &[dy, dy])?;
+                    v.push(plain(BinaryFunction::Subtract), &[zero, dy])?
+                }
+                BinaryFunction::Divide => {
+                    // d(a / b)/db = -(a / b) / b = -y / b.
+                    let scaled = v.push(Self::MULTIPLY, &[dy, v.y(0)])?;
+                    let quotient = v.push(with(BinaryFunction::Divide), &[scaled, b])?;
+                    let zero = v.push(plain(BinaryFunction::Subtract), &[quotient, quotient])?;
+                    v.push(plain(BinaryFunction::Subtract), &[zero, quotient])?
+                }
+            };
+            let db = self.reduce_to_b(v, full)?;
+            v.set(1, db);
+        }
+        Ok(())
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // WebGPU grants division 2.5 ulp.
+        Tolerance::ulps(if self.function == BinaryFunction::Divide { 2.5 } else { 1.0 })
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.outputs[0].elements())
+    }
+
+    fn as_epilogue(&self) -> Option<Epilogue> {
+        (self.per_column && self.function == BinaryFunction::Add).then_some(Epilogue::Bias)
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    let away_from_zero = || Fill::Uniform(0.5, 2.0);
+    for function in [
+        BinaryFunction::Add,
+        BinaryFunction::Subtract,
+        BinaryFunction::Multiply,
+        BinaryFunction::Divide,
+    ] {
+        let name = attributes(&function).as_str().unwrap_or_default().to_owned();
+        for (kind, per_column, b) in [
+            ("same", false, vec![5, 13]),
+            ("columns", true, vec![13]),
+            ("rows", false, vec![5, 1]),
+            ("one", false, vec![1]),
+        ] {
+            cases.push(
+                Case::new(format!("{name}_{kind}"), Binary { function, per_column })
+                    .normal([5, 13])
+                    .input(TensorType::f32(b), away_from_zero()),
+            );
+        }
+    }
+    cases.push(
+        Case::new("add_non_finite", Binary::ADD)
+            .input(TensorType::f32([41]), Fill::NonFinite)
+            .normal([41])
+            .forward_only(),
+    );
+    cases.push(
+        Case::new("bench_bias_128x26x26x32", Binary::BIAS)
+            .normal([128, 26, 26, 32])
+            .normal([32])
+            .bench(),
+    );
+    cases
+}

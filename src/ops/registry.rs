@@ -1,0 +1,115 @@
+//! The registry: every op with its cases. Tests, `doctor`, benchmarks and `inspect` iterate over it.
+
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value as Json;
+
+use crate::graph::{Case, Op};
+
+/// An op as the registry knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct OpEntry {
+    /// Registry name.
+    pub name: &'static str,
+    /// Builds the op from its attributes.
+    pub from_attributes: fn(Json) -> Result<Arc<dyn Op>, serde_json::Error>,
+    /// Cases on which the op is tested and benchmarked.
+    pub cases: fn() -> Vec<Case>,
+}
+
+impl OpEntry {
+    /// An entry for the op type `O`.
+    pub const fn new<O: Op + DeserializeOwned>(
+        name: &'static str,
+        cases: fn() -> Vec<Case>,
+    ) -> Self {
+        Self { name, from_attributes: parse::<O>, cases }
+    }
+}
+
+fn parse<O: Op + DeserializeOwned>(attributes: Json) -> Result<Arc<dyn Op>, serde_json::Error> {
+    serde_json::from_value::<O>(attributes).map(|op| Arc::new(op) as Arc<dyn Op>)
+}
+
+/// Every op, in the order of the tables that are printed from it.
+pub static REGISTRY: &[&[OpEntry]] = &[
+    super::matmul::ENTRIES,
+    super::activation::ENTRIES,
+    super::binary::ENTRIES,
+    super::reduce::ENTRIES,
+    super::structural::ENTRIES,
+];
+
+/// All entries of the registry.
+pub fn entries() -> impl Iterator<Item = &'static OpEntry> {
+    REGISTRY.iter().copied().flatten()
+}
+
+/// The entry called `name`.
+pub fn find(name: &str) -> Option<&'static OpEntry> {
+    entries().find(|entry| entry.name == name)
+}
+
+/// The JSON form of an op's attributes.
+pub(super) fn attributes(op: &impl serde::Serialize) -> Json {
+    serde_json::to_value(op).expect("op attributes are plain numbers, names and lists")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::graph::Caps;
+
+    #[test]
+    fn names_are_unique_and_every_op_has_cases() {
+        let mut names = HashSet::new();
+        for entry in entries() {
+            assert!(names.insert(entry.name), "{} is registered twice", entry.name);
+            let cases = (entry.cases)();
+            assert!(!cases.is_empty(), "{} has no cases", entry.name);
+            let mut case_names = HashSet::new();
+            for case in cases {
+                assert!(case_names.insert(case.name.clone()), "{}: {}", entry.name, case.name);
+                assert_eq!(case.op.name(), entry.name, "{}", case.name);
+            }
+        }
+    }
+
+    #[test]
+    fn attributes_survive_a_round_trip() {
+        for entry in entries() {
+            for case in (entry.cases)() {
+                let json = case.op.attributes();
+                let again = (entry.from_attributes)(json.clone()).expect("its own attributes");
+                assert_eq!(again.attributes(), json, "{}: {}", entry.name, case.name);
+            }
+        }
+    }
+
+    /// Every kernel is valid WGSL and stays within WebGPU's default limits.
+    #[test]
+    fn lowerings_are_valid_under_default_limits() {
+        let caps = Caps::webgpu_default();
+        for entry in entries() {
+            for case in (entry.cases)() {
+                let inputs: Vec<_> = case.inputs.iter().map(|i| i.ty.clone()).collect();
+                let outputs = case.op.infer(&inputs).expect("cases have valid shapes");
+                let sig = crate::graph::Signature { inputs, outputs };
+                let mut variants = HashSet::new();
+                let lowerings = case.op.lower(&sig, &caps);
+                assert!(!lowerings.is_empty(), "{}: {}", entry.name, case.name);
+                for lowering in lowerings {
+                    assert!(variants.insert(lowering.variant.clone()), "{}", lowering.variant);
+                    for kernel in &lowering.kernels {
+                        if let Err(error) = crate::compile::check_kernel(kernel, &caps) {
+                            panic!("{} {} {}: {error}", entry.name, case.name, lowering.variant);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Comparison of a result with its reference, under a tolerance derived from the arithmetic.
+
+use std::fmt;
+
+/// Unit roundoff of f32.
+const UNIT_ROUNDOFF: f64 = 5.960_464_477_539_063e-8;
+
+/// How far a result may lie from its reference.
+///
+/// The error of a sum of `n` rounded products grows like `sqrt(n)` units of roundoff with
+/// overwhelming probability (Higham and Mary, "A New Approach to Probabilistic Rounding Error
+/// Analysis", 2019), scaled by the magnitude of the terms; functions such as `exp` add the ulps
+/// that their implementation is allowed. Nothing here is tuned by eye.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerance {
+    /// Number of terms that are summed into one output element.
+    pub reduction_len: usize,
+    /// Further error in units in the last place: one or two per rounded operation, more for
+    /// transcendental functions.
+    pub ulps: f64,
+    /// Error in units of roundoff of 1.0 that does not shrink with the result: for functions whose
+    /// argument is rounded before it cancels, such as `log` near one.
+    pub absolute_ulps: f64,
+}
+
+impl Tolerance {
+    /// Exact agreement, bit for bit.
+    pub const EXACT: Self = Self { reduction_len: 0, ulps: 0.0, absolute_ulps: 0.0 };
+
+    /// The tolerance of a sum of `n` products.
+    pub const fn sum_of(n: usize) -> Self {
+        Self { reduction_len: n, ulps: 4.0, absolute_ulps: 0.0 }
+    }
+
+    /// The tolerance of a few rounded operations without a sum.
+    pub const fn ulps(ulps: f64) -> Self {
+        Self { reduction_len: 1, ulps, absolute_ulps: 0.0 }
+    }
+
+    /// Adds ulps to this tolerance.
+    #[must_use]
+    pub const fn plus_ulps(mut self, ulps: f64) -> Self {
+        self.ulps += ulps;
+        self
+    }
+
+    /// Adds an absolute error, in units of roundoff of 1.0.
+    #[must_use]
+    pub const fn plus_absolute_ulps(mut self, ulps: f64) -> Self {
+        self.absolute_ulps += ulps;
+        self
+    }
+
+    /// The allowed absolute error of an element with reference value `expected`, in a tensor whose
+    /// terms have the magnitude `scale`.
+    pub fn allowed(&self, expected: f64, scale: f64) -> f64 {
+        // Lambda = 6 makes the bound fail with a probability below 1e-7 per element.
+        const LAMBDA: f64 = 6.0;
+        #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+        let n = self.reduction_len as f64;
+        let summing = if self.reduction_len > 1 { LAMBDA * n.sqrt() * scale } else { 0.0 };
+        UNIT_ROUNDOFF * (summing + 2.0 * self.ulps * expected.abs() + 2.0 * self.absolute_ulps)
+    }
+}
+
+/// The first element that disagrees with the reference.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mismatch {
+    /// Index in the flat tensor.
+    pub index: usize,
+    /// Reference value.
+    pub expected: f64,
+    /// Value found.
+    pub got: f64,
+    /// Absolute error that was allowed.
+    pub allowed: f64,
+    /// Number of elements that disagree.
+    pub count: usize,
+}
+
+impl fmt::Display for Mismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "element {} is {:e}, the reference says {:e} (allowed error {:.2e}; {} elements differ)",
+            self.index, self.got, self.expected, self.allowed, self.count
+        )
+    }
+}
+
+/// Compares `got` with `expected`, element by element.
+///
+/// A non-finite reference value demands a non-finite result: NaN and infinities are not told
+/// apart, since WGSL lets an implementation assume that neither occurs, but they must not turn
+/// into ordinary numbers.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn compare(expected: &[f64], got: &[f64], tolerance: Tolerance) -> Result<(), Mismatch> {
+    let scale = expected.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
+    let mut first: Option<Mismatch> = None;
+    for (index, (&expected, &got)) in expected.iter().zip(got).enumerate() {
+        let allowed = tolerance.allowed(expected, scale);
+        let agrees =
+            if expected.is_finite() { (expected - got).abs() <= allowed } else { !got.is_finite() };
+        if !agrees {
+            let found = first.get_or_insert(Mismatch { index, expected, got, allowed, count: 0 });
+            found.count += 1;
+        }
+    }
+    first.map_or(Ok(()), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_never_agrees_with_a_number() {
+        assert!(compare(&[1.0], &[f64::NAN], Tolerance::ulps(1e9)).is_err());
+        assert!(compare(&[f64::NAN], &[1.0], Tolerance::ulps(1e9)).is_err());
+        assert!(compare(&[f64::INFINITY], &[f64::NAN], Tolerance::EXACT).is_ok());
+    }
+
+    #[test]
+    fn exact_means_exact() {
+        assert!(compare(&[0.1], &[0.1], Tolerance::EXACT).is_ok());
+        assert!(compare(&[1.0], &[1.0 + 1e-9], Tolerance::EXACT).is_err());
+    }
+
+    #[test]
+    fn the_first_of_several_mismatches_is_named() {
+        let m = compare(&[1.0, 2.0, 3.0], &[1.0, 2.5, 3.5], Tolerance::sum_of(4))
+            .expect_err("two elements differ");
+        assert_eq!((m.index, m.count), (1, 2));
+    }
+}

@@ -1,0 +1,19 @@
+//! Floor 0: shapes, element types, host tensors, the counter-based RNG and comparison.
+//!
+//! ```
+//! use verigrad::tensor::TensorType;
+//! let images = TensorType::f32([128, 28, 28, 1]);
+//! assert_eq!(images.elements(), 100_352);
+//! assert_eq!(images.bytes(), 401_408);
+//! ```
+
+mod compare;
+mod host;
+mod real;
+pub mod rng;
+mod shape;
+
+pub use compare::{Mismatch, Tolerance, compare};
+pub use host::HostTensor;
+pub use real::Real;
+pub use shape::{DType, Shape, TensorType};

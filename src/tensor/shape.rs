@@ -1,0 +1,165 @@
+//! Element types, shapes and tensor types.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ShapeError;
+
+/// Element type of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DType {
+    /// 32-bit IEEE float.
+    F32,
+    /// 32-bit unsigned integer: labels, indices, counters.
+    U32,
+    /// Byte, packed four to a 32-bit word, little-endian: raw images. Read-only in kernels.
+    U8,
+}
+
+impl DType {
+    /// Bytes of one element.
+    pub const fn bytes(self) -> usize {
+        match self {
+            DType::F32 | DType::U32 => 4,
+            DType::U8 => 1,
+        }
+    }
+}
+
+impl fmt::Display for DType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            DType::F32 => "f32",
+            DType::U32 => "u32",
+            DType::U8 => "u8",
+        })
+    }
+}
+
+/// Dimensions of a tensor, outermost first, stored densely in row-major order.
+///
+/// Activations are `[n, h, w, c]` (channels innermost), convolution weights
+/// `[kh, kw, in_channels / groups, out_channels]`, dense weights `[in, out]`.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Shape(Vec<usize>);
+
+impl Shape {
+    /// The dimensions, outermost first.
+    pub fn dims(&self) -> &[usize] {
+        &self.0
+    }
+
+    /// Number of dimensions.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Number of elements; 1 for a shape without dimensions.
+    pub fn elements(&self) -> usize {
+        self.0.iter().product()
+    }
+}
+
+impl<D: Into<Vec<usize>>> From<D> for Shape {
+    fn from(dims: D) -> Self {
+        Self(dims.into())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.0)
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Element type and shape of a tensor.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TensorType {
+    /// Dimensions.
+    pub shape: Shape,
+    /// Element type.
+    pub dtype: DType,
+}
+
+impl TensorType {
+    /// A tensor type of any element type.
+    pub fn new(dtype: DType, shape: impl Into<Shape>) -> Self {
+        Self { shape: shape.into(), dtype }
+    }
+
+    /// A float tensor.
+    pub fn f32(shape: impl Into<Shape>) -> Self {
+        Self::new(DType::F32, shape)
+    }
+
+    /// An unsigned integer tensor.
+    pub fn u32(shape: impl Into<Shape>) -> Self {
+        Self::new(DType::U32, shape)
+    }
+
+    /// A byte tensor.
+    pub fn u8(shape: impl Into<Shape>) -> Self {
+        Self::new(DType::U8, shape)
+    }
+
+    /// The dimensions, outermost first.
+    pub fn dims(&self) -> &[usize] {
+        self.shape.dims()
+    }
+
+    /// Number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.elements()
+    }
+
+    /// Size in a buffer, in bytes, rounded up to whole 32-bit words.
+    pub fn bytes(&self) -> usize {
+        (self.elements() * self.dtype.bytes()).next_multiple_of(4)
+    }
+
+    /// Size in a buffer, in 32-bit words.
+    pub fn words(&self) -> usize {
+        self.bytes() / 4
+    }
+
+    /// The dimensions as an array of rank `N`.
+    ///
+    /// # Errors
+    /// Names operation, operand and the rank found.
+    pub fn ranked<const N: usize>(
+        &self,
+        op: &str,
+        operand: &str,
+    ) -> Result<[usize; N], ShapeError> {
+        <[usize; N]>::try_from(self.dims()).map_err(|_| {
+            ShapeError::new(
+                op,
+                format!("{operand} must have {N} dimensions, it has shape {}", self.shape),
+            )
+        })
+    }
+
+    /// Splits the shape into rows and columns: the last dimension and the product of the others.
+    /// A tensor without dimensions is one row of one column.
+    pub fn rows_columns(&self) -> (usize, usize) {
+        match self.dims().split_last() {
+            Some((&columns, outer)) => (outer.iter().product(), columns),
+            None => (1, 1),
+        }
+    }
+}
+
+impl fmt::Display for TensorType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, self.shape)
+    }
+}
