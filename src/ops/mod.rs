@@ -2,8 +2,10 @@
 
 mod activation;
 mod binary;
+mod lanes;
 mod matmul;
 mod operands;
+mod pool;
 mod reduce;
 mod registry;
 mod structural;
@@ -11,6 +13,10 @@ mod structural;
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
 pub use matmul::Matmul;
+pub use pool::{
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
+};
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
 pub use structural::{Pack, View};
