@@ -6,6 +6,8 @@
 
 pub mod compile;
 pub mod error;
+pub mod exec;
 pub mod graph;
 pub mod ops;
 pub mod tensor;
+pub mod verify;
