@@ -1,5 +1,5 @@
-// y[n, chunk, c] = sum over the rows r of the chunk of x[n, r, c] / DIVISOR: one stage of an average over
-// ROWS rows, which are the positions of an image, or the chunks of the stage before.
+// y[n, chunk, c] = sum over the rows r of the chunk of x[n, r, c] / DIVISOR: one stage of an average
+// over ROWS rows, which are the positions of an image, or the chunks of the stage before.
 // x: [N, ROWS, C]; y: [N, CHUNKS, C], C in groups of FLOATS; chunks have CHUNK_ROWS rows, the last
 // one may have fewer. One invocation sums the channels of one group over one chunk, in order.
 // Twin: GlobalAvgPool2d in src/ops/pool/global_average.rs.

@@ -2,6 +2,7 @@
 
 mod activation;
 mod binary;
+mod conv2d;
 mod lanes;
 mod matmul;
 mod operands;
@@ -12,6 +13,7 @@ mod structural;
 
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
+pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use matmul::Matmul;
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
