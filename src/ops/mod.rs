@@ -3,6 +3,7 @@
 mod activation;
 mod binary;
 mod conv2d;
+mod dropout;
 mod lanes;
 mod matmul;
 mod operands;
@@ -14,6 +15,7 @@ mod structural;
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+pub use dropout::Dropout;
 pub use matmul::Matmul;
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
