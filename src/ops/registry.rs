@@ -40,6 +40,10 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::binary::ENTRIES,
     super::reduce::ENTRIES,
     super::structural::ENTRIES,
+    super::gather::ENTRIES,
+    super::learning_rate::ENTRIES,
+    super::optimiser::ENTRIES,
+    super::state::ENTRIES,
 ];
 
 /// All entries of the registry.
