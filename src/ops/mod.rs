@@ -4,10 +4,12 @@ mod activation;
 mod binary;
 mod conv2d;
 mod gather;
+mod lanes;
 mod learning_rate;
 mod matmul;
 mod operands;
 mod optimiser;
+mod pool;
 mod reduce;
 mod registry;
 mod state;
@@ -19,7 +21,11 @@ pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use gather::GatherBatch;
 pub use learning_rate::{LearningRate, Schedule};
 pub use matmul::Matmul;
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
 pub use optimiser::Adam;
+pub use pool::{
+};
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
 pub use state::{Accumulate, Advance, Fill, Record};
