@@ -1,15 +1,24 @@
 //! Floor 2: the ops, one file per family, and the registry that lists them all.
 
+mod accuracy;
 mod activation;
 mod binary;
+mod cross_entropy;
+mod labels;
+mod loss;
 mod matmul;
 mod operands;
 mod reduce;
 mod registry;
+mod row_kernels;
 mod structural;
 
+pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
+pub use cross_entropy::SoftmaxCrossEntropy;
+pub use labels::IGNORED_LABEL;
+pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};

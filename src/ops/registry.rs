@@ -38,6 +38,9 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::activation::ENTRIES,
     super::binary::ENTRIES,
     super::reduce::ENTRIES,
+    super::cross_entropy::ENTRIES,
+    super::loss::ENTRIES,
+    super::accuracy::ENTRIES,
     super::structural::ENTRIES,
 ];
 
