@@ -3,6 +3,7 @@
 mod accuracy;
 mod activation;
 mod binary;
+mod conv2d;
 mod cross_entropy;
 mod labels;
 mod loss;
@@ -16,6 +17,7 @@ mod structural;
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
+pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
 pub use labels::IGNORED_LABEL;
 pub use loss::{MaskedMean, MaskedMeanGrad};
