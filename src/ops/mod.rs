@@ -30,10 +30,10 @@ pub use labels::IGNORED_LABEL;
 pub use learning_rate::{LearningRate, Schedule};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
-    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
-    PoolGeometry,
 pub use optimiser::Adam;
 pub use pool::{
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
 };
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
