@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod activation;
+mod batch_norm;
 mod binary;
 mod conv2d;
 mod cross_entropy;
@@ -23,6 +24,9 @@ mod structural;
 
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
+pub use batch_norm::{
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
+};
 pub use binary::{Binary, BinaryFunction};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;

@@ -37,6 +37,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::conv2d::ENTRIES,
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
+    super::batch_norm::ENTRIES,
     super::binary::ENTRIES,
     super::dropout::ENTRIES,
     super::pool::ENTRIES,
