@@ -4,6 +4,7 @@ mod accuracy;
 mod activation;
 mod batch_norm;
 mod binary;
+mod concat;
 mod conv2d;
 mod cross_entropy;
 mod dropout;
@@ -28,6 +29,7 @@ pub use batch_norm::{
     BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
 };
 pub use binary::{Binary, BinaryFunction};
+pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
 pub use dropout::Dropout;

@@ -39,6 +39,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::activation::ENTRIES,
     super::batch_norm::ENTRIES,
     super::binary::ENTRIES,
+    super::concat::ENTRIES,
     super::dropout::ENTRIES,
     super::pool::ENTRIES,
     super::reduce::ENTRIES,
