@@ -41,6 +41,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::binary::ENTRIES,
     super::concat::ENTRIES,
     super::dropout::ENTRIES,
+    super::local_response_norm::ENTRIES,
     super::pool::ENTRIES,
     super::reduce::ENTRIES,
     super::cross_entropy::ENTRIES,
