@@ -1,1 +1,3 @@
-pub fn x(){}
+//! A GPU training engine on wgpu compute shaders.
+
+pub mod data;
