@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! verigrad: a GPU training engine on wgpu compute shaders, in which every kernel is checked, on
 //! your own device, against a reference.
 //!
@@ -12,3 +13,8 @@ pub mod graph;
 pub mod ops;
 pub mod tensor;
 pub mod verify;
+=======
+//! A GPU training engine on wgpu compute shaders.
+
+pub mod data;
+>>>>>>> data
