@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! verigrad: a GPU training engine on wgpu compute shaders, in which every kernel is checked, on
 //! your own device, against a reference.
 //!
@@ -10,11 +9,9 @@ pub mod data;
 pub mod error;
 pub mod exec;
 pub mod graph;
+pub mod nn;
 pub mod ops;
+pub mod report;
 pub mod tensor;
+pub mod train;
 pub mod verify;
-=======
-//! A GPU training engine on wgpu compute shaders.
-
-pub mod data;
->>>>>>> data
