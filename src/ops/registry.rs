@@ -38,6 +38,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
     super::binary::ENTRIES,
+    super::dropout::ENTRIES,
     super::pool::ENTRIES,
     super::reduce::ENTRIES,
     super::cross_entropy::ENTRIES,
