@@ -39,6 +39,8 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::activation::ENTRIES,
     super::binary::ENTRIES,
     super::reduce::ENTRIES,
+    super::softmax::ENTRIES,
+    super::log_softmax::ENTRIES,
     super::cross_entropy::ENTRIES,
     super::loss::ENTRIES,
     super::accuracy::ENTRIES,
