@@ -5,15 +5,21 @@ mod activation;
 mod binary;
 mod conv2d;
 mod cross_entropy;
+mod gather;
 mod labels;
+mod lanes;
+mod learning_rate;
 mod log_softmax;
 mod loss;
 mod matmul;
 mod operands;
+mod optimiser;
+mod pool;
 mod reduce;
 mod registry;
 mod row_kernels;
 mod softmax;
+mod state;
 mod structural;
 
 pub use accuracy::{Argmax, CorrectCount};
@@ -21,11 +27,19 @@ pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
+pub use gather::GatherBatch;
 pub use labels::IGNORED_LABEL;
+pub use learning_rate::{LearningRate, Schedule};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
+pub use optimiser::Adam;
+pub use pool::{
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
+};
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
 pub use softmax::{Softmax, SoftmaxGrad};
+pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

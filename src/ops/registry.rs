@@ -38,6 +38,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
     super::binary::ENTRIES,
+    super::pool::ENTRIES,
     super::reduce::ENTRIES,
     super::softmax::ENTRIES,
     super::log_softmax::ENTRIES,
@@ -45,6 +46,10 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::loss::ENTRIES,
     super::accuracy::ENTRIES,
     super::structural::ENTRIES,
+    super::gather::ENTRIES,
+    super::learning_rate::ENTRIES,
+    super::optimiser::ENTRIES,
+    super::state::ENTRIES,
 ];
 
 /// All entries of the registry.
