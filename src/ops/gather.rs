@@ -99,6 +99,9 @@ impl GatherBatch {
             }
             held += len;
         }
+        if held == 0 || u32::try_from(self.shard_len).is_err() {
+            return error(format!("shards of {} hold {held} images", self.shard_len));
+        }
         if held != examples {
             return error(format!("{examples} labels do not go with {held} images"));
         }
