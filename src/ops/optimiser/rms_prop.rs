@@ -172,6 +172,10 @@ pub(super) fn cases() -> Vec<Case> {
         let zeros = Fill::Floats(vec![0.0; 8]);
         cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros));
     }
+    let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
+    cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
+    let coarse_plain = RmsProp { momentum: 0.0, ..coarse };
+    cases.push(case("large_epsilon_plain", coarse_plain, 67, Fill::Normal));
     cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, Fill::Normal));
     for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
         let op = RmsProp { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };
