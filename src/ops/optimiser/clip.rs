@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::{check_arenas, check_numbers, constant, lanes, widths};
+use super::{check_arenas, check_numbers, lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
 use crate::ops::operands::{operands, scalar};
@@ -19,7 +19,7 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 #[serde(deny_unknown_fields)]
 pub struct ClipByNorm {
     /// Largest norm.
-    pub max_norm: f64,
+    pub max_norm: f32,
 }
 
 /// `grads' = min(max(grads, -limit), limit)`, in place, as `torch.nn.utils.clip_grad_value_`
@@ -28,15 +28,16 @@ pub struct ClipByNorm {
 #[serde(deny_unknown_fields)]
 pub struct ClipByValue {
     /// Largest magnitude.
-    pub limit: f64,
+    pub limit: f32,
 }
 
 /// What PyTorch adds to the norm, so that a norm of zero can be divided by.
-const STABILISER: f64 = 1e-6;
+const STABILISER: f32 = 1e-6;
 
 impl ClipByNorm {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let ratio = self.max_norm / (io.inputs.float(1)[0].to_f64() + STABILISER);
+        let norm = io.inputs.float(1)[0].to_f64();
+        let ratio = f64::from(self.max_norm) / (norm + f64::from(STABILISER));
         // Not f64::min, which would hide a NaN.
         let scale = if ratio > 1.0 { 1.0 } else { ratio };
         io.outputs.float(0).par_iter_mut().with_min_len(8192).for_each(|grad| {
@@ -58,7 +59,7 @@ impl Op for ClipByNorm {
         let [grads, norm] = operands("clip_by_norm", inputs)?;
         check_arenas("clip_by_norm", &[("grads", grads)], 0)?;
         scalar("clip_by_norm", ("norm", norm), DType::F32)?;
-        check_numbers("clip_by_norm", &[], &[("max_norm", self.max_norm)])?;
+        check_numbers("clip_by_norm", &[], &[("max_norm", self.max_norm.into())])?;
         Ok(vec![grads.clone()])
     }
 
@@ -73,8 +74,9 @@ impl Op for ClipByNorm {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.outputs[0].elements();
         let kernel = |width| {
-            let kernel = constant(Kernel::new("clip_by_norm"), "MAX_NORM", self.max_norm);
-            let kernel = constant(kernel, "STABILISER", STABILISER);
+            let kernel = Kernel::new("clip_by_norm")
+                .constant_f32("MAX_NORM", self.max_norm)
+                .constant_f32("STABILISER", STABILISER);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_norm.wgsl"))
                 .read(Operand::Input(1))
@@ -92,8 +94,8 @@ impl Op for ClipByNorm {
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
-        // WebGPU's 2.5 ulps for the division, half each for two constants, a sum and a product.
-        Tolerance::ulps(4.5)
+        // WebGPU's 2.5 ulps for the division, half each for a sum and a product.
+        Tolerance::ulps(3.5)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -103,9 +105,10 @@ impl Op for ClipByNorm {
 
 impl ClipByValue {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let limit = f64::from(self.limit);
         io.outputs.float(0).par_iter_mut().with_min_len(8192).for_each(|grad| {
             // f64::clamp keeps a NaN.
-            *grad = T::from_f64(grad.to_f64().clamp(-self.limit, self.limit));
+            *grad = T::from_f64(grad.to_f64().clamp(-limit, limit));
         });
     }
 }
@@ -122,7 +125,7 @@ impl Op for ClipByValue {
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [grads] = operands("clip_by_value", inputs)?;
         check_arenas("clip_by_value", &[("grads", grads)], 0)?;
-        check_numbers("clip_by_value", &[], &[("limit", self.limit)])?;
+        check_numbers("clip_by_value", &[], &[("limit", self.limit.into())])?;
         Ok(vec![grads.clone()])
     }
 
@@ -137,7 +140,7 @@ impl Op for ClipByValue {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.outputs[0].elements();
         let kernel = |width| {
-            let kernel = constant(Kernel::new("clip_by_value"), "LIMIT", self.limit);
+            let kernel = Kernel::new("clip_by_value").constant_f32("LIMIT", self.limit);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_value.wgsl"))
                 .write(Operand::Output(0))
@@ -154,8 +157,7 @@ impl Op for ClipByValue {
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
-        // The limit is rounded to f32; other values pass unchanged.
-        Tolerance::ulps(0.5)
+        Tolerance::EXACT
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -191,7 +193,7 @@ pub(super) fn by_norm_cases() -> Vec<Case> {
 }
 
 pub(super) fn by_value_cases() -> Vec<Case> {
-    let case = |name: &str, p: usize, limit: f64, grads: Fill| {
+    let case = |name: &str, p: usize, limit: f32, grads: Fill| {
         Case::new(name, ClipByValue { limit }).input(TensorType::f32([p]), grads).forward_only()
     };
     let mut cases: Vec<Case> = super::SIZES

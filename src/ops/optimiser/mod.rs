@@ -3,7 +3,7 @@
 //! An arena is a float vector `[p]` that holds every parameter; its gradients, momenta and
 //! averages are vectors of the same length. The first `decayed` elements get weight decay, so
 //! biases and normalisation parameters are placed behind the weights. Hyperparameters are f64,
-//! as PyTorch's are: `1 - 0.999` in f32 is off by 13 parts in a million.
+//! as PyTorch's are: `1 - 0.999` from an f32 is off by 13 parts in a million.
 
 mod adam;
 mod clip;
