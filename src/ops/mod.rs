@@ -35,7 +35,7 @@ pub use learning_rate::{LearningRate, Schedule};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
-pub use optimiser::Adam;
+pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
     PoolGeometry,
