@@ -9,5 +9,7 @@ pub mod error;
 pub mod exec;
 pub mod graph;
 pub mod ops;
+pub mod report;
 pub mod tensor;
+pub mod train;
 pub mod verify;
