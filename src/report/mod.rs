@@ -1,1 +1,1 @@
-//! Floor 7.
+//! Floor 7: what a run looks like: pictures and tables.
