@@ -5,7 +5,10 @@
 //! life of a training step.
 
 pub mod compile;
+pub mod data;
 pub mod error;
+pub mod exec;
 pub mod graph;
 pub mod ops;
 pub mod tensor;
+pub mod verify;

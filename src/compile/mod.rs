@@ -1,5 +1,24 @@
-//! Floor 3: the compiler. Graph in, [`Program`] out.
+//! Floor 3: the compiler. A [`Graph`](crate::graph::Graph) goes in, a [`Program`] comes out: plain
+//! data that a CPU, a GPU or a page in a browser can replay.
+//!
+//! The passes, in order: [`backward`] adds gradients (called by whoever builds the graph), then
+//! [`compile`] removes dead nodes, fuses epilogues, resolves where values lie, orders the nodes,
+//! plans memory and picks a lowering for each node.
 
+mod autodiff;
 mod check;
+mod error;
+mod fuse;
+mod memory;
+mod program;
+mod schedule;
+mod storage;
+mod translate;
 
-pub use check::check_kernel;
+pub use autodiff::backward;
+pub use check::{KernelError, check_kernel};
+pub use error::CompileError;
+pub use program::{
+    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
+};
+pub use translate::{Choice, compile};

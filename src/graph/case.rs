@@ -54,6 +54,8 @@ pub struct Case {
     /// Whether the gradient is checked against finite differences: not for cases that are too
     /// large, or hold non-finite values.
     pub gradient: bool,
+    /// Float inputs that have no gradient by design, such as targets.
+    pub constants: Vec<usize>,
     /// Whether this is a case to benchmark: a shape that real models have.
     pub bench: bool,
 }
@@ -66,6 +68,7 @@ impl Case {
             op: Arc::new(op),
             inputs: Vec::new(),
             gradient: true,
+            constants: Vec::new(),
             bench: false,
         }
     }
@@ -87,6 +90,13 @@ impl Case {
     #[must_use]
     pub fn forward_only(mut self) -> Self {
         self.gradient = false;
+        self
+    }
+
+    /// Marks float input `i` as having no gradient by design.
+    #[must_use]
+    pub fn constant(mut self, i: usize) -> Self {
+        self.constants.push(i);
         self
     }
 

@@ -3,14 +3,14 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::operands::{operands, same_type};
+use super::operands::{of_dtype, operands, same_type};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature,
     Value, Vjp,
 };
-use crate::tensor::{Real, TensorType, Tolerance};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<Activate>("activate", activate_cases),
@@ -119,6 +119,7 @@ impl Op for Activate {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [x] = operands("activate", inputs)?;
+        of_dtype("activate", ("x", x), DType::F32)?;
         Ok(vec![x.clone()])
     }
 
@@ -181,6 +182,7 @@ impl Op for ActivateGrad {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [value, dy] = operands("activate_grad", inputs)?;
+        of_dtype("activate_grad", ("dy", dy), DType::F32)?;
         same_type("activate_grad", ("value", value), ("dy", dy))?;
         Ok(vec![dy.clone()])
     }

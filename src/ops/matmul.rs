@@ -5,13 +5,14 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::operands::of_dtype;
 use super::registry::{OpEntry, attributes};
 use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
 };
-use crate::tensor::{Real, TensorType, Tolerance};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases)];
 
@@ -47,6 +48,9 @@ impl Matmul {
                 "matmul",
                 format!("takes {expected} inputs, {} were given", inputs.len()),
             ));
+        }
+        for (name, ty) in ["a", "b", "bias"].into_iter().zip(inputs) {
+            of_dtype("matmul", (name, ty), DType::F32)?;
         }
         let [a0, a1] = inputs[0].ranked("matmul", "a")?;
         let [b0, b1] = inputs[1].ranked("matmul", "b")?;

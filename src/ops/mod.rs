@@ -2,6 +2,7 @@
 
 mod activation;
 mod binary;
+mod conv2d;
 mod matmul;
 mod operands;
 mod reduce;
@@ -10,6 +11,7 @@ mod structural;
 
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
+pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use matmul::Matmul;
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};

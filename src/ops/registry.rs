@@ -34,6 +34,7 @@ fn parse<O: Op + DeserializeOwned>(attributes: Json) -> Result<Arc<dyn Op>, serd
 
 /// Every op, in the order of the tables that are printed from it.
 pub static REGISTRY: &[&[OpEntry]] = &[
+    super::conv2d::ENTRIES,
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
     super::binary::ENTRIES,

@@ -1,0 +1,59 @@
+//! Why a graph cannot become a program.
+
+use thiserror::Error;
+
+use crate::error::ShapeError;
+
+/// Why a graph cannot become a program.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CompileError {
+    /// Operands do not fit.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// A value is read after an in-place update took its place, so that no order is right.
+    #[error(
+        "{scope}: {op} updates a tensor in place whose old content is still needed afterwards; \
+         copy it first"
+    )]
+    Cycle {
+        /// Layer of the node.
+        scope: String,
+        /// The op that updates.
+        op: String,
+    },
+    /// A tensor is larger than the device can bind.
+    #[error(
+        "{scope}: {op} needs a tensor of {needed} bytes, the device binds at most {available}; \
+         lower the batch size or the image size"
+    )]
+    TooLarge {
+        /// Layer of the node.
+        scope: String,
+        /// The op that needs the tensor.
+        op: String,
+        /// Size of the tensor, in bytes.
+        needed: u64,
+        /// Limit of the device, in bytes.
+        available: u64,
+    },
+    /// No kernel of an op fits the device.
+    #[error("{scope}: no kernel of {op} fits this device's limits for {signature}")]
+    NoLowering {
+        /// Layer of the node.
+        scope: String,
+        /// The op.
+        op: String,
+        /// Types of its operands.
+        signature: String,
+    },
+    /// Two tensors that outlive a run have one name.
+    #[error("{name} is declared twice, as {first} and as {second}")]
+    Duplicate {
+        /// The name.
+        name: String,
+        /// First declaration.
+        first: String,
+        /// Second declaration.
+        second: String,
+    },
+}

@@ -1,0 +1,340 @@
+//! Graph to program: runs the passes and writes down buffers, kernels and steps.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use super::memory::{Transient, assign_slots};
+use super::program::{
+    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
+};
+use super::storage::Storage;
+use super::{CompileError, fuse, schedule};
+use crate::graph::{Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value};
+use crate::ops::View;
+
+/// Picks one of a node's lowerings, by position; out-of-range picks mean the first.
+pub type Choice<'a> = &'a dyn Fn(&dyn Op, &Signature, &[Lowering]) -> usize;
+
+/// Compiles a graph for a device with `caps`.
+///
+/// # Errors
+/// When no order of execution is right, a tensor does not fit the device, or two states share a
+/// name.
+pub fn compile(
+    name: &str,
+    graph: &Graph,
+    caps: &Caps,
+    choice: Choice<'_>,
+) -> Result<Program, CompileError> {
+    let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
+    let nodes = fuse::fuse_epilogues(graph, nodes);
+    let storage = Storage::resolve(graph, &nodes, caps.offset_alignment as usize);
+    let order = schedule::order(graph, &nodes, &storage)?;
+    let executions = executions(graph, &nodes, &storage, &order);
+    let lowered = executions
+        .iter()
+        .map(|execution| lower(graph, execution, caps, choice))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut layout = Layout::new(name, graph, &storage, &executions, &lowered)?;
+    let mut kernels = KernelTable::default();
+    let steps = executions
+        .iter()
+        .zip(&lowered)
+        .enumerate()
+        .map(|(index, (execution, lowering))| {
+            step(graph, &storage, &layout, &mut kernels, index, execution, lowering)
+        })
+        .collect();
+    let outputs = graph
+        .outputs()
+        .iter()
+        .map(|(name, value)| (name.clone(), layout.operand(graph, &storage, *value)))
+        .collect::<BTreeMap<_, _>>();
+    let buffers = std::mem::take(&mut layout.buffers);
+    Ok(Program { name: name.to_owned(), buffers, kernels: kernels.texts, steps, outputs })
+}
+
+/// One execution of an op: a node that computes, or a copy of one tensor into an arena.
+struct Execution {
+    op: Arc<dyn Op>,
+    inputs: Vec<Value>,
+    outputs: Vec<Value>,
+    scope: String,
+    /// For a copy into an arena: the offset of its output, in bytes.
+    arena_offset: usize,
+}
+
+/// What is executed, in order: elided nodes disappear, copies into arenas appear.
+fn executions(graph: &Graph, nodes: &[Node], storage: &Storage, order: &[usize]) -> Vec<Execution> {
+    let mut executions = Vec::new();
+    for &index in order {
+        let node = &nodes[index];
+        if !storage.elided[index] {
+            executions.push(Execution {
+                op: node.op.clone(),
+                inputs: node.inputs.clone(),
+                outputs: node.outputs.clone(),
+                scope: node.scope.clone(),
+                arena_offset: 0,
+            });
+        }
+        let crate::graph::Structure::Pack { offsets } = node.op.structure() else { continue };
+        for &(_, input) in storage.copies.iter().filter(|(pack, _)| *pack == index) {
+            let value = node.inputs[input];
+            executions.push(Execution {
+                op: Arc::new(View::reshape(graph.ty(value).shape.clone())),
+                inputs: vec![value],
+                outputs: vec![node.outputs[0]],
+                scope: node.scope.clone(),
+                arena_offset: offsets[input] * 4,
+            });
+        }
+    }
+    executions
+}
+
+/// Types of an execution's operands; the output of a copy into an arena has its input's type.
+fn signature(graph: &Graph, execution: &Execution) -> Signature {
+    let types = |values: &[Value]| values.iter().map(|&v| graph.ty(v).clone()).collect::<Vec<_>>();
+    let inputs = types(&execution.inputs);
+    let is_copy = execution.outputs.len() == 1
+        && execution.op.structure() != crate::graph::Structure::Compute;
+    let outputs = if is_copy {
+        execution.op.infer(&inputs).unwrap_or_else(|_| types(&execution.outputs))
+    } else {
+        types(&execution.outputs)
+    };
+    Signature { inputs, outputs }
+}
+
+fn lower(
+    graph: &Graph,
+    execution: &Execution,
+    caps: &Caps,
+    choice: Choice<'_>,
+) -> Result<Lowering, CompileError> {
+    let sig = signature(graph, execution);
+    let scope = || execution.scope.clone();
+    let op = || execution.op.name().to_owned();
+    for ty in sig.inputs.iter().chain(&sig.outputs) {
+        let needed = ty.bytes() as u64;
+        if needed > caps.max_binding_bytes {
+            let available = caps.max_binding_bytes;
+            return Err(CompileError::TooLarge { scope: scope(), op: op(), needed, available });
+        }
+    }
+    let mut lowerings = execution.op.lower(&sig, caps);
+    lowerings.retain(|lowering| {
+        let scratch_fits = lowering.scratch.iter().all(|&b| b as u64 <= caps.max_binding_bytes);
+        let grid_fits = lowering
+            .kernels
+            .iter()
+            .all(|k| k.workgroups.iter().all(|&count| count <= caps.max_workgroups));
+        scratch_fits && grid_fits
+    });
+    if lowerings.is_empty() {
+        let signature = sig.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Err(CompileError::NoLowering { scope: scope(), op: op(), signature });
+    }
+    let pick = choice(execution.op.as_ref(), &sig, &lowerings);
+    let pick = if pick < lowerings.len() { pick } else { 0 };
+    Ok(lowerings.swap_remove(pick))
+}
+
+/// Buffers of the program, and where roots and scratch lie among them.
+struct Layout {
+    buffers: Vec<Buffer>,
+    of_root: HashMap<Value, usize>,
+    /// Buffer of each scratch tensor, by execution and position.
+    of_scratch: HashMap<(usize, usize), usize>,
+}
+
+impl Layout {
+    fn new(
+        program: &str,
+        graph: &Graph,
+        storage: &Storage,
+        executions: &[Execution],
+        lowered: &[Lowering],
+    ) -> Result<Self, CompileError> {
+        let mut layout =
+            Self { buffers: Vec::new(), of_root: HashMap::new(), of_scratch: HashMap::new() };
+        layout.add_lasting(program, graph, storage, executions)?;
+        layout.add_slots(graph, storage, executions, lowered);
+        Ok(layout)
+    }
+
+    /// Buffers that are not shared: states, arenas, outputs.
+    fn add_lasting(
+        &mut self,
+        program: &str,
+        graph: &Graph,
+        storage: &Storage,
+        executions: &[Execution],
+    ) -> Result<(), CompileError> {
+        let used = executions.iter().flat_map(|e| e.inputs.iter().chain(&e.outputs));
+        let roots: Vec<Value> = used
+            .chain(graph.outputs().iter().map(|(_, value)| value))
+            .map(|&v| storage.place(v).root)
+            .collect();
+        let mut declared: HashMap<&str, Value> = HashMap::new();
+        for &root in &roots {
+            let Origin::Source(name) = graph.origin(root) else { continue };
+            match declared.insert(name, root) {
+                Some(other) if other != root => {
+                    return Err(CompileError::Duplicate {
+                        name: name.clone(),
+                        first: graph.ty(other).to_string(),
+                        second: graph.ty(root).to_string(),
+                    });
+                }
+                _ => self.add(root, name.clone(), graph.ty(root).bytes(), Role::State),
+            }
+        }
+        for &arena in storage.arenas.iter().filter(|arena| roots.contains(arena)) {
+            let name = format!("{program}/arena{}", arena.index());
+            self.add(arena, name, graph.ty(arena).bytes(), Role::Arena);
+        }
+        for (name, value) in graph.outputs() {
+            let root = storage.place(*value).root;
+            let name = format!("{program}/{name}");
+            self.add(root, name, graph.ty(root).bytes(), Role::Output);
+        }
+        Ok(())
+    }
+
+    /// Buffers that tensors share which do not live at the same time, scratch memory among them.
+    fn add_slots(
+        &mut self,
+        graph: &Graph,
+        storage: &Storage,
+        executions: &[Execution],
+        lowered: &[Lowering],
+    ) {
+        let mut lives: BTreeMap<Value, (usize, usize)> = BTreeMap::new();
+        for (index, execution) in executions.iter().enumerate() {
+            for &value in execution.inputs.iter().chain(&execution.outputs) {
+                let root = storage.place(value).root;
+                if !self.of_root.contains_key(&root) {
+                    lives.entry(root).or_insert((index, index)).1 = index;
+                }
+            }
+        }
+        let scratch = lowered.iter().enumerate().flat_map(|(index, lowering)| {
+            lowering.scratch.iter().enumerate().map(move |(i, &bytes)| ((index, i), bytes))
+        });
+        let scratch: Vec<((usize, usize), usize)> = scratch.collect();
+        let transients: Vec<Transient> = lives
+            .iter()
+            .map(|(&root, &(first, last))| Transient { bytes: graph.ty(root).bytes(), first, last })
+            .chain(scratch.iter().map(|&((index, _), bytes)| Transient {
+                bytes: bytes.next_multiple_of(4),
+                first: index,
+                last: index,
+            }))
+            .collect();
+        let slots = assign_slots(&transients);
+        let first_slot = self.buffers.len();
+        for (i, &bytes) in slots.bytes.iter().enumerate() {
+            let bytes = bytes.max(4);
+            self.buffers.push(Buffer { name: format!("slot{i}"), bytes, role: Role::Slot });
+        }
+        let (tensor_slots, scratch_slots) = slots.of.split_at(lives.len());
+        for (&root, slot) in lives.keys().zip(tensor_slots) {
+            self.of_root.insert(root, first_slot + slot);
+        }
+        for ((key, _), slot) in scratch.iter().zip(scratch_slots) {
+            self.of_scratch.insert(*key, first_slot + slot);
+        }
+    }
+
+    fn add(&mut self, root: Value, name: String, bytes: usize, role: Role) {
+        self.of_root.entry(root).or_insert_with(|| {
+            self.buffers.push(Buffer { name, bytes: bytes.max(4), role });
+            self.buffers.len() - 1
+        });
+    }
+
+    fn operand(&self, graph: &Graph, storage: &Storage, value: Value) -> OperandAt {
+        let place = storage.place(value);
+        let ty = graph.ty(value).clone();
+        let bytes = ty.bytes();
+        let region = Region { buffer: self.of_root[&place.root], offset: place.offset, bytes };
+        OperandAt { region, ty }
+    }
+}
+
+/// Distinct kernels, by text.
+#[derive(Default)]
+struct KernelTable {
+    texts: Vec<KernelText>,
+    known: HashMap<String, usize>,
+}
+
+impl KernelTable {
+    fn intern(&mut self, kernel: &Kernel) -> usize {
+        *self.known.entry(kernel.source.clone()).or_insert_with(|| {
+            self.texts.push(KernelText {
+                name: kernel.name.clone(),
+                source: kernel.source.clone(),
+                writes: kernel.bindings.iter().map(|binding| binding.writes).collect(),
+            });
+            self.texts.len() - 1
+        })
+    }
+}
+
+fn step(
+    graph: &Graph,
+    storage: &Storage,
+    layout: &Layout,
+    kernels: &mut KernelTable,
+    index: usize,
+    execution: &Execution,
+    lowering: &Lowering,
+) -> Step {
+    let sig = signature(graph, execution);
+    let at = |value: &Value, ty: &crate::tensor::TensorType| {
+        let mut operand = layout.operand(graph, storage, *value);
+        operand.region.bytes = ty.bytes();
+        operand.ty = ty.clone();
+        operand
+    };
+    let inputs: Vec<OperandAt> =
+        execution.inputs.iter().zip(&sig.inputs).map(|(v, ty)| at(v, ty)).collect();
+    let mut outputs: Vec<OperandAt> =
+        execution.outputs.iter().zip(&sig.outputs).map(|(v, ty)| at(v, ty)).collect();
+    if let Some(output) = outputs.first_mut() {
+        output.region.offset += execution.arena_offset;
+    }
+    let region = |operand: Operand| match operand {
+        Operand::Input(i) => inputs[i].region,
+        Operand::Output(o) => outputs[o].region,
+        Operand::Scratch(s) => Region {
+            buffer: layout.of_scratch[&(index, s)],
+            offset: 0,
+            bytes: lowering.scratch[s].next_multiple_of(4),
+        },
+    };
+    let dispatches = lowering
+        .kernels
+        .iter()
+        .map(|kernel| Dispatch {
+            kernel: kernels.intern(kernel),
+            bindings: kernel
+                .bindings
+                .iter()
+                .map(|b| BoundRegion { region: region(b.operand), writes: b.writes })
+                .collect(),
+            workgroups: kernel.workgroups,
+        })
+        .collect();
+    Step {
+        scope: execution.scope.clone(),
+        op: execution.op.clone(),
+        inputs,
+        outputs,
+        variant: lowering.variant.clone(),
+        dispatches,
+    }
+}

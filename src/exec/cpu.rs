@@ -1,0 +1,233 @@
+//! The CPU executor: replays a program by reference code, parallel over cores.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytemuck::{cast_slice, cast_slice_mut};
+
+use super::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
+use crate::compile::{OperandAt, Program, Role, Step};
+use crate::graph::{Caps, HostInput, HostIo, HostOutput};
+use crate::tensor::DType;
+
+/// Runs every step by its op's reference code. Needs no GPU and no driver.
+#[derive(Debug)]
+pub struct CpuExecutor {
+    info: DeviceInfo,
+    caps: Caps,
+    /// Buffers as 32-bit words.
+    buffers: Vec<Vec<u32>>,
+    by_name: HashMap<String, usize>,
+    programs: Vec<LoadedProgram>,
+}
+
+#[derive(Debug)]
+struct LoadedProgram {
+    program: Arc<Program>,
+    /// Position among the executor's buffers, by position in the program.
+    buffers: Vec<usize>,
+}
+
+impl Default for CpuExecutor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CpuExecutor {
+    /// An executor without programs.
+    pub fn new() -> Self {
+        // Nothing is bound on a CPU, so tensors may be as large as memory.
+        let caps = Caps {
+            max_binding_bytes: u64::MAX,
+            max_buffer_bytes: u64::MAX,
+            ..Caps::webgpu_default()
+        };
+        Self {
+            info: DeviceInfo::cpu(),
+            caps,
+            buffers: Vec::new(),
+            by_name: HashMap::new(),
+            programs: Vec::new(),
+        }
+    }
+
+    /// Runs one step of a program.
+    pub(super) fn run_step(&mut self, program: ProgramId, index: usize) {
+        let loaded = &self.programs[program.0];
+        let (program, map) = (loaded.program.clone(), loaded.buffers.clone());
+        run_step(&program.steps[index], &map, &mut self.buffers);
+    }
+
+    /// The words of an operand of a program.
+    pub(super) fn words(&self, program: ProgramId, operand: &OperandAt) -> &[u32] {
+        let buffer = self.programs[program.0].buffers[operand.region.buffer];
+        let first = operand.region.offset / 4;
+        &self.buffers[buffer][first..first + operand.region.bytes / 4]
+    }
+
+    /// Replaces the content of a buffer of a program.
+    pub(super) fn overwrite(&mut self, program: ProgramId, buffer: usize, bytes: &[u8]) {
+        let index = self.programs[program.0].buffers[buffer];
+        let content: &mut [u8] = cast_slice_mut(&mut self.buffers[index]);
+        content.copy_from_slice(bytes);
+    }
+
+    fn find(&self, name: &str) -> Result<usize, ExecError> {
+        self.by_name
+            .get(name)
+            .copied()
+            .ok_or_else(|| ExecError::UnknownBuffer { name: name.to_owned() })
+    }
+}
+
+impl Executor for CpuExecutor {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn caps(&self) -> &Caps {
+        &self.caps
+    }
+
+    fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
+        let mut map = Vec::with_capacity(program.buffers.len());
+        for buffer in &program.buffers {
+            let words = buffer.bytes / 4;
+            let known = (buffer.role == Role::State).then(|| self.by_name.get(&buffer.name));
+            let index = match known.flatten() {
+                Some(&index) if self.buffers[index].len() == words => index,
+                Some(&index) => {
+                    return Err(ExecError::BufferSize {
+                        name: buffer.name.clone(),
+                        size: self.buffers[index].len() * 4,
+                        offset: 0,
+                        given: buffer.bytes,
+                    });
+                }
+                None => {
+                    self.buffers.push(vec![0; words]);
+                    let index = self.buffers.len() - 1;
+                    if matches!(buffer.role, Role::State | Role::Output) {
+                        self.by_name.insert(buffer.name.clone(), index);
+                    }
+                    index
+                }
+            };
+            map.push(index);
+        }
+        self.programs.push(LoadedProgram { program, buffers: map });
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        let index = self.find(buffer)?;
+        let content: &mut [u8] = cast_slice_mut(&mut self.buffers[index]);
+        let size = content.len();
+        let given = bytes.len();
+        content
+            .get_mut(offset..offset + given)
+            .ok_or_else(|| ExecError::BufferSize { name: buffer.to_owned(), size, offset, given })?
+            .copy_from_slice(bytes);
+        Ok(())
+    }
+
+    fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
+        let loaded = &self.programs[program.0];
+        for _ in 0..steps {
+            for step in &loaded.program.steps {
+                run_step(step, &loaded.buffers, &mut self.buffers);
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
+        let index = self.find(buffer)?;
+        Ok(ReadTicket::ready(cast_slice(&self.buffers[index]).to_vec()))
+    }
+
+    fn wait(&mut self) -> Result<(), ExecError> {
+        Ok(())
+    }
+
+    fn unload_all(&mut self) {
+        self.buffers.clear();
+        self.by_name.clear();
+        self.programs.clear();
+    }
+
+    fn allocations(&self) -> usize {
+        self.buffers.len()
+    }
+}
+
+/// Runs one step: takes the buffers it writes out of the list, lends slices, puts them back.
+fn run_step(step: &Step, map: &[usize], buffers: &mut [Vec<u32>]) {
+    let mut written: Vec<usize> = step.outputs.iter().map(|o| map[o.region.buffer]).collect();
+    written.sort_unstable();
+    written.dedup();
+    let mut taken: Vec<(usize, Vec<u32>)> =
+        written.iter().map(|&index| (index, std::mem::take(&mut buffers[index]))).collect();
+
+    let aliased = |input: usize| step.op.aliases().iter().any(|&(_, i)| i == input);
+    let inputs = step.inputs.iter().enumerate().map(|(i, operand)| {
+        let words: &[u32] = if aliased(i) {
+            &[]
+        } else {
+            let first = operand.region.offset / 4;
+            &buffers[map[operand.region.buffer]][first..first + operand.region.bytes / 4]
+        };
+        let data = match operand.ty.dtype {
+            DType::F32 => HostInput::Float(cast_slice(words)),
+            DType::U32 => HostInput::U32(words),
+            DType::U8 => {
+                let bytes: &[u8] = cast_slice(words);
+                HostInput::U8(&bytes[..operand.ty.elements().min(bytes.len())])
+            }
+        };
+        (data, &operand.ty)
+    });
+    let inputs = inputs.collect();
+    let outputs = output_slices(step, map, &mut taken)
+        .into_iter()
+        .zip(&step.outputs)
+        .map(|(words, operand)| {
+            let data = match operand.ty.dtype {
+                DType::F32 => HostOutput::Float(cast_slice_mut(words)),
+                DType::U32 | DType::U8 => HostOutput::U32(words),
+            };
+            (data, &operand.ty)
+        })
+        .collect();
+    step.op.reference(&mut HostIo::new(inputs, outputs));
+    for (index, buffer) in taken {
+        buffers[index] = buffer;
+    }
+}
+
+/// Disjoint slices for the outputs of a step, some of which may lie in one buffer.
+fn output_slices<'a>(
+    step: &Step,
+    map: &[usize],
+    taken: &'a mut [(usize, Vec<u32>)],
+) -> Vec<&'a mut [u32]> {
+    let mut slices: Vec<Option<&mut [u32]>> = step.outputs.iter().map(|_| None).collect();
+    for (index, buffer) in taken {
+        let mut here: Vec<usize> = (0..step.outputs.len())
+            .filter(|&o| map[step.outputs[o].region.buffer] == *index)
+            .collect();
+        here.sort_by_key(|&o| step.outputs[o].region.offset);
+        let mut rest: &mut [u32] = buffer;
+        let mut start = 0;
+        for o in here {
+            let region = step.outputs[o].region;
+            let (_, tail) = rest.split_at_mut(region.offset / 4 - start);
+            let (slice, tail) = tail.split_at_mut(region.bytes / 4);
+            start = (region.offset + region.bytes) / 4;
+            rest = tail;
+            slices[o] = Some(slice);
+        }
+    }
+    slices.into_iter().map(|slice| slice.expect("each output lies in a taken buffer")).collect()
+}

@@ -1,0 +1,117 @@
+//! Adapters: listing, describing and opening them.
+
+use super::fault::Faults;
+use crate::exec::{DeviceInfo, ExecError};
+use crate::graph::Caps;
+
+/// All adapters on which kernels can run, real GPUs first. Numbers in `--device N` count them.
+pub fn adapters() -> Vec<wgpu::Adapter> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::PRIMARY;
+    let instance = wgpu::Instance::new(descriptor);
+    let mut adapters = pollster::block_on(instance.enumerate_adapters(wgpu::Backends::PRIMARY));
+    adapters.retain(|adapter| {
+        let flags = adapter.get_downlevel_capabilities().flags;
+        flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS)
+    });
+    adapters.sort_by_key(|adapter| match adapter.get_info().device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Other => 3,
+        wgpu::DeviceType::Cpu => 4,
+    });
+    adapters
+}
+
+/// Name, kind and driver of an adapter.
+pub fn adapter_info(adapter: &wgpu::Adapter) -> DeviceInfo {
+    let info = adapter.get_info();
+    let kind = match info.device_type {
+        wgpu::DeviceType::DiscreteGpu => "discrete GPU",
+        wgpu::DeviceType::IntegratedGpu => "integrated GPU",
+        wgpu::DeviceType::VirtualGpu => "virtual GPU",
+        wgpu::DeviceType::Cpu => "software GPU",
+        wgpu::DeviceType::Other => "GPU of unknown kind",
+    };
+    let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
+    DeviceInfo {
+        name: info.name,
+        kind: kind.to_owned(),
+        backend: info.backend.to_string(),
+        driver: if driver.is_empty() { "unknown driver".to_owned() } else { driver },
+    }
+}
+
+/// Limits and features of an adapter that matter to kernels, as lines of `name: value`.
+pub fn adapter_report(adapter: &wgpu::Adapter) -> Vec<(String, String)> {
+    let caps = caps_of(&adapter.get_info(), adapter.features(), &adapter.limits());
+    let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
+    let has = |feature| if adapter.features().contains(feature) { "yes" } else { "no" };
+    let info = adapter.get_info();
+    vec![
+        ("storage buffers per kernel".to_owned(), caps.max_storage_buffers.to_string()),
+        ("largest binding".to_owned(), mebibytes(caps.max_binding_bytes)),
+        ("largest buffer".to_owned(), mebibytes(caps.max_buffer_bytes)),
+        ("invocations per workgroup".to_owned(), caps.max_invocations.to_string()),
+        ("workgroup memory".to_owned(), format!("{} KiB", caps.max_workgroup_storage >> 10)),
+        ("workgroups per dimension".to_owned(), caps.max_workgroups.to_string()),
+        (
+            "subgroup size".to_owned(),
+            format!("{} to {}", info.subgroup_min_size, info.subgroup_max_size),
+        ),
+        ("subgroup operations".to_owned(), has(wgpu::Features::SUBGROUP).to_owned()),
+        ("f16".to_owned(), has(wgpu::Features::SHADER_F16).to_owned()),
+        ("timestamps".to_owned(), has(wgpu::Features::TIMESTAMP_QUERY).to_owned()),
+    ]
+}
+
+/// An opened device.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub info: DeviceInfo,
+    pub caps: Caps,
+    pub faults: Faults,
+}
+
+/// Opens an adapter with the features that kernels use and all the limits it has.
+pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
+    let info = adapter_info(adapter);
+    let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    let features = adapter.features() & useful;
+    let limits = adapter.limits();
+    let descriptor = wgpu::DeviceDescriptor {
+        label: Some("verigrad"),
+        required_features: features,
+        required_limits: limits.clone(),
+        // Buffers are few, large and live as long as the run.
+        memory_hints: wgpu::MemoryHints::MemoryUsage,
+        ..Default::default()
+    };
+    let (device, queue) =
+        pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+            ExecError::Open { device: info.name.clone(), message: error.to_string() }
+        })?;
+    let faults = Faults::watch(&device, &info.name);
+    let caps = caps_of(&adapter.get_info(), features, &limits);
+    Ok(Opened { device, queue, info, caps, faults })
+}
+
+fn caps_of(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Limits) -> Caps {
+    let one_size = info.subgroup_min_size == info.subgroup_max_size;
+    let subgroups = features.contains(wgpu::Features::SUBGROUP) && one_size;
+    Caps {
+        max_invocations: limits.max_compute_invocations_per_workgroup,
+        max_workgroup_storage: limits.max_compute_workgroup_storage_size,
+        max_storage_buffers: limits.max_storage_buffers_per_shader_stage,
+        max_workgroups: limits.max_compute_workgroups_per_dimension,
+        max_binding_bytes: limits.max_storage_buffer_binding_size,
+        max_buffer_bytes: limits.max_buffer_size,
+        // WebGPU's default, whatever the device would allow: programs stay portable.
+        offset_alignment: 256,
+        subgroup_size: subgroups.then_some(info.subgroup_max_size),
+        f16: features.contains(wgpu::Features::SHADER_F16),
+    }
+}

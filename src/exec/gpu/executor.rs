@@ -1,0 +1,302 @@
+//! Loads programs onto a GPU and runs them, many steps per submission.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::adapter::{self, Opened};
+use super::pipeline::{Pipeline, PipelineCache};
+use super::readback::{Readback, StagingPool};
+use crate::compile::{BoundRegion, Program, Role};
+use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
+use crate::graph::Caps;
+
+/// Submissions that may wait on the device before the host waits for the oldest.
+const MAX_IN_FLIGHT: usize = 3;
+
+/// Replays programs on a GPU through wgpu.
+#[derive(Debug)]
+pub struct GpuExecutor {
+    opened: Opened,
+    pipelines: PipelineCache,
+    buffers: Vec<wgpu::Buffer>,
+    by_name: HashMap<String, usize>,
+    programs: Vec<LoadedProgram>,
+    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    staging: StagingPool,
+    allocations: usize,
+}
+
+/// What a program became on the device.
+#[derive(Debug)]
+struct LoadedProgram {
+    dispatches: Vec<BoundDispatch>,
+    /// Position among the executor's buffers, by position in the program.
+    buffers: Vec<usize>,
+    /// Dispatches of each step: those from the end of the step before to this number.
+    step_ends: Vec<usize>,
+}
+
+#[derive(Debug)]
+struct BoundDispatch {
+    pipeline: Pipeline,
+    bind_group: wgpu::BindGroup,
+    workgroups: [u32; 3],
+}
+
+impl GpuExecutor {
+    /// Opens an adapter.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn open(adapter: &wgpu::Adapter) -> Result<Self, ExecError> {
+        Ok(Self {
+            opened: adapter::open(adapter)?,
+            pipelines: PipelineCache::default(),
+            buffers: Vec::new(),
+            by_name: HashMap::new(),
+            programs: Vec::new(),
+            in_flight: VecDeque::new(),
+            staging: StagingPool::default(),
+            allocations: 0,
+        })
+    }
+
+    /// Runs one step of a program.
+    pub(in crate::exec) fn run_step(
+        &mut self,
+        program: ProgramId,
+        step: usize,
+    ) -> Result<(), ExecError> {
+        let loaded = &self.programs[program.0];
+        let first = if step == 0 { 0 } else { loaded.step_ends[step - 1] };
+        let range = first..loaded.step_ends[step];
+        self.submit(program, range, 1)
+    }
+
+    /// Reads a buffer of a program, whatever its role.
+    pub(in crate::exec) fn read_buffer(
+        &mut self,
+        program: ProgramId,
+        buffer: usize,
+    ) -> Result<Vec<u8>, ExecError> {
+        let index = self.programs[program.0].buffers[buffer];
+        self.start_read(index)?.wait()
+    }
+
+    fn allocate(
+        &mut self,
+        name: &str,
+        bytes: usize,
+        usage: wgpu::BufferUsages,
+    ) -> Result<wgpu::Buffer, ExecError> {
+        let what = format!("allocating {name}");
+        let device = &self.opened.device;
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some(name),
+            size: bytes as u64,
+            usage,
+            mapped_at_creation: false,
+        };
+        self.allocations += 1;
+        self.opened.faults.scoped(device, &what, bytes, || device.create_buffer(&descriptor))
+    }
+
+    fn allocate_buffers(&mut self, program: &Program) -> Result<Vec<usize>, ExecError> {
+        let mut map = Vec::with_capacity(program.buffers.len());
+        for buffer in &program.buffers {
+            let known = (buffer.role == Role::State).then(|| self.by_name.get(&buffer.name));
+            let index = match known.flatten() {
+                Some(&index) if self.buffers[index].size() == buffer.bytes as u64 => index,
+                Some(&index) => {
+                    return Err(ExecError::BufferSize {
+                        name: buffer.name.clone(),
+                        size: usize::try_from(self.buffers[index].size()).unwrap_or(usize::MAX),
+                        offset: 0,
+                        given: buffer.bytes,
+                    });
+                }
+                None => {
+                    let usage = wgpu::BufferUsages::STORAGE
+                        | wgpu::BufferUsages::COPY_SRC
+                        | wgpu::BufferUsages::COPY_DST;
+                    let allocated = self.allocate(&buffer.name, buffer.bytes, usage)?;
+                    self.buffers.push(allocated);
+                    let index = self.buffers.len() - 1;
+                    if matches!(buffer.role, Role::State | Role::Output) {
+                        self.by_name.insert(buffer.name.clone(), index);
+                    }
+                    index
+                }
+            };
+            map.push(index);
+        }
+        Ok(map)
+    }
+
+    fn bind(
+        &self,
+        map: &[usize],
+        label: &str,
+        pipeline: &Pipeline,
+        bindings: &[BoundRegion],
+    ) -> Result<wgpu::BindGroup, ExecError> {
+        let entries: Vec<wgpu::BindGroupEntry<'_>> = (0_u32..)
+            .zip(bindings)
+            .map(|(binding, bound)| wgpu::BindGroupEntry {
+                binding,
+                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                    buffer: &self.buffers[map[bound.region.buffer]],
+                    offset: bound.region.offset as u64,
+                    size: wgpu::BufferSize::new(bound.region.bytes as u64),
+                }),
+            })
+            .collect();
+        let device = &self.opened.device;
+        self.opened.faults.scoped(device, &format!("bindings of {label}"), 0, || {
+            device.create_bind_group(&wgpu::BindGroupDescriptor {
+                label: Some(label),
+                layout: &pipeline.layout,
+                entries: &entries,
+            })
+        })
+    }
+
+    /// Encodes a range of a program's dispatches `times` over and submits it.
+    fn submit(
+        &mut self,
+        program: ProgramId,
+        range: std::ops::Range<usize>,
+        times: u32,
+    ) -> Result<(), ExecError> {
+        self.make_room()?;
+        let device = &self.opened.device;
+        let dispatches = &self.programs[program.0].dispatches[range];
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        for _ in 0..times {
+            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+            for dispatch in dispatches {
+                let [x, y, z] = dispatch.workgroups;
+                pass.set_pipeline(&dispatch.pipeline.pipeline);
+                pass.set_bind_group(0, &dispatch.bind_group, &[]);
+                pass.dispatch_workgroups(x, y, z);
+            }
+        }
+        let submission = self.opened.queue.submit([encoder.finish()]);
+        self.in_flight.push_back(submission);
+        self.opened.faults.check()
+    }
+
+    /// Waits for the oldest submissions, so that at most a few are under way.
+    fn make_room(&mut self) -> Result<(), ExecError> {
+        while self.in_flight.len() >= MAX_IN_FLIGHT {
+            let oldest = self.in_flight.pop_front();
+            self.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })?;
+        }
+        Ok(())
+    }
+
+    fn poll(&self, poll: wgpu::PollType) -> Result<(), ExecError> {
+        let polled = self.opened.device.poll(poll);
+        polled.map_err(|error| self.opened.faults.lost(error.to_string()))?;
+        self.opened.faults.check()
+    }
+
+    fn start_read(&mut self, index: usize) -> Result<ReadTicket, ExecError> {
+        let buffer = self.buffers[index].clone();
+        let bytes = buffer.size();
+        let staging = match self.staging.take(bytes) {
+            Some(staging) => staging,
+            None => {
+                let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+                self.allocate("staging", bytes, usage)?
+            }
+        };
+        let device = &self.opened.device;
+        let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        encoder.copy_buffer_to_buffer(&buffer, 0, &staging, 0, bytes);
+        let submission = self.opened.queue.submit([encoder.finish()]);
+        Ok(ReadTicket::pending(Readback::start(
+            device.clone(),
+            self.opened.faults.clone(),
+            self.staging.clone(),
+            staging,
+            submission,
+        )))
+    }
+
+    fn find(&self, name: &str) -> Result<usize, ExecError> {
+        self.by_name
+            .get(name)
+            .copied()
+            .ok_or_else(|| ExecError::UnknownBuffer { name: name.to_owned() })
+    }
+}
+
+impl Executor for GpuExecutor {
+    fn info(&self) -> &DeviceInfo {
+        &self.opened.info
+    }
+
+    fn caps(&self) -> &Caps {
+        &self.opened.caps
+    }
+
+    fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
+        let map = self.allocate_buffers(&program)?;
+        let mut dispatches = Vec::with_capacity(program.dispatch_count());
+        let mut step_ends = Vec::with_capacity(program.steps.len());
+        for step in &program.steps {
+            for dispatch in &step.dispatches {
+                let kernel = &program.kernels[dispatch.kernel];
+                let (device, faults) = (&self.opened.device, &self.opened.faults);
+                let pipeline = self.pipelines.get(device, faults, kernel)?;
+                let label = format!("{} {}", step.scope, kernel.name);
+                let bind_group = self.bind(&map, &label, &pipeline, &dispatch.bindings)?;
+                let workgroups = dispatch.workgroups;
+                dispatches.push(BoundDispatch { pipeline, bind_group, workgroups });
+            }
+            step_ends.push(dispatches.len());
+        }
+        self.programs.push(LoadedProgram { dispatches, buffers: map, step_ends });
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        let index = self.find(buffer)?;
+        let target = &self.buffers[index];
+        let size = usize::try_from(target.size()).unwrap_or(usize::MAX);
+        if offset + bytes.len() > size {
+            let (name, given) = (buffer.to_owned(), bytes.len());
+            return Err(ExecError::BufferSize { name, size, offset, given });
+        }
+        self.opened.queue.write_buffer(target, offset as u64, bytes);
+        self.opened.faults.check()
+    }
+
+    fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
+        let all = 0..self.programs[program.0].dispatches.len();
+        self.submit(program, all, steps)
+    }
+
+    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
+        let index = self.find(buffer)?;
+        self.start_read(index)
+    }
+
+    fn wait(&mut self) -> Result<(), ExecError> {
+        self.in_flight.clear();
+        self.poll(wgpu::PollType::wait_indefinitely())
+    }
+
+    fn unload_all(&mut self) {
+        self.programs.clear();
+        self.by_name.clear();
+        self.buffers.clear();
+        self.staging = StagingPool::default();
+    }
+
+    fn allocations(&self) -> usize {
+        self.allocations
+    }
+}

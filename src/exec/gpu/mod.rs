@@ -1,0 +1,10 @@
+//! The GPU executor: the only place that names wgpu.
+
+mod adapter;
+mod executor;
+mod fault;
+mod pipeline;
+mod readback;
+
+pub use adapter::{adapter_info, adapter_report, adapters};
+pub use executor::GpuExecutor;

@@ -1,0 +1,85 @@
+//! Floor 4: executors replay a [`Program`] on a device: the CPU by reference code, a GPU by its
+//! kernels, or both in lock-step.
+
+mod cpu;
+mod device;
+mod error;
+mod evaluate;
+pub mod gpu;
+mod shadow;
+mod ticket;
+
+use std::sync::Arc;
+
+use crate::compile::Program;
+use crate::graph::Caps;
+
+pub use cpu::CpuExecutor;
+pub use device::{DeviceChoice, DeviceInfo, Opened, open};
+pub use error::ExecError;
+pub use evaluate::evaluate;
+pub use gpu::GpuExecutor;
+pub use shadow::ShadowExecutor;
+pub use ticket::ReadTicket;
+
+/// A program that an executor has loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ProgramId(pub(crate) usize);
+
+/// Replays programs on one device.
+///
+/// Buffers are addressed by name: a state by the name that the programs share it under, an output
+/// as `program/name`. New buffers hold zeros. Everything is allocated by [`Executor::load`].
+pub trait Executor {
+    /// The device, in words.
+    fn info(&self) -> &DeviceInfo;
+
+    /// What the device offers to kernels.
+    fn caps(&self) -> &Caps;
+
+    /// Allocates a program's buffers and makes its pipelines. States that are known already are
+    /// shared.
+    ///
+    /// # Errors
+    /// When a state is known with another size, a kernel is rejected, or memory is short.
+    fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError>;
+
+    /// Writes into a state; seen by all runs that are started later.
+    ///
+    /// # Errors
+    /// When there is no such buffer, or the bytes do not fit.
+    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError>;
+
+    /// Starts a program `steps` times in a row, without waiting for the result.
+    ///
+    /// # Errors
+    /// When the device reports an error, which can stem from an earlier call.
+    fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError>;
+
+    /// Asks for the content of a state or an output, as left by all runs started so far; never
+    /// waits.
+    ///
+    /// # Errors
+    /// When there is no such buffer.
+    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError>;
+
+    /// Waits until all runs have finished.
+    ///
+    /// # Errors
+    /// When the device reports an error.
+    fn wait(&mut self) -> Result<(), ExecError>;
+
+    /// Frees all programs and buffers; pipelines stay cached.
+    fn unload_all(&mut self);
+
+    /// Number of device buffers allocated so far: must not grow while a program runs.
+    fn allocations(&self) -> usize;
+
+    /// Reads a buffer and waits for it.
+    ///
+    /// # Errors
+    /// When there is no such buffer, or the device reports an error.
+    fn read_now(&mut self, buffer: &str) -> Result<Vec<u8>, ExecError> {
+        self.read(buffer)?.wait()
+    }
+}

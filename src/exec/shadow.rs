@@ -1,0 +1,120 @@
+//! The shadow executor: a GPU and the reference in lock-step, compared after every step.
+
+use std::sync::Arc;
+
+use bytemuck::pod_collect_to_vec;
+
+use super::{CpuExecutor, DeviceInfo, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket};
+use crate::compile::Program;
+use crate::graph::Caps;
+use crate::tensor::{DType, Tolerance, compare};
+
+/// Runs every step on a GPU and by reference code and compares the outputs.
+///
+/// Each step starts from the GPU's tensors on both sides, so that a divergence is the fault of the
+/// step that is named, not of rounding that grew over the steps before.
+#[derive(Debug)]
+pub struct ShadowExecutor {
+    gpu: GpuExecutor,
+    cpu: CpuExecutor,
+    programs: Vec<(ProgramId, ProgramId, Arc<Program>)>,
+    runs: u64,
+}
+
+impl ShadowExecutor {
+    /// Puts the reference beside a GPU that has loaded nothing yet.
+    pub fn new(gpu: GpuExecutor) -> Self {
+        Self { gpu, cpu: CpuExecutor::new(), programs: Vec::new(), runs: 0 }
+    }
+
+    fn run_once(&mut self, id: ProgramId) -> Result<(), ExecError> {
+        let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
+        for (index, step) in program.steps.iter().enumerate() {
+            for operand in step.inputs.iter().chain(&step.outputs) {
+                let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
+                self.cpu.overwrite(on_cpu, operand.region.buffer, &bytes);
+            }
+            self.cpu.run_step(on_cpu, index);
+            self.gpu.run_step(on_gpu, index)?;
+            self.compare_step(id, index)?;
+        }
+        self.runs += 1;
+        Ok(())
+    }
+
+    fn compare_step(&mut self, id: ProgramId, index: usize) -> Result<(), ExecError> {
+        let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
+        let step = &program.steps[index];
+        let tolerance = step.op.tolerance(&step.signature());
+        for (output, operand) in step.outputs.iter().enumerate() {
+            let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
+            let range = operand.region.offset..operand.region.offset + operand.region.bytes;
+            let got: Vec<u32> = pod_collect_to_vec(&bytes[range]);
+            let expected = self.cpu.words(on_cpu, operand);
+            let exact = operand.ty.dtype != DType::F32;
+            let widen = |words: &[u32]| -> Vec<f64> {
+                let widen_one = |&w: &u32| {
+                    if exact { f64::from(w) } else { f64::from(f32::from_bits(w)) }
+                };
+                words.iter().map(widen_one).collect()
+            };
+            let tolerance = if exact { Tolerance::EXACT } else { tolerance };
+            compare(&widen(expected), &widen(&got), tolerance).map_err(|mismatch| {
+                ExecError::Diverged {
+                    device: self.gpu.info().name.clone(),
+                    run: self.runs,
+                    step: index,
+                    scope: step.scope.clone(),
+                    op: step.op.name().to_owned(),
+                    variant: step.variant.clone(),
+                    output,
+                    mismatch: mismatch.to_string(),
+                }
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl Executor for ShadowExecutor {
+    fn info(&self) -> &DeviceInfo {
+        self.gpu.info()
+    }
+
+    fn caps(&self) -> &Caps {
+        self.gpu.caps()
+    }
+
+    fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
+        let on_gpu = self.gpu.load(program.clone())?;
+        let on_cpu = self.cpu.load(program.clone())?;
+        self.programs.push((on_gpu, on_cpu, program));
+        Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
+        self.gpu.write(buffer, offset, bytes)
+    }
+
+    fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
+        (0..steps).try_for_each(|_| self.run_once(program))
+    }
+
+    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
+        self.gpu.read(buffer)
+    }
+
+    fn wait(&mut self) -> Result<(), ExecError> {
+        self.gpu.wait()
+    }
+
+    fn unload_all(&mut self) {
+        self.gpu.unload_all();
+        self.cpu.unload_all();
+        self.programs.clear();
+    }
+
+    fn allocations(&self) -> usize {
+        self.gpu.allocations()
+    }
+}

@@ -1,0 +1,330 @@
+//! The contract of a lowering: it computes what the reference computes, writes every element of its
+//! outputs and nothing else, and gives the same bits twice.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytemuck::{cast_slice, pod_collect_to_vec};
+use thiserror::Error;
+
+use super::inputs::make_inputs;
+use crate::compile::{
+    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
+};
+use crate::error::ShapeError;
+use crate::exec::{ExecError, Executor, evaluate};
+use crate::graph::{Caps, Case, Graph, Lowering, Operand, Signature};
+use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
+
+/// Why a lowering or a gradient rule is rejected.
+#[derive(Debug, Clone, PartialEq, Error)]
+pub enum Failure {
+    /// The case itself has shapes that the op rejects.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The device reported an error.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// An output differs from the reference.
+    #[error("output {output}: {mismatch}")]
+    Wrong {
+        /// Position of the output.
+        output: usize,
+        /// Where and how far.
+        mismatch: Mismatch,
+    },
+    /// Memory next to a tensor was overwritten.
+    #[error("{operand}: wrote outside the tensor, {word} words {side} it")]
+    OutOfBounds {
+        /// The tensor.
+        operand: String,
+        /// Distance from the tensor, in words.
+        word: usize,
+        /// `before` or `behind`.
+        side: &'static str,
+    },
+    /// An input was overwritten.
+    #[error("input {input} was overwritten")]
+    InputChanged {
+        /// Position of the input.
+        input: usize,
+    },
+    /// Two runs on the same inputs gave different bits.
+    #[error("output {output}: two runs differ, first at element {element}")]
+    NotReproducible {
+        /// Position of the output.
+        output: usize,
+        /// First element that differs.
+        element: usize,
+    },
+    /// The op accepts inputs that it cannot take.
+    #[error("infer accepts {given}")]
+    AcceptsWrongInputs {
+        /// What it accepts.
+        given: String,
+    },
+    /// A gradient differs from finite differences, or is missing.
+    #[error("gradient of input {input}: {message}")]
+    Gradient {
+        /// Position of the input.
+        input: usize,
+        /// Where and how far.
+        message: String,
+    },
+}
+
+/// Guard bytes before and behind each tensor: the alignment of binding offsets.
+const GUARD_BYTES: usize = 256;
+/// Content of guard words.
+const GUARD_WORD: u32 = 0x5a5a_a5a5;
+/// Content of outputs and scratch memory before a run: a NaN, and no plausible integer.
+const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
+
+/// The lowerings of a case on a device with `caps`, with its operand types.
+///
+/// # Errors
+/// When the op rejects the shapes of the case.
+pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>), ShapeError> {
+    let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
+    let outputs = case.op.infer(&inputs)?;
+    let sig = Signature { inputs, outputs };
+    let lowerings = case.op.lower(&sig, caps);
+    Ok((sig, lowerings))
+}
+
+/// Checks that `infer` rejects missing inputs and inputs of another element type, and survives
+/// shapes of any rank.
+///
+/// # Errors
+/// The first wrong input that is accepted.
+pub fn check_infer(case: &Case) -> Result<(), Failure> {
+    let types: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
+    case.op.infer(&types)?;
+    let accepts = |given: String| Err(Failure::AcceptsWrongInputs { given });
+    if !types.is_empty() && case.op.infer(&[]).is_ok() {
+        return accepts("no inputs at all".to_owned());
+    }
+    let one_more: Vec<TensorType> =
+        types.iter().cloned().chain([TensorType::u8([3, 1, 4, 1, 5])]).collect();
+    if case.op.infer(&one_more).is_ok() {
+        return accepts("one input more, of bytes".to_owned());
+    }
+    for (i, ty) in types.iter().enumerate() {
+        let with = |replacement: TensorType| {
+            let mut changed = types.clone();
+            changed[i] = replacement;
+            case.op.infer(&changed)
+        };
+        if with(TensorType::new(DType::U8, ty.shape.clone())).is_ok() && ty.dtype != DType::U8 {
+            return accepts(format!("bytes as input {i}"));
+        }
+        // These may be right or wrong, but must not panic.
+        let mut larger = ty.dims().to_vec();
+        larger.push(2);
+        let _ = with(TensorType::new(ty.dtype, larger));
+        let _ = with(TensorType::new(ty.dtype, Vec::new()));
+        let _ = with(TensorType::new(ty.dtype, vec![0; ty.shape.rank()]));
+    }
+    Ok(())
+}
+
+/// Runs one lowering of a case on a device and checks the whole contract.
+///
+/// # Errors
+/// The first violation.
+pub fn check_lowering(
+    executor: &mut dyn Executor,
+    case: &Case,
+    sig: &Signature,
+    lowering: &Lowering,
+) -> Result<(), Failure> {
+    let inputs = make_inputs(case);
+    let expected = expected_outputs(case, &inputs)?;
+    let bench = TestBench::new(case, sig, lowering, &inputs);
+    executor.unload_all();
+    let id = executor.load(Arc::new(bench.program.clone()))?;
+    let mut runs = Vec::with_capacity(2);
+    for _ in 0..2 {
+        for (buffer, content) in bench.program.buffers.iter().zip(&bench.contents) {
+            executor.write(&buffer.name, 0, cast_slice(content))?;
+        }
+        executor.run(id, 1)?;
+        let mut after = Vec::with_capacity(bench.contents.len());
+        for buffer in &bench.program.buffers {
+            after.push(pod_collect_to_vec::<u8, u32>(&executor.read_now(&buffer.name)?));
+        }
+        runs.push(after);
+    }
+    executor.unload_all();
+    bench.check_untouched(case, &runs[0])?;
+    bench.check_outputs(case, sig, &expected, &runs)
+}
+
+/// The outputs by f64 reference code.
+fn expected_outputs(case: &Case, inputs: &[HostTensor]) -> Result<Vec<Vec<f64>>, ShapeError> {
+    let mut graph = Graph::default();
+    let mut tensors = HashMap::new();
+    let mut values = Vec::new();
+    for (i, tensor) in inputs.iter().enumerate() {
+        let name = format!("in{i}");
+        values.push(graph.source(&name, tensor.ty().clone()));
+        tensors.insert(name, tensor.clone());
+    }
+    let outputs = graph.push_node(case.op.clone(), &values)?;
+    evaluate(&graph, &HashMap::new(), &tensors, &outputs)
+}
+
+/// A program of one step, each tensor in a buffer of its own between guard words.
+struct TestBench {
+    program: Program,
+    contents: Vec<Vec<u32>>,
+}
+
+impl TestBench {
+    fn new(case: &Case, sig: &Signature, lowering: &Lowering, inputs: &[HostTensor]) -> Self {
+        let mut bench = Self {
+            program: Program {
+                name: case.name.clone(),
+                buffers: Vec::new(),
+                kernels: Vec::new(),
+                steps: Vec::new(),
+                outputs: BTreeMap::new(),
+            },
+            contents: Vec::new(),
+        };
+        let mut operand = |name: String, ty: &TensorType, words: &[u32]| OperandAt {
+            region: bench.add_buffer(name, words),
+            ty: ty.clone(),
+        };
+        let ins: Vec<OperandAt> = inputs
+            .iter()
+            .enumerate()
+            .map(|(i, tensor)| operand(format!("input {i}"), tensor.ty(), tensor.words()))
+            .collect();
+        let outs: Vec<OperandAt> = sig
+            .outputs
+            .iter()
+            .enumerate()
+            .map(|(o, ty)| match case.op.aliases().iter().find(|&&(output, _)| output == o) {
+                Some(&(_, input)) => ins[input].clone(),
+                None => operand(format!("output {o}"), ty, &vec![UNWRITTEN_WORD; ty.words()]),
+            })
+            .collect();
+        let scratch: Vec<Region> = lowering
+            .scratch
+            .iter()
+            .enumerate()
+            .map(|(s, bytes)| {
+                let words = vec![UNWRITTEN_WORD; bytes.div_ceil(4)];
+                bench.add_buffer(format!("scratch {s}"), &words)
+            })
+            .collect();
+        // A binding reaches into the guard words, so that a write beyond the tensor shows there
+        // instead of being caught by the device's bounds checks.
+        let reach = |region: Region| Region { bytes: region.bytes + GUARD_BYTES, ..region };
+        let region = |operand: Operand| match operand {
+            Operand::Input(i) => reach(ins[i].region),
+            Operand::Output(o) => reach(outs[o].region),
+            Operand::Scratch(s) => reach(scratch[s]),
+        };
+        let dispatches = lowering
+            .kernels
+            .iter()
+            .enumerate()
+            .map(|(kernel, k)| Dispatch {
+                kernel,
+                bindings: k
+                    .bindings
+                    .iter()
+                    .map(|b| BoundRegion { region: region(b.operand), writes: b.writes })
+                    .collect(),
+                workgroups: k.workgroups,
+            })
+            .collect();
+        bench.program.kernels = lowering
+            .kernels
+            .iter()
+            .map(|k| KernelText {
+                name: k.name.clone(),
+                source: k.source.clone(),
+                writes: k.bindings.iter().map(|b| b.writes).collect(),
+            })
+            .collect();
+        bench.program.steps.push(Step {
+            scope: case.name.clone(),
+            op: case.op.clone(),
+            inputs: ins,
+            outputs: outs,
+            variant: lowering.variant.clone(),
+            dispatches,
+        });
+        bench
+    }
+
+    fn add_buffer(&mut self, name: String, words: &[u32]) -> Region {
+        let guard = [GUARD_WORD; GUARD_BYTES / 4];
+        let content = [&guard, words, &guard].concat();
+        let bytes = content.len() * 4;
+        self.program.buffers.push(Buffer { name, bytes, role: Role::State });
+        self.contents.push(content);
+        Region {
+            buffer: self.program.buffers.len() - 1,
+            offset: GUARD_BYTES,
+            bytes: words.len() * 4,
+        }
+    }
+
+    /// Guard words and plain inputs must be as before.
+    fn check_untouched(&self, case: &Case, after: &[Vec<u32>]) -> Result<(), Failure> {
+        let guard = GUARD_BYTES / 4;
+        for ((buffer, before), after) in self.program.buffers.iter().zip(&self.contents).zip(after)
+        {
+            let operand = || buffer.name.clone();
+            let changed = |range: std::ops::Range<usize>| {
+                range.clone().find(|&i| before[i] != after[i]).map(|i| i - range.start)
+            };
+            let behind = after.len() - guard;
+            if let Some(word) = changed(behind..after.len()) {
+                return Err(Failure::OutOfBounds { operand: operand(), word, side: "behind" });
+            }
+            if let Some(word) = changed(0..guard) {
+                let word = guard - word;
+                return Err(Failure::OutOfBounds { operand: operand(), word, side: "before" });
+            }
+        }
+        for (input, operand) in self.program.steps[0].inputs.iter().enumerate() {
+            let aliased = case.op.aliases().iter().any(|&(_, i)| i == input);
+            let buffer = operand.region.buffer;
+            if !aliased && self.contents[buffer] != after[buffer] {
+                return Err(Failure::InputChanged { input });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_outputs(
+        &self,
+        case: &Case,
+        sig: &Signature,
+        expected: &[Vec<f64>],
+        runs: &[Vec<Vec<u32>>],
+    ) -> Result<(), Failure> {
+        for (output, operand) in self.program.steps[0].outputs.iter().enumerate() {
+            let first = operand.region.offset / 4;
+            let range = first..first + operand.region.bytes / 4;
+            let [got, again] = [0, 1].map(|run| &runs[run][operand.region.buffer][range.clone()]);
+            if let Some(element) = got.iter().zip(again).position(|(a, b)| a != b) {
+                return Err(Failure::NotReproducible { output, element });
+            }
+            let is_float = operand.ty.dtype == DType::F32;
+            let widen = |&w: &u32| {
+                if is_float { f64::from(f32::from_bits(w)) } else { f64::from(w) }
+            };
+            let got: Vec<f64> = got.iter().map(widen).collect();
+            let tolerance = if is_float { case.op.tolerance(sig) } else { Tolerance::EXACT };
+            compare(&expected[output], &got, tolerance)
+                .map_err(|mismatch| Failure::Wrong { output, mismatch })?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,107 @@
+//! Fills the inputs of a case with values that only its name decides.
+
+use rand::rngs::ChaCha8Rng;
+use rand::seq::SliceRandom;
+use rand::{Rng, RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use sha2::{Digest, Sha256};
+
+use crate::graph::{Case, Fill, TestInput};
+use crate::tensor::{DType, HostTensor, TensorType};
+
+/// The inputs of a case, the same on every machine.
+pub fn make_inputs(case: &Case) -> Vec<HostTensor> {
+    case.inputs
+        .iter()
+        .enumerate()
+        .map(|(i, input)| {
+            let mut rng = named_rng(&format!("{}/{}/{i}", case.op.name(), case.name));
+            make_input(input, &mut rng)
+        })
+        .collect()
+}
+
+/// A generator whose seed is the hash of a name.
+pub(super) fn named_rng(name: &str) -> ChaCha8Rng {
+    ChaCha8Rng::from_seed(Sha256::digest(name.as_bytes()).into())
+}
+
+/// A tensor of standard normal numbers.
+pub(super) fn normal(ty: &TensorType, rng: &mut impl Rng) -> HostTensor {
+    let values: Vec<f32> = (0..ty.elements()).map(|_| StandardNormal.sample(rng)).collect();
+    HostTensor::from_f32(ty.shape.clone(), &values).expect("one value per element")
+}
+
+fn make_input(input: &TestInput, rng: &mut impl Rng) -> HostTensor {
+    let n = input.ty.elements();
+    let mut floats = |mut draw: Box<dyn FnMut(&mut dyn Rng) -> f32>| -> Vec<f32> {
+        (0..n).map(|_| draw(rng)).collect()
+    };
+    let values: Vec<f32> = match &input.fill {
+        Fill::Normal => floats(Box::new(|rng| StandardNormal.sample(rng))),
+        Fill::Uniform(low, high) => {
+            let (low, high) = (*low, *high);
+            floats(Box::new(move |rng| rng.random_range(low..high)))
+        }
+        Fill::NonFinite => floats(Box::new(|rng| match rng.random_range(0..30_u32) {
+            0 => f32::NAN,
+            1 => f32::INFINITY,
+            2 => f32::NEG_INFINITY,
+            _ => StandardNormal.sample(rng),
+        })),
+        Fill::Distinct => distinct(n, rng),
+        Fill::Probabilities => probabilities(&input.ty, rng),
+        Fill::Floats(values) => values.clone(),
+        Fill::Labels(_)
+        | Fill::LabelsOrIgnored(_)
+        | Fill::Bytes
+        | Fill::Integers(_)
+        | Fill::Permutation => return make_integers(input, rng),
+    };
+    HostTensor::from_f32(input.ty.shape.clone(), &values).expect("cases give one value per element")
+}
+
+fn make_integers(input: &TestInput, rng: &mut impl Rng) -> HostTensor {
+    let n = input.ty.elements();
+    let shape = input.ty.shape.clone();
+    if input.ty.dtype == DType::U8 {
+        let bytes: Vec<u8> = (0..n).map(|_| rng.random()).collect();
+        return HostTensor::from_u8(shape, &bytes).expect("one value per element");
+    }
+    let values: Vec<u32> = match &input.fill {
+        Fill::Labels(bound) => (0..n).map(|_| rng.random_range(0..*bound)).collect(),
+        Fill::LabelsOrIgnored(bound) => (0..n)
+            .map(|_| {
+                let ignored = rng.random_range(0..4_u32) == 0;
+                if ignored { u32::MAX } else { rng.random_range(0..*bound) }
+            })
+            .collect(),
+        Fill::Integers(values) => values.clone(),
+        _ => {
+            let mut order: Vec<u32> = (0_u32..).take(n).collect();
+            order.shuffle(rng);
+            order
+        }
+    };
+    HostTensor::from_u32(shape, &values).expect("cases give one value per element")
+}
+
+/// Distinct numbers around zero, none of them close to zero or to another.
+fn distinct(n: usize, rng: &mut impl Rng) -> Vec<f32> {
+    let mut ranks: Vec<usize> = (0..n).collect();
+    ranks.shuffle(rng);
+    #[expect(clippy::cast_precision_loss, reason = "cases are far smaller than 2^24")]
+    let value = |rank: usize| (rank as f32 - (n / 2) as f32) * 0.0625 + 0.03;
+    ranks.into_iter().map(value).collect()
+}
+
+fn probabilities(ty: &TensorType, rng: &mut impl Rng) -> Vec<f32> {
+    let (rows, columns) = ty.rows_columns();
+    let mut values = Vec::with_capacity(rows * columns);
+    for _ in 0..rows {
+        let row: Vec<f32> = (0..columns).map(|_| rng.random_range(0.05..1.0)).collect();
+        let sum: f32 = row.iter().sum();
+        values.extend(row.into_iter().map(|v| v / sum));
+    }
+    values
+}

@@ -1,0 +1,73 @@
+//! The contract test: every op x case x lowering against the reference, on each device that is
+//! there; every gradient rule against finite differences.
+//!
+//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text.
+
+use verigrad::exec::gpu::adapters;
+use verigrad::exec::{Executor, GpuExecutor};
+use verigrad::ops::{OpEntry, entries};
+use verigrad::verify::{check_gradient, check_infer, check_lowering, lowerings};
+
+fn selected() -> impl Iterator<Item = &'static OpEntry> {
+    let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
+    entries().filter(move |entry| entry.name.contains(&filter))
+}
+
+/// Without any adapter this test fails: a check that cannot run has not passed.
+#[test]
+fn every_lowering_matches_its_reference() {
+    let adapters = adapters();
+    assert!(!adapters.is_empty(), "no GPU adapter; install one, e.g. mesa-vulkan-drivers");
+    let mut checked = 0;
+    let mut failures = Vec::new();
+    for adapter in &adapters {
+        let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
+        let caps = executor.caps().clone();
+        for entry in selected() {
+            for case in (entry.cases)() {
+                let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
+                for lowering in lowerings {
+                    let result = check_lowering(&mut executor, &case, &sig, &lowering);
+                    checked += 1;
+                    if let Err(failure) = result {
+                        let name = format!("{}/{}/{}", entry.name, case.name, lowering.variant);
+                        failures.push(format!("{}: {name}: {failure}", executor.info().name));
+                    }
+                }
+            }
+        }
+    }
+    println!("lowerings checked: {checked} on {} device(s)", adapters.len());
+    assert!(checked > 0, "the filter matches no op");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_gradient_rule_matches_finite_differences() {
+    let mut checked = 0;
+    let mut failures = Vec::new();
+    for entry in selected() {
+        for case in (entry.cases)().into_iter().filter(|case| case.gradient) {
+            checked += 1;
+            if let Err(failure) = check_gradient(&case) {
+                failures.push(format!("{}/{}: {failure}", entry.name, case.name));
+            }
+        }
+    }
+    println!("gradients checked: {checked}");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn infer_rejects_wrong_inputs() {
+    let mut checked = 0;
+    for entry in selected() {
+        for case in (entry.cases)() {
+            checked += 1;
+            if let Err(failure) = check_infer(&case) {
+                panic!("{}/{}: {failure}", entry.name, case.name);
+            }
+        }
+    }
+    println!("cases checked: {checked}");
+}
