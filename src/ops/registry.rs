@@ -38,8 +38,16 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
     super::binary::ENTRIES,
+    super::pool::ENTRIES,
     super::reduce::ENTRIES,
+    super::cross_entropy::ENTRIES,
+    super::loss::ENTRIES,
+    super::accuracy::ENTRIES,
     super::structural::ENTRIES,
+    super::gather::ENTRIES,
+    super::learning_rate::ENTRIES,
+    super::optimiser::ENTRIES,
+    super::state::ENTRIES,
 ];
 
 /// All entries of the registry.
