@@ -4,12 +4,15 @@
 #[path = "golden/fixture.rs"]
 mod fixture;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use fixture::{Case, Data, Family, Tensor};
-use verigrad::graph::{Graph, HostInput, HostIo, HostOutput, Op, Origin, Value, Vjp};
+use verigrad::compile::backward;
+use verigrad::exec::evaluate;
+use verigrad::graph::{Graph, Op, Value};
 use verigrad::ops;
+use verigrad::tensor::TensorType;
 
 /// Allowed error, relative to the largest expected element of the tensor.
 ///
@@ -22,6 +25,7 @@ const RELATIVE_ERROR: f64 = 1.0 / (1_u64 << 33) as f64;
 
 /// Ops that must occur in the fixtures, as a case or in the gradient of one.
 const REQUIRED: &[&str] = &[
+    "accumulate",
     "activate",
     "activate_grad",
     "adam",
@@ -71,134 +75,86 @@ const REQUIRED: &[&str] = &[
     "view",
 ];
 
-/// Runs the f64 reference of an op.
-fn execute(op: &dyn Op, inputs: &[&Tensor]) -> Result<Vec<Tensor>, String> {
-    let types: Vec<_> = inputs.iter().map(|tensor| tensor.ty.clone()).collect();
-    let output_types = op.infer(&types).map_err(|error| error.to_string())?;
-    let mut outputs: Vec<Tensor> = output_types.iter().map(Tensor::unwritten).collect();
-    let mut in_place = BTreeSet::new();
-    for &(output, input) in op.aliases() {
-        if outputs[output].ty != inputs[input].ty {
-            return Err(format!("output {output} has another type than input {input}"));
-        }
-        outputs[output] = inputs[input].clone();
-        in_place.insert(input);
-    }
-    let read = inputs.iter().enumerate().map(|(i, tensor)| {
-        let gone = in_place.contains(&i);
-        let data = match &tensor.data {
-            Data::Float(values) => HostInput::Float(if gone { &[] } else { values }),
-            Data::U32(values) => HostInput::U32(if gone { &[] } else { values }),
-            Data::U8(values) => HostInput::U8(values),
-        };
-        (data, &tensor.ty)
-    });
-    let written = outputs.iter_mut().zip(&output_types).map(|(tensor, ty)| {
-        let data = match &mut tensor.data {
-            Data::Float(values) => HostOutput::Float(values),
-            Data::U32(values) => HostOutput::U32(values),
-            Data::U8(_) => panic!("no op makes bytes"),
-        };
-        (data, ty)
-    });
-    op.reference_f64(&mut HostIo::new(read.collect(), written.collect()));
-    Ok(outputs)
-}
-
-/// Whether two floats agree, given the largest error of their tensor.
-fn agrees(expected: f64, got: f64, allowed: f64) -> bool {
-    if expected.is_finite() {
-        (expected - got).abs() <= allowed
-    } else {
-        expected == got || (expected.is_nan() && got.is_nan())
-    }
-}
-
-/// Compares a result with what PyTorch made of it.
-fn compare(expected: &Tensor, got: &Tensor) -> Result<(), String> {
-    if expected.ty != got.ty {
-        return Err(format!("is {}, PyTorch's is {}", got.ty, expected.ty));
-    }
-    match (&expected.data, &got.data) {
-        (Data::Float(expected), Data::Float(got)) => {
-            let finite = expected.iter().filter(|value| value.is_finite());
-            let scale = finite.fold(0.0_f64, |scale, value| scale.max(value.abs()));
-            let allowed = RELATIVE_ERROR * scale;
-            let pairs = expected.iter().zip(got);
-            match pairs.enumerate().find(|(_, (e, g))| !agrees(**e, **g, allowed)) {
-                None => Ok(()),
-                Some((i, (expected, got))) => Err(format!(
-                    "element {i} is {got:e}, PyTorch says {expected:e} (allowed {allowed:.1e})"
-                )),
-            }
-        }
-        (Data::U32(expected), Data::U32(got)) => {
-            match expected.iter().zip(got).position(|(expected, got)| expected != got) {
-                None => Ok(()),
-                Some(i) => Err(format!("element {i} is {}, PyTorch says {}", got[i], expected[i])),
-            }
-        }
-        _ => Err("holds another type of elements".to_owned()),
-    }
-}
-
-/// Checks the outputs, then the gradients that the op's rule gives; notes the ops that ran.
+/// Checks the outputs and the gradients that the op's rule gives; notes the ops that ran.
 fn check(
     case: &Case,
-    op: &Arc<dyn Op>,
+    op: Arc<dyn Op>,
     tensor: &impl Fn(&str) -> Option<Tensor>,
     covered: &mut BTreeSet<&'static str>,
 ) -> Result<(), String> {
     let named = |kind: &str, i: usize| tensor(&format!("{}/{kind}{i}", case.name));
     let expected = |kind, i| named(kind, i).ok_or(format!("{kind}{i} is missing"));
-    let inputs = (0..case.inputs).map(|i| expected("in", i)).collect::<Result<Vec<_>, _>>()?;
-    let outputs = execute(&**op, &inputs.iter().collect::<Vec<_>>())?;
-    covered.insert(op.name());
+    let mut graph = Graph::default();
+    let (mut floats, mut others) = (HashMap::new(), HashMap::new());
+    let mut source = |graph: &mut Graph, name: String, tensor: Tensor| {
+        let value = graph.source(&name, tensor.ty);
+        match tensor.data {
+            Data::Float(values) => _ = floats.insert(name, values),
+            Data::Other(tensor) => _ = others.insert(name, tensor),
+        }
+        value
+    };
+
+    let mut inputs = Vec::new();
+    for i in 0..case.inputs {
+        inputs.push(source(&mut graph, format!("in{i}"), expected("in", i)?));
+    }
+    let outputs = graph.push_node(op, &inputs).map_err(|error| error.to_string())?;
     if outputs.len() != case.outputs {
         return Err(format!("has {} outputs, the fixture {}", outputs.len(), case.outputs));
     }
+    let mut pairs = Vec::new();
     for &o in &case.checked_outputs {
-        compare(&expected("out", o)?, &outputs[o]).map_err(|e| format!("output {o} {e}"))?;
-    }
-    if case.gradients.is_empty() {
-        return Ok(());
+        pairs.push((format!("output {o}"), expected("out", o)?, outputs[o]));
     }
 
-    let mut graph = Graph::default();
-    let mut known: BTreeMap<Value, Tensor> = BTreeMap::new();
-    let sources: Vec<Value> = inputs
-        .iter()
-        .enumerate()
-        .map(|(i, input)| graph.source(&format!("in{i}"), input.ty.clone()))
-        .collect();
-    known.extend(sources.iter().copied().zip(inputs));
-    let made = graph.push_node(op.clone(), &sources).map_err(|e| e.to_string())?;
-    known.extend(made.iter().copied().zip(outputs));
-    let mut cotangents = vec![None; made.len()];
-    for (o, cotangent) in cotangents.iter_mut().enumerate() {
+    let mut seeds = Vec::new();
+    for (o, &output) in outputs.iter().enumerate() {
         if let Some(dy) = named("dy", o) {
-            let value = graph.source(&format!("dy{o}"), dy.ty.clone());
-            known.insert(value, dy);
-            *cotangent = Some(value);
+            seeds.push((output, source(&mut graph, format!("dy{o}"), dy)));
         }
     }
-    let Some(&Origin::Node { node, .. }) = made.first().map(|&value| graph.origin(value)) else {
-        return Err("has no outputs".to_owned());
-    };
-    let wanted = (0..case.inputs).map(|i| case.gradients.contains(&i)).collect();
-    let mut vjp = Vjp::new(&mut graph, node, cotangents, wanted);
-    op.vjp(&mut vjp).map_err(|error| error.to_string())?;
-    let gradients = vjp.into_gradients();
-    for node in &graph.nodes()[1..] {
-        let operands: Vec<&Tensor> = node.inputs.iter().map(|value| &known[value]).collect();
-        let results = execute(&*node.op, &operands)?;
-        covered.insert(node.op.name());
-        known.extend(node.outputs.iter().copied().zip(results));
+    let wrt: Vec<Value> = case.gradients.iter().map(|&i| inputs[i]).collect();
+    let gradients = backward(&mut graph, &seeds, &wrt).map_err(|error| error.to_string())?;
+    for (&i, gradient) in case.gradients.iter().zip(gradients) {
+        let gradient = gradient.ok_or(format!("input {i} gets no gradient"))?;
+        pairs.push((format!("gradient of input {i}"), expected("dx", i)?, gradient));
     }
-    for &i in &case.gradients {
-        let gradient = gradients[i].ok_or(format!("input {i} gets no gradient"))?;
-        compare(&expected("dx", i)?, &known[&gradient])
-            .map_err(|error| format!("gradient of input {i} {error}"))?;
+
+    let wanted: Vec<Value> = pairs.iter().map(|&(.., value)| value).collect();
+    let results = evaluate(&graph, &floats, &others, &wanted).map_err(|error| error.to_string())?;
+    covered.extend(graph.nodes().iter().map(|node| node.op.name()));
+    for ((what, expected, value), got) in pairs.into_iter().zip(results) {
+        compare(&expected, graph.ty(value), &got).map_err(|error| format!("{what} {error}"))?;
+    }
+    Ok(())
+}
+
+/// Compares a result with what PyTorch made of it. Integers are held exactly by f64.
+fn compare(expected: &Tensor, ty: &TensorType, got: &[f64]) -> Result<(), String> {
+    if expected.ty != *ty {
+        return Err(format!("is a {ty}, PyTorch's is a {}", expected.ty));
+    }
+    let (expected, relative) = match &expected.data {
+        Data::Float(values) => (values.clone(), RELATIVE_ERROR),
+        Data::Other(tensor) => (tensor.u32s().iter().map(|&v| f64::from(v)).collect(), 0.0),
+    };
+    if expected.is_empty() || expected.len() != got.len() {
+        return Err(format!("has {} elements, PyTorch's {}", got.len(), expected.len()));
+    }
+    let finite = expected.iter().filter(|value| value.is_finite());
+    let allowed = relative * finite.fold(0.0_f64, |scale, value| scale.max(value.abs()));
+    for (i, (&expected, &got)) in expected.iter().zip(got).enumerate() {
+        let agrees = if expected.is_finite() {
+            (expected - got).abs() <= allowed
+        } else {
+            expected == got || (expected.is_nan() && got.is_nan())
+        };
+        if !agrees {
+            return Err(format!(
+                "element {i} is {got:e}, PyTorch says {expected:e} (allowed error {allowed:.1e})"
+            ));
+        }
     }
     Ok(())
 }
@@ -220,7 +176,7 @@ fn the_reference_agrees_with_pytorch() {
                 None => Err("no such op".to_owned()),
                 Some(entry) => (entry.from_attributes)(case.attributes.clone())
                     .map_err(|error| error.to_string())
-                    .and_then(|op| check(case, &op, &tensor, &mut covered)),
+                    .and_then(|op| check(case, op, &tensor, &mut covered)),
             };
             if let Err(error) = result {
                 failures.push(format!("{}/{} ({}): {error}", family.name, case.name, case.op));

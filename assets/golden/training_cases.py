@@ -256,6 +256,7 @@ def reduce():
         (x,) = family.normal(f"argmax_{kind}", shape)
         # Few distinct values: the first of the largest wins.
         family.add(f"argmax_{kind}", "argmax", {}, [np.round(x)], lambda x: rows(x).argmax(1))
+    family.add("accumulate", "accumulate", {}, family.normal("accumulate", (7,), (7,)), torch.add)
     for name, n, c, ignored in [("all", 9, 3, []), ("some", 9, 3, [0, 4]), ("none", 2, 3, [0, 1])]:
         case = f"correct_count_{name}"
         labels = family.rng(case + "/labels").integers(0, c, n).astype(np.uint32)
@@ -300,4 +301,37 @@ def batch():
     family.save()
 
 
-FAMILIES = [loss, movement, optimiser, reduce, batch]
+def schedule():
+    """The learning rate of single steps, with and without a linear warmup."""
+    family = Family("schedule")
+    schedulers = torch.optim.lr_scheduler
+    base, total = f32(0.1), 20
+    factor, floor = f32(0.3), f32(0.05)
+    for name, attributes, make in [
+        ("constant", "constant", lambda o, _n: schedulers.ConstantLR(o, 1.0)),
+        ("step", {"step": {"every": 4, "factor": factor}},
+         lambda o, _n: schedulers.StepLR(o, 4, factor)),
+        ("exponential", {"exponential": {"factor": factor}},
+         lambda o, _n: schedulers.ExponentialLR(o, factor)),
+        ("cosine", {"cosine": {"final_factor": floor}},
+         lambda o, n: schedulers.CosineAnnealingLR(o, n, eta_min=floor * base)),
+    ]:
+        for warmup in (0, 5):
+            optimiser = torch.optim.SGD([torch.zeros(1)], lr=base)
+            scheduler = make(optimiser, total - warmup)
+            if warmup:
+                rise = schedulers.LinearLR(optimiser, 1.0 / warmup, 1.0, warmup - 1)
+                scheduler = schedulers.SequentialLR(optimiser, [rise, scheduler], [warmup])
+            for step in range(total):
+                rate = torch.tensor([optimiser.param_groups[0]["lr"]], dtype=torch.float64)
+                if step in (0, 1, 3, 4, 5, 8, 9, 12, 19):
+                    family.add(f"{name}_warmup_{warmup}_step_{step}", "learning_rate",
+                               {"base": base, "warmup": warmup, "schedule": attributes,
+                                "total": total},
+                               [np.array([step], np.uint32)], lambda _step, rate=rate: rate)
+                optimiser.step()
+                scheduler.step()
+    family.save()
+
+
+FAMILIES = [loss, movement, optimiser, reduce, batch, schedule]

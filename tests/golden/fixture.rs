@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
-use verigrad::tensor::TensorType;
+use verigrad::error::ShapeError;
+use verigrad::tensor::{HostTensor, TensorType};
 
 /// One case of a file.
 #[derive(Debug, Deserialize)]
@@ -37,8 +38,8 @@ pub struct Tensor {
 #[derive(Debug, Clone)]
 pub enum Data {
     Float(Vec<f64>),
-    U32(Vec<u32>),
-    U8(Vec<u8>),
+    /// Integers and bytes.
+    Other(HostTensor),
 }
 
 /// One fixture file in memory.
@@ -88,11 +89,11 @@ impl Family {
                     Tensor::float(shape, values.into_iter().map(f64::from).collect())
                 }
                 Dtype::F64 => Tensor::float(shape, bytemuck::pod_collect_to_vec(bytes)),
-                Dtype::U32 => Tensor {
-                    ty: TensorType::u32(shape),
-                    data: Data::U32(bytemuck::pod_collect_to_vec(bytes)),
-                },
-                Dtype::U8 => Tensor { ty: TensorType::u8(shape), data: Data::U8(bytes.to_vec()) },
+                Dtype::U32 => {
+                    let values = bytemuck::pod_collect_to_vec::<u8, u32>(bytes);
+                    Tensor::other(HostTensor::from_u32(shape, &values))
+                }
+                Dtype::U8 => Tensor::other(HostTensor::from_u8(shape, bytes)),
                 other => panic!("{name} holds {other:?}"),
             })
         }
@@ -104,13 +105,8 @@ impl Tensor {
         Self { ty: TensorType::f32(shape), data: Data::Float(values) }
     }
 
-    /// An output to be filled: NaN, so that an element that is never written is noticed.
-    pub fn unwritten(ty: &TensorType) -> Self {
-        let data = match ty.dtype {
-            verigrad::tensor::DType::F32 => Data::Float(vec![f64::NAN; ty.elements()]),
-            verigrad::tensor::DType::U32 => Data::U32(vec![0xDEAD_BEEF; ty.elements()]),
-            verigrad::tensor::DType::U8 => Data::U8(vec![0xAD; ty.elements()]),
-        };
-        Self { ty: ty.clone(), data }
+    fn other(tensor: Result<HostTensor, ShapeError>) -> Self {
+        let tensor = tensor.expect("a safetensors file has one value per element");
+        Self { ty: tensor.ty().clone(), data: Data::Other(tensor) }
     }
 }
