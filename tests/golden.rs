@@ -188,3 +188,21 @@ fn the_reference_agrees_with_pytorch() {
     let missing: Vec<_> = REQUIRED.iter().filter(|name| !covered.contains(**name)).collect();
     assert!(missing.is_empty(), "no fixture runs {missing:?}");
 }
+
+/// The comparison itself: what it must refuse.
+#[test]
+fn wrong_results_are_noticed() {
+    let ty = TensorType::f32([3]);
+    let expected = |values: &[f64]| Tensor { ty: ty.clone(), data: Data::Float(values.to_vec()) };
+    let numbers = expected(&[1.0, -2.0, 4.0]);
+    assert!(compare(&numbers, &ty, &[1.0, -2.0, 4.0 + 1e-12]).is_ok());
+    let rounded_to_f32 = 4.0 * (1.0 + f64::from(f32::EPSILON) / 2.0);
+    assert!(compare(&numbers, &ty, &[1.0, -2.0, rounded_to_f32]).is_err());
+    assert!(compare(&numbers, &ty, &[1.0, f64::NAN, 4.0]).is_err());
+    assert!(compare(&numbers, &ty, &[1.0, -2.0]).is_err());
+    assert!(compare(&numbers, &TensorType::f32([1, 3]), &[1.0, -2.0, 4.0]).is_err());
+    let special = expected(&[f64::NAN, f64::INFINITY, 0.0]);
+    assert!(compare(&special, &ty, &[f64::NAN, f64::INFINITY, 0.0]).is_ok());
+    assert!(compare(&special, &ty, &[f64::NAN, f64::NEG_INFINITY, 0.0]).is_err());
+    assert!(compare(&special, &ty, &[0.0, f64::INFINITY, 0.0]).is_err());
+}

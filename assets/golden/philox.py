@@ -29,15 +29,18 @@ def philox4x32(counters, key):
     return np.stack([c0, c1, c2, c3], axis=1).astype(np.uint32)
 
 
-def uniforms(count, counter_tail, key):
-    """`count` f64 numbers in [0, 1) of 24 bits: number i is word i % 4 for the counter
-    [i / 4, *counter_tail]."""
+def words(count, counter_tail, key):
+    """`count` random words: word i is word i % 4 for the counter [i / 4, *counter_tail]."""
     blocks = (count + 3) // 4
     counters = np.empty((blocks, 4), dtype=np.uint64)
     counters[:, 0] = np.arange(blocks)
     counters[:, 1:] = counter_tail
-    words = philox4x32(counters, key).reshape(-1)[:count]
-    return (words >> np.uint32(8)).astype(np.float64) / 2.0**24
+    return philox4x32(counters, key).reshape(-1)[:count]
+
+
+def uniforms(count, counter_tail, key):
+    """`count` f64 numbers in [0, 1) of 24 bits, one from each of `words`."""
+    return (words(count, counter_tail, key) >> np.uint32(8)).astype(np.float64) / 2.0**24
 
 
 def _check_known_answers():
