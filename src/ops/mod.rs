@@ -13,6 +13,7 @@ mod labels;
 mod lanes;
 mod learning_rate;
 mod local_response_norm;
+mod log_softmax;
 mod loss;
 mod matmul;
 mod operands;
@@ -21,6 +22,7 @@ mod pool;
 mod reduce;
 mod registry;
 mod row_kernels;
+mod softmax;
 mod state;
 mod structural;
 
@@ -38,14 +40,16 @@ pub use gather::GatherBatch;
 pub use labels::IGNORED_LABEL;
 pub use learning_rate::{LearningRate, Schedule};
 pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
+pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
-pub use optimiser::Adam;
+pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
     PoolGeometry,
 };
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use softmax::{Softmax, SoftmaxGrad};
 pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

@@ -44,6 +44,8 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::local_response_norm::ENTRIES,
     super::pool::ENTRIES,
     super::reduce::ENTRIES,
+    super::softmax::ENTRIES,
+    super::log_softmax::ENTRIES,
     super::cross_entropy::ENTRIES,
     super::loss::ENTRIES,
     super::accuracy::ENTRIES,
