@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use failure::Failure;
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]

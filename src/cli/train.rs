@@ -14,7 +14,7 @@ use super::progress::ProgressView;
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::data::{self, Splits};
 use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
-use crate::report;
+//use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
     EpochRecord, EpochResult, ModelRecord, Observer, Progress, Recipe, RunDir, StepRecord,
@@ -238,7 +238,7 @@ impl Observer for Recorder<'_> {
             })
             .collect();
         self.run_dir.append_steps(&steps)?;
-        report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
+        //report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
         self.view.epoch(result);
         self.last = Some(result.clone());
         Ok(())
