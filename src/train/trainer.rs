@@ -106,7 +106,10 @@ pub struct Trainer<'a> {
 
 impl std::fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trainer").field("recipe", &self.recipe.name).field("step", &self.step).finish_non_exhaustive()
+        f.debug_struct("Trainer")
+            .field("recipe", &self.recipe.name)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
     }
 }
 
@@ -295,7 +298,11 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn epoch(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<EpochResult, TrainError> {
+    fn epoch(
+        &mut self,
+        epoch: u32,
+        observer: &mut dyn Observer,
+    ) -> Result<EpochResult, TrainError> {
         let started = Instant::now();
         let first = self.step;
         let steps = self.feed.steps_per_epoch() as u64;
@@ -344,9 +351,9 @@ impl<'a> Trainer<'a> {
         let mean = step_losses.iter().map(|s| f64::from(s.loss)).sum::<f64>()
             / step_losses.len().max(1) as f64;
         let train = Metrics { loss: mean, ..metrics(0.0, counts[0], counts[1]) };
-        let test = self.test.run(self.executor, &self.data.test)?.metrics;
+        let test = self.test.run(self.executor, &self.data.test)?;
         let validation = match (&self.validation, &self.data.validation) {
-            (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?.metrics),
+            (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?),
             _ => None,
         };
         let score = validation.map_or(test.accuracy, |metrics| metrics.accuracy);
@@ -373,7 +380,9 @@ impl<'a> Trainer<'a> {
         let losses: Vec<f32> = self.losses()?;
         let rates: Vec<f32> = bytemuck::pod_collect_to_vec(&self.executor.read_now(RATE_LOG)?);
         let steps = losses.into_iter().zip(rates).zip(first..);
-        Ok(steps.map(|((loss, learning_rate), step)| StepLoss { step, loss, learning_rate }).collect())
+        Ok(steps
+            .map(|((loss, learning_rate), step)| StepLoss { step, loss, learning_rate })
+            .collect())
     }
 
     /// Chooses the number of steps per submission from how long the last one kept the host waiting:
