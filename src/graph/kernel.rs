@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
+
 /// What a device offers to kernels: features and limits that decide between variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
@@ -124,6 +126,16 @@ impl Kernel {
             self.source.push('\n');
         }
         self
+    }
+
+    /// Adds the functions `activate` and `activate_derivative` of an activation function, with what
+    /// they need: the constant `ACTIVATION`, `shaders/common/exp_log.wgsl` and
+    /// `shaders/common/activation.wgsl`.
+    #[must_use]
+    pub fn activation(self, function: Activation) -> Self {
+        self.constant("ACTIVATION", function.code() as usize)
+            .file(include_str!("../../shaders/common/exp_log.wgsl"))
+            .file(include_str!("../../shaders/common/activation.wgsl"))
     }
 
     /// Binds an operand that the kernel reads.

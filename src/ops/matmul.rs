@@ -131,12 +131,11 @@ impl Op for Matmul {
             .constant("N", n)
             .constant("A_TRANSPOSED", usize::from(self.transpose_a))
             .constant("B_TRANSPOSED", usize::from(self.transpose_b))
-            .constant("ACTIVATION", self.activation.code() as usize)
             .alias("A_TYPE", "f32")
             .alias("B_TYPE", "f32")
             .alias("Y_TYPE", "f32")
             .flat(m * n, 64, caps)
-            .file(include_str!("../../shaders/common/activation.wgsl"))
+            .activation(self.activation)
             .read(Operand::Input(0))
             .read(Operand::Input(1));
         kernel = if self.bias {

@@ -115,9 +115,8 @@ impl Conv2d {
         let kernel = Kernel::new("conv2d").alias("A_TYPE", "f32").alias("B_TYPE", "f32");
         let kernel = sizes
             .constants(&self.geometry, kernel.alias("Y_TYPE", "f32"))
-            .constant("ACTIVATION", self.activation.code() as usize)
             .flat(sizes.out_pixels() * sizes.oc, 64, caps)
-            .file(include_str!("../../../shaders/common/activation.wgsl"));
+            .activation(self.activation);
         let kernel = self.bind(kernel).file(include_str!("../../../shaders/conv2d.wgsl"));
         Lowering::single("one_per_thread", kernel)
     }
