@@ -3,6 +3,7 @@
 mod activation;
 mod binary;
 mod conv2d;
+mod gemm;
 mod matmul;
 mod operands;
 mod reduce;
