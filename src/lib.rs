@@ -4,11 +4,15 @@
 //! The modules are floors: each uses only its own floor and lower ones. ARCHITECTURE.md tells the
 //! life of a training step.
 
+pub mod cli;
 pub mod compile;
 pub mod data;
 pub mod error;
 pub mod exec;
 pub mod graph;
+pub mod nn;
 pub mod ops;
+pub mod report;
 pub mod tensor;
+pub mod train;
 pub mod verify;

@@ -1,19 +1,56 @@
 //! Floor 2: the ops, one file per family, and the registry that lists them all.
 
+mod accuracy;
 mod activation;
+mod batch_norm;
 mod binary;
+mod concat;
 mod conv2d;
+mod cross_entropy;
+mod dropout;
+mod gather;
 mod gemm;
+mod labels;
+mod lanes;
+mod learning_rate;
+mod local_response_norm;
+mod log_softmax;
+mod loss;
 mod matmul;
 mod operands;
+mod optimiser;
+mod pool;
 mod reduce;
 mod registry;
+mod row_kernels;
+mod softmax;
+mod state;
 mod structural;
 
+pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
+pub use batch_norm::{
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
+};
 pub use binary::{Binary, BinaryFunction};
+pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+pub use cross_entropy::SoftmaxCrossEntropy;
+pub use dropout::Dropout;
+pub use gather::GatherBatch;
+pub use labels::IGNORED_LABEL;
+pub use learning_rate::{LearningRate, Schedule};
+pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
+pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
+pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
+pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
+pub use pool::{
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
+};
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use softmax::{Softmax, SoftmaxGrad};
+pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

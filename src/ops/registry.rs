@@ -37,9 +37,23 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::conv2d::ENTRIES,
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
+    super::batch_norm::ENTRIES,
     super::binary::ENTRIES,
+    super::concat::ENTRIES,
+    super::dropout::ENTRIES,
+    super::local_response_norm::ENTRIES,
+    super::pool::ENTRIES,
     super::reduce::ENTRIES,
+    super::softmax::ENTRIES,
+    super::log_softmax::ENTRIES,
+    super::cross_entropy::ENTRIES,
+    super::loss::ENTRIES,
+    super::accuracy::ENTRIES,
     super::structural::ENTRIES,
+    super::gather::ENTRIES,
+    super::learning_rate::ENTRIES,
+    super::optimiser::ENTRIES,
+    super::state::ENTRIES,
 ];
 
 /// All entries of the registry.
