@@ -174,6 +174,17 @@ impl Kernel {
             .file(include_str!("../../shaders/common/flat_index.wgsl"))
             .workgroups(workgroups)
     }
+
+    /// Sets up a kernel whose workgroups each take one flat index below `tiles`.
+    ///
+    /// Adds the constant `TILES` and the file `shaders/common/flat_workgroup.wgsl`; the kernel must
+    /// guard with `TILES`.
+    #[must_use]
+    pub fn tiles(self, tiles: usize, caps: &Caps) -> Self {
+        self.constant("TILES", tiles)
+            .file(include_str!("../../shaders/common/flat_workgroup.wgsl"))
+            .workgroups(grid(tiles, caps))
+    }
 }
 
 /// Folds a number of workgroups into at most `caps.max_workgroups` per dimension. The grid can

@@ -10,6 +10,7 @@ mod conv2d;
 mod cross_entropy;
 mod dropout;
 mod gather;
+mod gemm;
 mod labels;
 mod lanes;
 mod learning_rate;
