@@ -5,6 +5,7 @@
 //! life of a training step.
 
 pub mod compile;
+pub mod data;
 pub mod error;
 pub mod exec;
 pub mod graph;

@@ -1,16 +1,41 @@
 //! Floor 2: the ops, one file per family, and the registry that lists them all.
 
+mod accuracy;
 mod activation;
 mod binary;
+mod conv2d;
+mod cross_entropy;
+mod gather;
+mod labels;
+mod lanes;
+mod learning_rate;
+mod loss;
 mod matmul;
 mod operands;
+mod optimiser;
+mod pool;
 mod reduce;
 mod registry;
+mod row_kernels;
+mod state;
 mod structural;
 
+pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
+pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+pub use cross_entropy::SoftmaxCrossEntropy;
+pub use gather::GatherBatch;
+pub use labels::IGNORED_LABEL;
+pub use learning_rate::{LearningRate, Schedule};
+pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
+pub use optimiser::Adam;
+pub use pool::{
+    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
+    PoolGeometry,
+};
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

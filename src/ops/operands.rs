@@ -46,3 +46,15 @@ pub fn of_dtype(op: &str, (name, ty): (&str, &TensorType), dtype: DType) -> Resu
         Err(ShapeError::new(op, format!("{name} must hold {dtype} elements, it is {ty}")))
     }
 }
+
+/// Demands one element, of shape `[1]`.
+///
+/// # Errors
+/// Names the operand and its type.
+pub fn scalar(op: &str, (name, ty): (&str, &TensorType), dtype: DType) -> Result<(), ShapeError> {
+    if ty.dtype == dtype && ty.dims() == [1] {
+        Ok(())
+    } else {
+        Err(ShapeError::new(op, format!("{name} must be one {dtype} of shape [1], it is {ty}")))
+    }
+}

@@ -34,11 +34,20 @@ fn parse<O: Op + DeserializeOwned>(attributes: Json) -> Result<Arc<dyn Op>, serd
 
 /// Every op, in the order of the tables that are printed from it.
 pub static REGISTRY: &[&[OpEntry]] = &[
+    super::conv2d::ENTRIES,
     super::matmul::ENTRIES,
     super::activation::ENTRIES,
     super::binary::ENTRIES,
+    super::pool::ENTRIES,
     super::reduce::ENTRIES,
+    super::cross_entropy::ENTRIES,
+    super::loss::ENTRIES,
+    super::accuracy::ENTRIES,
     super::structural::ENTRIES,
+    super::gather::ENTRIES,
+    super::learning_rate::ENTRIES,
+    super::optimiser::ENTRIES,
+    super::state::ENTRIES,
 ];
 
 /// All entries of the registry.

@@ -1,0 +1,18 @@
+// One invocation handles four neighbouring floats: the vector twin of one_lane.wgsl.
+
+alias Element = vec4<f32>;
+alias Index = vec4<u32>;
+
+// Positions in the flat tensor of the elements that invocation `i` handles.
+fn lane_index(i: u32) -> Index {
+  return Index(4u * i) + Index(0u, 1u, 2u, 3u);
+}
+
+fn sum_lanes(x: Element) -> f32 {
+  return (x.x + x.y) + (x.z + x.w);
+}
+
+// The bits without the sign: they order like magnitudes, infinity and then NaN come last.
+fn magnitude_bits(x: Element) -> Index {
+  return bitcast<Index>(x) & Index(0x7fffffffu);
+}

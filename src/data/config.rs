@@ -1,0 +1,200 @@
+//! The data section of a recipe.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::decode::checked_extent;
+use super::split::check_fraction;
+use super::{DataError, Normalization, synthetic};
+
+/// A data set that the program can read or draw.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum DatasetKind {
+    /// Digits that the program draws itself: `[n, 28, 28, 1]`, 10 classes, no files.
+    #[default]
+    SyntheticDigits,
+    /// MNIST digits from IDX files: `[n, 28, 28, 1]`, 10 classes.
+    Mnist,
+    /// Fashion-MNIST from IDX files: `[n, 28, 28, 1]`, 10 classes.
+    FashionMnist,
+    /// CIFAR-10 from its binary version: `[n, 32, 32, 3]`, 10 classes.
+    Cifar10,
+    /// CIFAR-100 from its binary version, fine labels: `[n, 32, 32, 3]`, 100 classes.
+    Cifar100,
+    /// A folder of PNG and JPEG files, one sub-folder per class.
+    Folder,
+}
+
+impl DatasetKind {
+    /// The name of the set in recipes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SyntheticDigits => synthetic::NAME,
+            Self::Mnist => "mnist",
+            Self::FashionMnist => "fashion-mnist",
+            Self::Cifar10 => "cifar10",
+            Self::Cifar100 => "cifar100",
+            Self::Folder => "folder",
+        }
+    }
+}
+
+/// Which data to train on: the data section of a recipe.
+///
+/// Keys that do not go with the chosen set are refused, so that none is passed over in silence.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DataConfig {
+    /// The set.
+    pub dataset: DatasetKind,
+    /// `folder` only: where the images are; a relative path is looked for in the current folder,
+    /// then in the data folder. Default: the data folder itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Keep only the first so many training examples, from which validation is taken, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<usize>,
+    /// Keep only the first so many test examples.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_test: Option<usize>,
+    /// Fraction of the training examples held out for validation, in 0..1; 0 holds out none.
+    #[serde(default)]
+    pub validation: f64,
+    /// Seed of the validation split and, for `folder`, of the order and the test split.
+    #[serde(default)]
+    pub split_seed: u64,
+    /// `folder` only: resize the shorter side and crop the centre to `[height, width]`, in pixels.
+    /// Default: as the files are, and then all must have one size.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image_size: Option<[usize; 2]>,
+    /// `folder` only: read one channel instead of red, green and blue.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grayscale: bool,
+    /// `synthetic-digits` only: training examples to draw; default 10,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub train_size: Option<usize>,
+    /// `synthetic-digits` only: test examples to draw; default 2,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test_size: Option<usize>,
+    /// `synthetic-digits` only: seed of the drawing; default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seed: Option<u64>,
+    /// Mean per channel of `pixel / 255`, to subtract; default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<Vec<f32>>,
+    /// Standard deviation per channel of `pixel / 255`, to divide by after that; default 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std: Option<Vec<f32>>,
+}
+
+impl DataConfig {
+    /// Checks what can be checked without reading the set.
+    ///
+    /// # Errors
+    ///
+    /// Names the first key with a value that cannot be used, or that does not go with the set.
+    pub fn check(&self) -> Result<(), DataError> {
+        use DatasetKind::{Folder, SyntheticDigits};
+        let keys = [
+            ("path", Folder, self.path.is_some()),
+            ("image_size", Folder, self.image_size.is_some()),
+            ("grayscale", Folder, self.grayscale),
+            ("train_size", SyntheticDigits, self.train_size.is_some()),
+            ("test_size", SyntheticDigits, self.test_size.is_some()),
+            ("seed", SyntheticDigits, self.seed.is_some()),
+        ];
+        for (key, kind, given) in keys {
+            if given && self.dataset != kind {
+                let problem = format!(
+                    "given with dataset = \"{}\": it goes with \"{}\" only; remove it",
+                    self.dataset.name(),
+                    kind.name()
+                );
+                return Err(DataError::config(key, problem));
+            }
+        }
+        for (key, value) in [("first", self.first), ("first_test", self.first_test)] {
+            if value == Some(0) {
+                let problem = "0 given: expected at least 1 example; leave it out to use all";
+                return Err(DataError::config(key, problem));
+            }
+        }
+        for extent in self.image_size.iter().flatten() {
+            checked_extent(*extent)?;
+        }
+        check_fraction(self.validation)
+    }
+
+    /// How the set's pixels become numbers, for images of so many channels.
+    ///
+    /// # Errors
+    ///
+    /// If `mean` or `std` do not hold one finite value per channel, or a `std` is not above 0.
+    pub fn normalization(&self, channels: usize) -> Result<Normalization, DataError> {
+        let or = |values: &Option<Vec<f32>>, default| {
+            values.clone().unwrap_or_else(|| vec![default; channels])
+        };
+        Normalization::new(channels, or(&self.mean, 0.0), or(&self.std, 1.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(json: &str) -> Result<DataConfig, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn every_set_goes_by_its_name() {
+        use DatasetKind::*;
+        for kind in [SyntheticDigits, Mnist, FashionMnist, Cifar10, Cifar100, Folder] {
+            let config = parse(&format!("{{\"dataset\": \"{}\"}}", kind.name()));
+            let config = config.expect("the name is known");
+            assert_eq!(config, DataConfig { dataset: kind, ..DataConfig::default() });
+            assert!(config.check().is_ok());
+            let text = serde_json::to_string(&config).expect("serialisable");
+            assert_eq!(parse(&text).expect("read back"), config);
+        }
+    }
+
+    #[test]
+    fn unknown_and_missing_keys_are_refused() {
+        let message = |json| parse(json).expect_err("not a configuration").to_string();
+        assert!(message(r#"{"dataset": "mnist", "frist": 1}"#).contains("frist"));
+        assert!(message(r#"{"dataset": "minst"}"#).contains("minst"));
+        assert!(message("{}").contains("dataset"));
+    }
+
+    #[test]
+    fn values_that_cannot_be_used_are_named() {
+        let mnist = || DataConfig { dataset: DatasetKind::Mnist, ..DataConfig::default() };
+        let message = |config: DataConfig| config.check().expect_err("unusable").to_string();
+        let text = message(DataConfig { train_size: Some(5), ..mnist() });
+        assert_eq!(
+            text,
+            "data configuration: train_size: given with dataset = \"mnist\": it goes with \
+             \"synthetic-digits\" only; remove it"
+        );
+        assert!(message(DataConfig { path: Some("x".into()), ..mnist() }).contains("\"folder\""));
+        assert!(message(DataConfig { grayscale: true, ..mnist() }).contains("grayscale"));
+        assert!(message(DataConfig { first: Some(0), ..mnist() }).contains("first: 0 given"));
+        assert!(message(DataConfig { validation: 1.0, ..mnist() }).contains("validation: 1"));
+        let folder = DataConfig { dataset: DatasetKind::Folder, ..mnist() };
+        assert!(message(DataConfig { image_size: Some([28, 0]), ..folder }).contains("image_size"));
+    }
+
+    #[test]
+    fn normalization_defaults_to_the_unit_range() {
+        let config = DataConfig::default();
+        let normalization = config.normalization(3).expect("the default fits");
+        assert_eq!((normalization.mean, normalization.std), (vec![0.0; 3], vec![1.0; 3]));
+        let config = DataConfig { mean: Some(vec![0.5]), ..config };
+        assert!(config.normalization(1).is_ok());
+        assert!(config.normalization(3).is_err());
+    }
+}

@@ -1,0 +1,227 @@
+//! A labelled image set in memory, and the train / validation / test trio of them.
+
+use super::DataError;
+
+/// Labelled 8-bit images of one size.
+///
+/// [`Dataset::new`] checks that the parts agree; code that fills the fields itself takes over
+/// that duty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Name of the set, for messages and reports.
+    pub name: String,
+    /// Pixels `[n, height, width, channels]`, row-major, 0..=255.
+    pub images: Vec<u8>,
+    /// Class index of each image: `[n]`, each below `classes.len()`.
+    pub labels: Vec<u32>,
+    /// Height of every image, in pixels.
+    pub height: usize,
+    /// Width of every image, in pixels.
+    pub width: usize,
+    /// Values per pixel: 1 for greyscale, 3 for RGB.
+    pub channels: usize,
+    /// Class names, by label.
+    pub classes: Vec<String>,
+}
+
+impl Dataset {
+    /// Puts a set together from `images` `[n, height, width, channels]` and `labels` `[n]`, where
+    /// `size` is `[height, width, channels]`.
+    ///
+    /// # Errors
+    ///
+    /// If the size is zero or overflows, `images` and `labels` hold different counts, there are no
+    /// examples, or a label names no class.
+    pub fn new(
+        name: impl Into<String>,
+        images: Vec<u8>,
+        labels: Vec<u32>,
+        size: [usize; 3],
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        let inconsistent =
+            |problem: String| DataError::Inconsistent { name: name.clone(), problem };
+        let [height, width, channels] = size;
+        if size.contains(&0) {
+            return Err(inconsistent(format!(
+                "images of {height}x{width}x{channels} hold nothing: every extent must be at least 1"
+            )));
+        }
+        if labels.is_empty() {
+            return Err(inconsistent("holds no examples: at least one is needed".to_string()));
+        }
+        let expected = size.iter().try_fold(labels.len(), |product, &dim| product.checked_mul(dim));
+        if expected != Some(images.len()) {
+            return Err(inconsistent(format!(
+                "{} pixel values given for {} labels: expected {height}x{width}x{channels} values \
+                 for each label",
+                images.len(),
+                labels.len()
+            )));
+        }
+        let n_classes = classes.len();
+        let stray = labels.iter().enumerate().find(|&(_, &label)| !names_class(label, n_classes));
+        if let Some((example, label)) = stray {
+            return Err(inconsistent(format!(
+                "example {example} has label {label}, but there are {n_classes} classes: labels \
+                 must be below {n_classes}"
+            )));
+        }
+        Ok(Self { name, images, labels, height, width, channels, classes })
+    }
+
+    /// Number of examples.
+    pub fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    /// Whether the set holds no example.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty()
+    }
+
+    /// Values in one image: `height * width * channels`.
+    pub fn image_len(&self) -> usize {
+        self.height * self.width * self.channels
+    }
+
+    /// Pixels `[height, width, channels]` of example `i`, or `None` past the end.
+    pub fn image(&self, i: usize) -> Option<&[u8]> {
+        let start = i.checked_mul(self.image_len())?;
+        self.images.get(start..start.checked_add(self.image_len())?)
+    }
+
+    /// Class index of example `i`, or `None` past the end.
+    pub fn label(&self, i: usize) -> Option<u32> {
+        self.labels.get(i).copied()
+    }
+
+    /// Name of a class, or `None` for a label that names no class.
+    pub fn class_name(&self, label: u32) -> Option<&str> {
+        self.classes.get(usize::try_from(label).ok()?).map(String::as_str)
+    }
+
+    /// Number of examples of each class: `[classes]`.
+    pub fn class_counts(&self) -> Vec<usize> {
+        let mut counts = vec![0; self.classes.len()];
+        for &label in &self.labels {
+            if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label))
+            {
+                *count += 1;
+            }
+        }
+        counts
+    }
+
+    /// The examples at `indices`, in that order; an index may come more than once.
+    ///
+    /// # Errors
+    ///
+    /// If an index is past the end, or there are no indices.
+    pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
+        let mut images = Vec::with_capacity(indices.len().saturating_mul(self.image_len()));
+        let mut labels = Vec::with_capacity(indices.len());
+        for &i in indices {
+            let (Some(image), Some(label)) = (self.image(i), self.label(i)) else {
+                return Err(DataError::Inconsistent {
+                    name: self.name.clone(),
+                    problem: format!(
+                        "subset: example {i} asked for, but the set holds {}",
+                        self.len()
+                    ),
+                });
+            };
+            images.extend_from_slice(image);
+            labels.push(label);
+        }
+        let size = [self.height, self.width, self.channels];
+        Self::new(self.name.clone(), images, labels, size, self.classes.clone())
+    }
+
+    /// The first `n` examples, or all of them where there are fewer.
+    #[must_use]
+    pub fn take_first(mut self, n: usize) -> Self {
+        let n = n.min(self.len());
+        self.images.truncate(n * self.image_len());
+        self.labels.truncate(n);
+        self
+    }
+}
+
+/// The parts of a data set, kept apart from each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Splits {
+    /// Examples to train on.
+    pub train: Dataset,
+    /// Examples held out of the training set to choose by, if a fraction was asked for.
+    pub validation: Option<Dataset>,
+    /// Examples to report on.
+    pub test: Dataset,
+}
+
+fn names_class(label: u32, n_classes: usize) -> bool {
+    usize::try_from(label).is_ok_and(|label| label < n_classes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn small() -> Dataset {
+        let classes = vec!["a".to_string(), "b".to_string()];
+        Dataset::new("small", (0..12).collect(), vec![0, 1, 1], [1, 2, 2], classes)
+            .expect("the parts agree")
+    }
+
+    #[test]
+    fn images_and_labels_are_found_by_index() {
+        let set = small();
+        assert_eq!(set.len(), 3);
+        assert!(!set.is_empty());
+        assert_eq!(set.image_len(), 4);
+        assert_eq!(set.image(1), Some(&[4, 5, 6, 7][..]));
+        assert_eq!(set.image(3), None);
+        assert_eq!(set.image(usize::MAX), None);
+        assert_eq!(set.label(2), Some(1));
+        assert_eq!(set.class_name(1), Some("b"));
+        assert_eq!(set.class_name(2), None);
+        assert_eq!(set.class_counts(), [1, 2]);
+    }
+
+    #[test]
+    fn subset_keeps_the_order_given() {
+        let set = small().subset(&[2, 0]).expect("both exist");
+        assert_eq!(set.images, [8, 9, 10, 11, 0, 1, 2, 3]);
+        assert_eq!(set.labels, [1, 0]);
+    }
+
+    #[test]
+    fn subset_refuses_an_index_past_the_end() {
+        let message = small().subset(&[0, 3]).expect_err("3 is past the end").to_string();
+        assert_eq!(message, "data set small: subset: example 3 asked for, but the set holds 3");
+    }
+
+    #[test]
+    fn take_first_is_clamped() {
+        assert_eq!(small().take_first(2).images.len(), 8);
+        assert_eq!(small().take_first(9), small());
+    }
+
+    #[test]
+    fn new_refuses_parts_that_disagree() {
+        let classes = || vec!["a".to_string()];
+        let label = Dataset::new("x", vec![0; 2], vec![0, 1], [1, 1, 1], classes());
+        let message = label.expect_err("label 1 names no class").to_string();
+        assert!(message.contains("example 1 has label 1, but there are 1 classes"), "{message}");
+
+        let count = Dataset::new("x", vec![0; 3], vec![0, 0], [1, 1, 1], classes());
+        let message = count.expect_err("three pixels for two labels").to_string();
+        assert!(message.contains("3 pixel values given for 2 labels"), "{message}");
+
+        assert!(Dataset::new("x", vec![], vec![0], [0, 1, 1], classes()).is_err());
+        assert!(Dataset::new("x", vec![], vec![], [1, 1, 1], classes()).is_err());
+        let huge = [usize::MAX, usize::MAX, 3];
+        assert!(Dataset::new("x", vec![0], vec![0], huge, classes()).is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! Seeded splits: which examples are held out of the training set.
+
+use super::stream::{Purpose, Stream};
+use super::{DataError, Dataset};
+
+/// Deals `0..n` into `(kept, held_out)`, with `fraction * n` (rounded) indices held out.
+///
+/// Which indices are held out depends on `n`, `fraction` and `seed` alone; both lists are in
+/// ascending order, so that the kept examples stay in the order of their file.
+///
+/// # Errors
+///
+/// If the fraction is not within `0..1`, or is above 0 and leaves either side empty.
+pub fn hold_out(n: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<usize>), DataError> {
+    check_fraction(fraction)?;
+    let n_held_out = portion(n, fraction);
+    if fraction > 0.0 && (n_held_out == 0 || n_held_out >= n) {
+        return Err(DataError::config(
+            "validation",
+            format!(
+                "{fraction} of {n} training examples is {n_held_out}: expected at least one \
+                 example on each side; change the fraction or use more examples"
+            ),
+        ));
+    }
+    Ok(deal(n, n_held_out, seed, Purpose::ValidationSplit))
+}
+
+/// Splits a training set into `(train, validation)`; a fraction of 0 gives no validation set.
+///
+/// # Errors
+///
+/// As [`hold_out`].
+pub fn train_validation(
+    dataset: Dataset,
+    fraction: f64,
+    seed: u64,
+) -> Result<(Dataset, Option<Dataset>), DataError> {
+    let (kept, held_out) = hold_out(dataset.len(), fraction, seed)?;
+    if held_out.is_empty() {
+        return Ok((dataset, None));
+    }
+    Ok((dataset.subset(&kept)?, Some(dataset.subset(&held_out)?)))
+}
+
+pub(super) fn check_fraction(fraction: f64) -> Result<(), DataError> {
+    if (0.0..1.0).contains(&fraction) {
+        return Ok(());
+    }
+    let problem = format!("{fraction} given: expected a fraction of the training set in 0..1");
+    Err(DataError::config("validation", problem))
+}
+
+/// Deals `0..n` into two ascending lists, the second of `n_second` indices.
+pub(super) fn deal(
+    n: usize,
+    n_second: usize,
+    seed: u64,
+    purpose: Purpose,
+) -> (Vec<usize>, Vec<usize>) {
+    let mut first: Vec<usize> = (0..n).collect();
+    shuffle(&mut first, &mut Stream::new(seed, purpose, 0));
+    let mut second = first.split_off(n - n_second.min(n));
+    first.sort_unstable();
+    second.sort_unstable();
+    (first, second)
+}
+
+/// Fisher-Yates; written out because the shuffle of the `rand` crate may change between versions.
+pub(super) fn shuffle<T>(items: &mut [T], stream: &mut Stream) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, stream.below(last + 1));
+    }
+}
+
+/// `fraction * n`, rounded to the nearest count.
+pub(super) fn portion(n: usize, fraction: f64) -> usize {
+    // `as` is the only conversion between floats and counts: counts of examples are far below
+    // 2^53, where f64 is exact, and the way back saturates.
+    (n as f64 * fraction).round() as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_index_lands_on_exactly_one_side() {
+        let (kept, held_out) = hold_out(103, 0.1, 5).expect("the fraction is fine");
+        assert_eq!((kept.len(), held_out.len()), (93, 10));
+        assert!(kept.is_sorted() && held_out.is_sorted());
+        let mut all = [kept, held_out].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..103).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_seed_decides() {
+        let held_out = |seed| hold_out(1000, 0.2, seed).expect("the fraction is fine").1;
+        assert_eq!(held_out(1), held_out(1));
+        assert_ne!(held_out(1), held_out(2));
+        assert_ne!(held_out(1), (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_split_of_a_seed_never_changes() {
+        let (_, held_out) = hold_out(20, 0.25, 0).expect("the fraction is fine");
+        assert_eq!(held_out, [1, 5, 8, 11, 14]);
+    }
+
+    #[test]
+    fn fractions_that_leave_a_side_empty_are_refused() {
+        for fraction in [-0.1, 1.0, f64::NAN] {
+            assert!(hold_out(10, fraction, 0).is_err(), "{fraction}");
+        }
+        let message = hold_out(10, 0.01, 0).expect_err("no validation example").to_string();
+        assert!(message.contains("0.01 of 10 training examples is 0"), "{message}");
+        assert!(hold_out(10, 0.99, 0).is_err());
+        assert_eq!(hold_out(3, 0.0, 0).expect("nothing held out").1, [0; 0]);
+    }
+}

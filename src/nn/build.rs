@@ -1,0 +1,375 @@
+//! Layers to graph nodes.
+
+use std::collections::HashMap;
+
+use super::{Arena, Init, Layer, ParameterSpec, StateSpec};
+use crate::error::ShapeError;
+use crate::graph::{Activation, Graph, Value};
+use crate::ops::{
+    Activate, AvgPool2d, BatchNorm, BatchNormInference, Binary, Concat, Conv2d, ConvGeometry,
+    Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, PoolGeometry, RunningAverage,
+    View,
+};
+use crate::tensor::{Shape, TensorType};
+
+/// Name of the source that holds all parameters.
+const PARAMETERS: &str = "parameters";
+
+/// Whether layers that differ between training and evaluation train.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Batch statistics, dropout; `step` is a source `u32[1]`.
+    Train {
+        /// Seed of dropout masks.
+        seed: u32,
+        /// Number of steps completed.
+        step: Value,
+    },
+    /// Running statistics, no dropout.
+    Evaluate,
+}
+
+/// Adds a model's layers to a graph.
+///
+/// Parameters are views into the arena where one is given, else sources of their own; either way
+/// the builder collects their specifications.
+///
+/// ```
+/// use verigrad::graph::Graph;
+/// use verigrad::nn::{Layer, Mode, ModelBuilder};
+/// use verigrad::tensor::TensorType;
+///
+/// let layers: Vec<Layer> = vec![
+///     Layer::Flatten {},
+///     Layer::Dense { units: 10, bias: true, activation: Default::default(), init: Default::default() },
+/// ];
+/// let mut graph = Graph::default();
+/// let x = graph.source("x", TensorType::f32([32, 28, 28, 1]));
+/// let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
+/// let logits = builder.layers(&layers, x)?;
+/// let parameters: usize = builder.parameters().iter().map(|p| p.shape.elements()).sum();
+/// assert_eq!((graph.ty(logits).dims(), parameters), ([32, 10].as_slice(), 7850));
+/// # Ok::<(), verigrad::error::ShapeError>(())
+/// ```
+#[derive(Debug)]
+pub struct ModelBuilder<'g> {
+    graph: &'g mut Graph,
+    mode: Mode,
+    arena: Option<(&'g Arena, Value)>,
+    parameters: Vec<ParameterSpec>,
+    values: Vec<Value>,
+    states: Vec<StateSpec>,
+    prefix: String,
+    counts: HashMap<String, usize>,
+    dropout_streams: u32,
+    outputs: Vec<(String, Value)>,
+}
+
+impl<'g> ModelBuilder<'g> {
+    /// Starts a model.
+    pub fn new(graph: &'g mut Graph, mode: Mode, arena: Option<&'g Arena>) -> Self {
+        let arena = arena.map(|arena| {
+            let all = graph.source(PARAMETERS, TensorType::f32([arena.elements]));
+            (arena, all)
+        });
+        Self {
+            graph,
+            mode,
+            arena,
+            parameters: Vec::new(),
+            values: Vec::new(),
+            states: Vec::new(),
+            prefix: String::new(),
+            counts: HashMap::new(),
+            dropout_streams: 0,
+            outputs: Vec::new(),
+        }
+    }
+
+    /// The parameters, in the order of the layers.
+    pub fn parameters(&self) -> &[ParameterSpec] {
+        &self.parameters
+    }
+
+    /// The graph values of [`Self::parameters`].
+    pub fn parameter_values(&self) -> &[Value] {
+        &self.values
+    }
+
+    /// The arena's value, where one was given.
+    pub fn arena_value(&self) -> Option<Value> {
+        self.arena.map(|(_, value)| value)
+    }
+
+    /// States that training changes without a gradient.
+    pub fn states(&self) -> &[StateSpec] {
+        &self.states
+    }
+
+    /// Name and output of each layer, outermost layers only.
+    pub fn outputs(&self) -> &[(String, Value)] {
+        &self.outputs
+    }
+
+    /// Adds layers one after the other.
+    ///
+    /// # Errors
+    /// When a layer cannot take the shape that reaches it; the message names the layer.
+    pub fn layers(&mut self, layers: &[Layer], x: Value) -> Result<Value, ShapeError> {
+        let outermost = self.prefix.is_empty();
+        layers.iter().try_fold(x, |x, layer| {
+            let name = self.next_name(layer.stem());
+            self.graph.set_scope(name.clone());
+            let y = self.layer(layer, &name, x)?;
+            if outermost {
+                self.outputs.push((name, y));
+            }
+            Ok(y)
+        })
+    }
+
+    fn layer(&mut self, layer: &Layer, name: &str, x: Value) -> Result<Value, ShapeError> {
+        match layer {
+            Layer::Conv2d { .. } => self.conv2d(layer, name, x),
+            Layer::Dense { units, bias, activation, init } => {
+                let [_, features] = self.graph.ty(x).ranked(
+                    "dense",
+                    "the input (put a flatten or global_avg_pool2d layer in front)",
+                )?;
+                let fans = (features, *units);
+                let w = self.weight(name, [features, *units], *init, fans);
+                let y = self.graph.push(Matmul::default(), &[x, w])?;
+                self.bias_and_activation(name, y, *bias, *units, *activation)
+            }
+            Layer::MaxPool2d { window, stride, padding } => {
+                let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let [y, _index] = self.graph.push_multi(MaxPool2d { geometry }, &[x])?;
+                Ok(y)
+            }
+            Layer::AvgPool2d { window, stride, padding, count_include_pad } => {
+                let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let count_include_pad = *count_include_pad;
+                self.graph.push(AvgPool2d { geometry, count_include_pad }, &[x])
+            }
+            Layer::GlobalAvgPool2d {} => self.graph.push(GlobalAvgPool2d {}, &[x]),
+            Layer::Flatten {} => {
+                let dims = self.graph.ty(x).dims();
+                let n = dims.first().copied().unwrap_or(1);
+                let features = dims.iter().skip(1).product::<usize>();
+                self.graph.push(View::reshape([n, features]), &[x])
+            }
+            Layer::BatchNorm { momentum, epsilon } => self.batch_norm(name, x, *momentum, *epsilon),
+            Layer::Activation { function } => self.activation(x, *function),
+            Layer::Dropout { rate } => self.dropout(x, *rate),
+            Layer::LocalResponseNorm { size, alpha, beta, k } => {
+                let op = LocalResponseNorm { size: *size, alpha: *alpha, beta: *beta, k: *k };
+                self.graph.push(op, &[x])
+            }
+            Layer::Residual { layers, shortcut, activation } => {
+                let main = self.inside(name, "", layers, x)?;
+                let other = self.inside(name, "shortcut", shortcut, x)?;
+                self.graph.set_scope(name);
+                let sum = self.graph.push(Binary::ADD, &[main, other])?;
+                self.activation(sum, *activation)
+            }
+            Layer::Concat { branches } => {
+                let outputs = branches
+                    .iter()
+                    .enumerate()
+                    .map(|(i, branch)| self.inside(name, &format!("branch{}", i + 1), branch, x))
+                    .collect::<Result<Vec<_>, _>>()?;
+                self.graph.set_scope(name);
+                let rank = self.graph.ty(x).shape.rank();
+                self.graph.push(Concat { axis: rank.saturating_sub(1) }, &outputs)
+            }
+        }
+    }
+
+    fn conv2d(&mut self, layer: &Layer, name: &str, x: Value) -> Result<Value, ShapeError> {
+        let Layer::Conv2d {
+            out_channels,
+            kernel_size,
+            stride,
+            padding,
+            dilation,
+            groups,
+            bias,
+            activation,
+            init,
+        } = layer
+        else {
+            return Err(ShapeError::new("conv2d", "the layer is none"));
+        };
+        let [_, h, w, channels] = self.graph.ty(x).ranked("conv2d", "the input")?;
+        let (kernel, stride, dilation) = (kernel_size.dims(), stride.dims(), dilation.dims());
+        if *groups == 0 || channels % groups != 0 || out_channels % groups != 0 {
+            return Err(ShapeError::new(
+                "conv2d",
+                format!(
+                    "groups = {groups} must divide the {channels} input channels and the \
+                     {out_channels} output channels (in {name})"
+                ),
+            ));
+        }
+        let geometry = ConvGeometry {
+            stride,
+            padding: padding.sides([h, w], kernel, stride, dilation),
+            dilation,
+            groups: *groups,
+        };
+        let area = kernel[0] * kernel[1];
+        let fans = (area * channels / groups, area * out_channels / groups);
+        let shape = [kernel[0], kernel[1], channels / groups, *out_channels];
+        let weight = self.weight(name, shape, *init, fans);
+        let op = Conv2d { geometry, bias: false, activation: Activation::Identity };
+        let y = self.graph.push(op, &[x, weight])?;
+        self.bias_and_activation(name, y, *bias, *out_channels, *activation)
+    }
+
+    fn bias_and_activation(
+        &mut self,
+        name: &str,
+        mut y: Value,
+        bias: bool,
+        channels: usize,
+        activation: Activation,
+    ) -> Result<Value, ShapeError> {
+        if bias {
+            let bias = self.vector(name, "bias", channels, Init::Zeros);
+            y = self.graph.push(Binary::BIAS, &[y, bias])?;
+        }
+        self.activation(y, activation)
+    }
+
+    fn activation(&mut self, x: Value, function: Activation) -> Result<Value, ShapeError> {
+        match function {
+            Activation::Identity => Ok(x),
+            function => self.graph.push(Activate { function }, &[x]),
+        }
+    }
+
+    fn batch_norm(
+        &mut self,
+        name: &str,
+        x: Value,
+        momentum: f32,
+        epsilon: f32,
+    ) -> Result<Value, ShapeError> {
+        let (rows, channels) = self.graph.ty(x).rows_columns();
+        let gamma = self.vector(name, "weight", channels, Init::Ones);
+        let beta = self.vector(name, "bias", channels, Init::Zeros);
+        let running_mean = self.state(name, "running_mean", channels, 0.0);
+        let running_variance = self.state(name, "running_variance", channels, 1.0);
+        if self.mode == Mode::Evaluate {
+            let inputs = [x, gamma, beta, running_mean, running_variance];
+            return self.graph.push(BatchNormInference { epsilon }, &inputs);
+        }
+        let [y, mean, variance] =
+            self.graph.push_multi(BatchNorm { epsilon }, &[x, gamma, beta])?;
+        // The running variance is the unbiased one.
+        #[expect(clippy::cast_precision_loss, reason = "row counts only scale by n / (n - 1)")]
+        let unbiased = rows as f32 / (rows.max(2) - 1) as f32;
+        self.graph.push(RunningAverage { momentum, scale: 1.0 }, &[running_mean, mean])?;
+        self.graph
+            .push(RunningAverage { momentum, scale: unbiased }, &[running_variance, variance])?;
+        Ok(y)
+    }
+
+    fn dropout(&mut self, x: Value, rate: f32) -> Result<Value, ShapeError> {
+        if !(0.0..1.0).contains(&rate) {
+            return Err(ShapeError::new("dropout", format!("rate must lie in [0, 1), it is {rate}")));
+        }
+        let stream = self.dropout_streams;
+        self.dropout_streams += 1;
+        match self.mode {
+            Mode::Train { seed, step } if rate > 0.0 => {
+                self.graph.push(Dropout { rate, seed, stream }, &[x, step])
+            }
+            _ => Ok(x),
+        }
+    }
+
+    fn pool_geometry(
+        &self,
+        x: Value,
+        window: super::Pair,
+        stride: Option<super::Pair>,
+        padding: super::Padding,
+    ) -> Result<PoolGeometry, ShapeError> {
+        let [_, h, w, _] = self.graph.ty(x).ranked("pool", "the input")?;
+        let stride = stride.unwrap_or(window).dims();
+        let window = window.dims();
+        let padding = padding.sides([h, w], window, stride, [1, 1]);
+        Ok(PoolGeometry { window, stride, padding })
+    }
+
+    /// Layers inside a layer, under its name.
+    fn inside(
+        &mut self,
+        name: &str,
+        branch: &str,
+        layers: &[Layer],
+        x: Value,
+    ) -> Result<Value, ShapeError> {
+        let suffix = if branch.is_empty() { String::new() } else { format!("{branch}.") };
+        let outer = std::mem::replace(&mut self.prefix, format!("{name}.{suffix}"));
+        let result = self.layers(layers, x);
+        self.prefix = outer;
+        result
+    }
+
+    /// `conv1`, `conv2`, ...: layers of a kind are counted within the layer around them.
+    fn next_name(&mut self, stem: &str) -> String {
+        let key = format!("{}{stem}", self.prefix);
+        let count = self.counts.entry(key.clone()).or_insert(0);
+        *count += 1;
+        format!("{key}{count}")
+    }
+
+    fn weight(
+        &mut self,
+        layer: &str,
+        shape: impl Into<Shape>,
+        init: Init,
+        (fan_in, fan_out): (usize, usize),
+    ) -> Value {
+        let name = format!("{layer}.weight");
+        let shape = shape.into();
+        self.parameter(ParameterSpec { name, shape, init, fan_in, fan_out, decay: true })
+    }
+
+    fn vector(&mut self, layer: &str, name: &str, channels: usize, init: Init) -> Value {
+        self.parameter(ParameterSpec {
+            name: format!("{layer}.{name}"),
+            shape: Shape::from([channels]),
+            init,
+            fan_in: 1,
+            fan_out: 1,
+            decay: false,
+        })
+    }
+
+    fn parameter(&mut self, spec: ParameterSpec) -> Value {
+        let own = TensorType::f32(spec.shape.clone());
+        let placed = self.arena.and_then(|(arena, all)| {
+            let entry = arena.find(&spec.name)?;
+            let view = View { offset: entry.offset, shape: spec.shape.clone() };
+            self.graph.push(view, &[all]).ok()
+        });
+        let value = placed.unwrap_or_else(|| self.graph.source(&spec.name, own));
+        self.parameters.push(spec);
+        self.values.push(value);
+        value
+    }
+
+    fn state(&mut self, layer: &str, name: &str, channels: usize, initial: f32) -> Value {
+        let spec = StateSpec {
+            name: format!("{layer}.{name}"),
+            shape: Shape::from([channels]),
+            initial,
+        };
+        let value = self.graph.source(&spec.name, TensorType::f32(spec.shape.clone()));
+        self.states.push(spec);
+        value
+    }
+}

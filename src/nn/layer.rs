@@ -1,0 +1,309 @@
+//! Layers as recipes describe them.
+
+use serde::{Deserialize, Serialize};
+
+use super::Init;
+use crate::graph::Activation;
+
+/// One number for both spatial dimensions, or `[height, width]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a number, or two as [height, width]")]
+pub enum Pair {
+    /// The same for height and width.
+    Both(usize),
+    /// Height and width.
+    Each([usize; 2]),
+}
+
+impl Pair {
+    /// `[height, width]`.
+    pub const fn dims(self) -> [usize; 2] {
+        match self {
+            Self::Both(n) => [n, n],
+            Self::Each(dims) => dims,
+        }
+    }
+}
+
+/// Padding of a convolution or pooling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "expected \"valid\", \"same\", a number, or four as [top, bottom, left, right]"
+)]
+pub enum Padding {
+    /// `"valid"` or `"same"`.
+    Named(NamedPadding),
+    /// The same on all sides.
+    All(usize),
+    /// `[top, bottom, left, right]`.
+    Sides([usize; 4]),
+    /// No padding.
+    #[default]
+    #[serde(skip)]
+    Valid,
+}
+
+/// Padding by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NamedPadding {
+    /// No padding.
+    Valid,
+    /// The output is `ceil(input / stride)` large; an odd remainder goes to bottom and right.
+    Same,
+}
+
+impl Padding {
+    /// `[top, bottom, left, right]` for a window of `kernel` elements (`dilation` apart) over
+    /// `input`.
+    pub fn sides(
+        self,
+        input: [usize; 2],
+        kernel: [usize; 2],
+        stride: [usize; 2],
+        dilation: [usize; 2],
+    ) -> [usize; 4] {
+        match self {
+            Self::Valid | Self::Named(NamedPadding::Valid) => [0; 4],
+            Self::All(n) => [n; 4],
+            Self::Sides(sides) => sides,
+            Self::Named(NamedPadding::Same) => {
+                let total = |i: usize| {
+                    let stride = stride[i].max(1);
+                    let reach = dilation[i] * (kernel[i].max(1) - 1) + 1;
+                    ((input[i].div_ceil(stride).max(1) - 1) * stride + reach)
+                        .saturating_sub(input[i])
+                };
+                let (vertical, horizontal) = (total(0), total(1));
+                let (top, left) = (vertical / 2, horizontal / 2);
+                [top, vertical - top, left, horizontal - left]
+            }
+        }
+    }
+}
+
+/// A layer of a model. Shapes are inferred from the layer before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Layer {
+    /// Convolution over `[n, h, w, c]`.
+    Conv2d {
+        /// Channels of the output.
+        out_channels: usize,
+        /// Size of the window.
+        kernel_size: Pair,
+        /// Step of the window.
+        #[serde(default = "one")]
+        stride: Pair,
+        /// Zeros around the input.
+        #[serde(default, skip_serializing_if = "is_valid")]
+        padding: Padding,
+        /// Distance between window elements.
+        #[serde(default = "one")]
+        dilation: Pair,
+        /// Groups of channels that do not mix; as many as input channels make it depthwise.
+        #[serde(default = "one_group")]
+        groups: usize,
+        /// Whether a bias is added.
+        #[serde(default = "yes")]
+        bias: bool,
+        /// Function applied to the result.
+        #[serde(default)]
+        activation: Activation,
+        /// Initial weights.
+        #[serde(default)]
+        init: Init,
+    },
+    /// Fully connected layer over `[n, features]`.
+    Dense {
+        /// Features of the output.
+        units: usize,
+        /// Whether a bias is added.
+        #[serde(default = "yes")]
+        bias: bool,
+        /// Function applied to the result.
+        #[serde(default)]
+        activation: Activation,
+        /// Initial weights.
+        #[serde(default)]
+        init: Init,
+    },
+    /// Maximum over windows.
+    #[serde(rename = "max_pool2d")]
+    MaxPool2d {
+        /// Size of the window.
+        window: Pair,
+        /// Step of the window; the window's size where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<Pair>,
+        /// Padding, which never wins.
+        #[serde(default, skip_serializing_if = "is_valid")]
+        padding: Padding,
+    },
+    /// Mean over windows.
+    #[serde(rename = "avg_pool2d")]
+    AvgPool2d {
+        /// Size of the window.
+        window: Pair,
+        /// Step of the window; the window's size where absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        stride: Option<Pair>,
+        /// Zeros around the input.
+        #[serde(default, skip_serializing_if = "is_valid")]
+        padding: Padding,
+        /// Whether the padding's zeros count in the mean.
+        #[serde(default)]
+        count_include_pad: bool,
+    },
+    /// Mean over height and width: `[n, h, w, c]` to `[n, c]`.
+    #[serde(rename = "global_avg_pool2d")]
+    GlobalAvgPool2d {},
+    /// `[n, ...]` to `[n, features]`.
+    Flatten {},
+    /// Batch normalisation over all dimensions but the last.
+    BatchNorm {
+        /// Weight of the newest batch in the running statistics.
+        #[serde(default = "batch_norm_momentum")]
+        momentum: f32,
+        /// Added to the variance.
+        #[serde(default = "batch_norm_epsilon")]
+        epsilon: f32,
+    },
+    /// An activation function on its own.
+    Activation {
+        /// The function.
+        function: Activation,
+    },
+    /// Zeroes a random part of the elements during training.
+    Dropout {
+        /// Part that is zeroed, in [0, 1).
+        rate: f32,
+    },
+    /// AlexNet's normalisation over neighbouring channels.
+    LocalResponseNorm {
+        /// Channels in the window.
+        #[serde(default = "lrn_size")]
+        size: usize,
+        /// Scale of the sum of squares.
+        #[serde(default = "lrn_alpha")]
+        alpha: f32,
+        /// Exponent.
+        #[serde(default = "lrn_beta")]
+        beta: f32,
+        /// Added to the scaled sum.
+        #[serde(default = "lrn_k")]
+        k: f32,
+    },
+    /// `activation(layers(x) + shortcut(x))`.
+    Residual {
+        /// The main branch.
+        layers: Vec<Layer>,
+        /// The other branch; `x` itself where empty.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        shortcut: Vec<Layer>,
+        /// Function applied to the sum.
+        #[serde(default)]
+        activation: Activation,
+    },
+    /// Branches side by side, joined along the channels.
+    Concat {
+        /// The branches; an empty one passes its input on.
+        branches: Vec<Vec<Layer>>,
+    },
+}
+
+impl Layer {
+    /// Stem of the layer's name: `conv` in `conv1`.
+    pub const fn stem(&self) -> &'static str {
+        match self {
+            Self::Conv2d { .. } => "conv",
+            Self::Dense { .. } => "dense",
+            Self::MaxPool2d { .. } | Self::AvgPool2d { .. } | Self::GlobalAvgPool2d {} => "pool",
+            Self::Flatten {} => "flatten",
+            Self::BatchNorm { .. } => "norm",
+            Self::Activation { .. } => "activation",
+            Self::Dropout { .. } => "dropout",
+            Self::LocalResponseNorm { .. } => "lrn",
+            Self::Residual { .. } => "residual",
+            Self::Concat { .. } => "concat",
+        }
+    }
+
+    /// Whether this layer, or one inside it, normalises over the batch.
+    pub fn normalises_over_batch(&self) -> bool {
+        match self {
+            Self::BatchNorm { .. } => true,
+            Self::Residual { layers, shortcut, .. } => {
+                layers.iter().chain(shortcut).any(Self::normalises_over_batch)
+            }
+            Self::Concat { branches } => {
+                branches.iter().flatten().any(Self::normalises_over_batch)
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_valid(padding: &Padding) -> bool {
+    matches!(padding, Padding::Valid | Padding::Named(NamedPadding::Valid))
+}
+const fn one() -> Pair {
+    Pair::Both(1)
+}
+const fn one_group() -> usize {
+    1
+}
+const fn yes() -> bool {
+    true
+}
+const fn batch_norm_momentum() -> f32 {
+    0.1
+}
+const fn batch_norm_epsilon() -> f32 {
+    1e-5
+}
+const fn lrn_size() -> usize {
+    5
+}
+const fn lrn_alpha() -> f32 {
+    1e-4
+}
+const fn lrn_beta() -> f32 {
+    0.75
+}
+const fn lrn_k() -> f32 {
+    2.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn same_padding_is_asymmetric_where_it_must_be() {
+        let same = Padding::Named(NamedPadding::Same);
+        assert_eq!(same.sides([28, 28], [3, 3], [1, 1], [1, 1]), [1, 1, 1, 1]);
+        assert_eq!(same.sides([28, 28], [2, 2], [1, 1], [1, 1]), [0, 1, 0, 1]);
+        assert_eq!(same.sides([5, 7], [3, 3], [2, 2], [1, 1]), [1, 1, 1, 1]);
+        assert_eq!(same.sides([6, 6], [3, 3], [2, 2], [1, 1]), [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn layers_read_from_toml() {
+        #[derive(Deserialize)]
+        struct Model {
+            layer: Vec<Layer>,
+        }
+        let text = "[[layer]]\ntype = \"conv2d\"\nout_channels = 8\nkernel_size = [3, 5]\n\
+                    padding = \"same\"\nactivation = \"relu\"\n[[layer]]\ntype = \"max_pool2d\"\n\
+                    window = 2\n";
+        let model: Model = toml::from_str(text).expect("valid layers");
+        assert_eq!(model.layer.len(), 2);
+        let Layer::Conv2d { kernel_size, padding, .. } = &model.layer[0] else {
+            panic!("the first layer is a convolution")
+        };
+        assert_eq!(kernel_size.dims(), [3, 5]);
+        assert_eq!(*padding, Padding::Named(NamedPadding::Same));
+    }
+}

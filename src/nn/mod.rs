@@ -1,0 +1,13 @@
+//! Floor 5: layers. A list of [`Layer`]s becomes graph nodes and a table of parameters.
+
+mod build;
+mod init;
+mod layer;
+mod parameters;
+mod summary;
+
+pub use build::{Mode, ModelBuilder};
+pub use init::Init;
+pub use layer::{Layer, Padding, Pair};
+pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateSpec};
+pub use summary::{LayerSummary, summarize};

@@ -1,0 +1,58 @@
+//! What each layer of a model makes and costs.
+
+use serde::Serialize;
+
+use super::{Layer, Mode, ModelBuilder};
+use crate::error::ShapeError;
+use crate::graph::{Cost, Graph};
+use crate::tensor::{Shape, TensorType};
+
+/// One layer of a model.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LayerSummary {
+    /// Name: `conv1`.
+    pub name: String,
+    /// Shape of the output for one image.
+    pub output: Shape,
+    /// Trainable numbers.
+    pub parameters: usize,
+    /// Floating-point operations of the forward pass, per image.
+    pub flop: u64,
+    /// Bytes that the forward pass moves, per image.
+    pub bytes: u64,
+}
+
+/// Summaries of the outermost layers of a model for images of `[h, w, c]`.
+///
+/// # Errors
+/// When a layer cannot take the shape that reaches it.
+pub fn summarize(layers: &[Layer], image: [usize; 3]) -> Result<Vec<LayerSummary>, ShapeError> {
+    let [h, w, c] = image;
+    let mut graph = Graph::default();
+    let x = graph.source("x", TensorType::f32([1, h, w, c]));
+    let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
+    builder.layers(layers, x)?;
+    let parameters = builder.parameters().to_vec();
+    let outputs = builder.outputs().to_vec();
+    let belongs = |scope: &str, layer: &str| {
+        scope.strip_prefix(layer).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+    };
+    Ok(outputs
+        .into_iter()
+        .map(|(name, value)| {
+            let nodes = graph.nodes().iter().filter(|node| belongs(&node.scope, &name));
+            let cost = nodes.map(|node| node.op.cost(&graph.signature(node))).fold(
+                Cost::default(),
+                |sum, cost| Cost { flop: sum.flop + cost.flop, bytes: sum.bytes + cost.bytes },
+            );
+            let own = parameters.iter().filter(|p| belongs(&p.name, &name));
+            LayerSummary {
+                output: Shape::from(graph.ty(value).dims()[1..].to_vec()),
+                parameters: own.map(|p| p.shape.elements()).sum(),
+                flop: cost.flop,
+                bytes: cost.bytes,
+                name,
+            }
+        })
+        .collect())
+}

@@ -1,0 +1,261 @@
+//! The class with the largest logit, and how many rows have it as their label.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::labels::{IGNORED_LABEL, labels_of};
+use super::operands::operands;
+use super::registry::{OpEntry, attributes};
+use super::row_kernels::{row_lowerings, rows_of};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::{Real, TensorType, Tolerance};
+
+pub(super) const ENTRIES: &[OpEntry] = &[
+    OpEntry::new::<Argmax>("argmax", argmax_cases),
+    OpEntry::new::<CorrectCount>("correct_count", count_cases),
+];
+
+/// Column of the first largest element of each row; the first NaN, where there is one. Input: any
+/// shape, whose last dimension is the columns. Output: u32 `[rows]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Argmax {}
+
+/// How many rows have their label as [`Argmax`], and how many have a label: u32 `[2]`. Inputs:
+/// logits `[n, c]`, labels u32 `[n]`; rows of an [`IGNORED_LABEL`] are not counted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CorrectCount {}
+
+/// The column of the first largest element, or of the first NaN.
+fn first_largest<T: Real>(row: &[T]) -> u32 {
+    let mut best = 0;
+    for (c, x) in row.iter().enumerate() {
+        let (x, largest) = (x.to_f64(), row[best].to_f64());
+        if !largest.is_nan() && (x > largest || x.is_nan()) {
+            best = c;
+        }
+    }
+    u32::try_from(best).expect("columns are indexed by u32")
+}
+
+impl Argmax {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let (_, columns) = io.inputs.ty(0).rows_columns();
+        io.outputs.u32(0).par_iter_mut().zip(x.par_chunks(columns)).for_each(|(y, row)| {
+            *y = first_largest(row);
+        });
+    }
+}
+
+impl Op for Argmax {
+    fn name(&self) -> &'static str {
+        "argmax"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands("argmax", inputs)?;
+        let (rows, _) = rows_of("argmax", ("x", x))?;
+        Ok(vec![TensorType::u32([rows])])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let (rows, columns) = sig.inputs[0].rows_columns();
+        let kernel = Kernel::new("argmax")
+            .file(include_str!("../../shaders/argmax.wgsl"))
+            .read(Operand::Input(0))
+            .write(Operand::Output(0));
+        row_lowerings(&kernel, rows, columns, caps)
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("argmax")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        Tolerance::EXACT
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.inputs[0].elements())
+    }
+}
+
+impl CorrectCount {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
+        let [_, columns] = io.inputs.dims(0);
+        let rows = logits.par_chunks(columns).zip(labels);
+        let (correct, counted) = rows
+            .filter(|&(_, &label)| label != IGNORED_LABEL)
+            .map(|(row, &label)| (u32::from(first_largest(row) == label), 1))
+            .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        io.outputs.u32(0).copy_from_slice(&[correct, counted]);
+    }
+}
+
+/// Invocations of a workgroup of `correct_count`.
+const WORKGROUP_SIZE: usize = 128;
+/// Most workgroups that count, so that the last one, which adds their counts, has little to do.
+const MOST_WORKGROUPS: usize = 256;
+
+impl Op for CorrectCount {
+    fn name(&self) -> &'static str {
+        "correct_count"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [logits, labels] = operands("correct_count", inputs)?;
+        let [rows, _] = logits.ranked("correct_count", "logits")?;
+        rows_of("correct_count", ("logits", logits))?;
+        labels_of("correct_count", rows, labels)?;
+        Ok(vec![TensorType::u32([2])])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
+        let (rows, columns) = sig.inputs[0].rows_columns();
+        let workgroups = rows.div_ceil(WORKGROUP_SIZE).min(MOST_WORKGROUPS);
+        let (counts, scratch) = if workgroups == 1 {
+            (Operand::Output(0), Vec::new())
+        } else {
+            (Operand::Scratch(0), vec![workgroups * 2 * size_of::<u32>()])
+        };
+        let grid = u32::try_from(workgroups).expect("at most MOST_WORKGROUPS");
+        let mut kernels = vec![
+            Kernel::new("correct_count")
+                .constant("ROWS", rows)
+                .constant("COLUMNS", columns)
+                .constant("WORKGROUP_SIZE", WORKGROUP_SIZE)
+                .constant("WORKGROUPS", workgroups)
+                .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
+                .file(include_str!("../../shaders/common/exp_log.wgsl"))
+                .file(include_str!("../../shaders/correct_count.wgsl"))
+                .read(Operand::Input(0))
+                .read(Operand::Input(1))
+                .write(counts)
+                .workgroups([grid, 1, 1]),
+        ];
+        if workgroups > 1 {
+            kernels.push(
+                Kernel::new("add_counts")
+                    .constant("WORKGROUPS", workgroups)
+                    .file(include_str!("../../shaders/add_counts.wgsl"))
+                    .read(counts)
+                    .write(Operand::Output(0)),
+            );
+        }
+        vec![Lowering { variant: "row_per_thread".to_owned(), scratch, kernels }]
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("correct_count")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        Tolerance::EXACT
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.inputs[0].elements())
+    }
+}
+
+/// Ties, zeros of both signs, infinities and NaN, in rows of four.
+const ODD_ROWS: [f32; 24] = [
+    1.0,
+    1.0,
+    1.0,
+    1.0,
+    -0.0,
+    0.0,
+    -1.0,
+    0.0,
+    -2.0,
+    f32::INFINITY,
+    f32::NAN,
+    f32::NAN,
+    f32::NEG_INFINITY,
+    f32::NEG_INFINITY,
+    -3e38,
+    -3e38,
+    -1.0,
+    -2.0,
+    -1e-40,
+    -1e-39,
+    f32::NEG_INFINITY,
+    f32::NEG_INFINITY,
+    f32::NEG_INFINITY,
+    f32::NEG_INFINITY,
+];
+
+fn argmax_cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = [[1, 1], [7, 1], [1, 9], [67, 10], [3, 1000]]
+        .into_iter()
+        .map(|dims| {
+            Case::new(format!("{}x{}", dims[0], dims[1]), Argmax {}).normal(dims).forward_only()
+        })
+        .collect();
+    cases.push(
+        Case::new("odd_rows", Argmax {})
+            .input(TensorType::f32([2, 3, 4]), Fill::Floats(ODD_ROWS.to_vec()))
+            .forward_only(),
+    );
+    cases.push(Case::new("many_rows", Argmax {}).normal([70_001, 2]).forward_only());
+    cases.push(Case::new("bench_1024x10", Argmax {}).normal([1024, 10]).bench());
+    cases
+}
+
+fn count_cases() -> Vec<Case> {
+    let case = |[rows, columns]: [usize; 2]| {
+        let classes = u32::try_from(columns).unwrap_or(u32::MAX);
+        Case::new(format!("{rows}x{columns}"), CorrectCount {})
+            .normal([rows, columns])
+            .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
+            .forward_only()
+    };
+    let given = |name: &str, x: &[f32], labels: &[u32]| {
+        Case::new(name, CorrectCount {})
+            .input(
+                TensorType::f32([labels.len(), x.len() / labels.len()]),
+                Fill::Floats(x.to_vec()),
+            )
+            .input(TensorType::u32([labels.len()]), Fill::Integers(labels.to_vec()))
+            .forward_only()
+    };
+    let mut cases: Vec<Case> =
+        [[1, 1], [5, 3], [128, 2], [129, 7], [1000, 2]].into_iter().map(case).collect();
+    cases.push(case([70_001, 2]));
+    cases.push(given("odd_rows", &ODD_ROWS, &[0, 0, 2, 2, 2, 0]));
+    cases.push(given("all_ignored", &[1.0, 2.0, 3.0, 4.0], &[IGNORED_LABEL; 2]));
+    cases.push(given("no_class", &[1.0, 2.0, 3.0, 4.0], &[2, 1]));
+    let mut bench = case([128, 10]).bench();
+    bench.name = "bench_128x10".to_owned();
+    cases.push(bench);
+    cases
+}

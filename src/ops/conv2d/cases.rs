@@ -1,0 +1,193 @@
+//! Cases of the convolution family: one table of shapes for all three ops.
+
+use super::geometry::Sizes;
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+use crate::graph::{Activation, Case, Fill};
+use crate::tensor::TensorType;
+
+/// The shapes of one convolution.
+struct ConvCase {
+    name: &'static str,
+    sizes: Sizes,
+    geometry: ConvGeometry,
+}
+
+/// An input `[n, h, w, c]`, a kernel `[kh, kw]` and `oc` output channels.
+fn conv(
+    name: &'static str,
+    x: [usize; 4],
+    kernel: [usize; 2],
+    oc: usize,
+    geometry: ConvGeometry,
+) -> ConvCase {
+    let sizes = Sizes::new("conv2d", &geometry, x, kernel, oc).expect("cases have valid shapes");
+    ConvCase { name, sizes, geometry }
+}
+
+/// Small shapes: every attribute on its own and in combination, sizes that divide nothing.
+fn small() -> Vec<ConvCase> {
+    let plain = ConvGeometry::default;
+    let groups = |groups, padding| ConvGeometry { groups, ..ConvGeometry::new(1, padding) };
+    vec![
+        conv("one_element", [1, 1, 1, 1], [1, 1], 1, plain()),
+        conv("pointwise", [2, 3, 3, 5], [1, 1], 7, plain()),
+        conv("valid_3x3", [2, 5, 6, 3], [3, 3], 4, plain()),
+        conv("whole_image", [3, 4, 3, 2], [4, 3], 5, plain()),
+        conv("same_5x5", [1, 7, 5, 2], [5, 5], 3, ConvGeometry::new(1, 2)),
+        conv(
+            "asymmetric_padding",
+            [2, 4, 5, 3],
+            [2, 3],
+            5,
+            ConvGeometry { padding: [0, 1, 2, 0], ..plain() },
+        ),
+        conv("padding_beyond_kernel", [1, 2, 3, 2], [2, 2], 3, ConvGeometry::new(1, 3)),
+        conv("stride_below_window", [2, 7, 8, 3], [3, 3], 4, ConvGeometry::new(2, 1)),
+        conv(
+            "stride_above_window",
+            [2, 9, 8, 2],
+            [2, 1],
+            3,
+            ConvGeometry { stride: [3, 4], ..plain() },
+        ),
+        conv(
+            "dilated",
+            [1, 8, 9, 2],
+            [3, 2],
+            3,
+            ConvGeometry { dilation: [2, 3], padding: [2, 1, 0, 3], ..plain() },
+        ),
+        conv(
+            "strided_dilated",
+            [1, 9, 10, 3],
+            [3, 3],
+            2,
+            ConvGeometry { stride: [2, 3], dilation: [2, 1], padding: [1, 2, 0, 1], ..plain() },
+        ),
+        conv("same_stride_2", [1, 6, 7, 2], [3, 3], 3, {
+            ConvGeometry::new(2, 0).with_same_padding([6, 7], [3, 3])
+        }),
+        conv("groups_2", [2, 4, 4, 6], [3, 3], 4, groups(2, 1)),
+        conv("depthwise", [1, 5, 5, 7], [3, 3], 7, groups(7, 1)),
+        conv("depthwise_multiplier", [1, 4, 5, 3], [2, 2], 6, groups(3, 0)),
+    ]
+}
+
+/// Shapes that fill the tiles of the fast kernels, and leave tails: too large for a gradient
+/// check by finite differences.
+fn tiles() -> Vec<ConvCase> {
+    let plain = ConvGeometry::default;
+    vec![
+        conv("first_layer_1", [3, 12, 11, 1], [3, 3], 32, plain()),
+        conv("first_layer_3", [2, 9, 10, 3], [3, 3], 24, ConvGeometry::new(1, 1)),
+        conv("first_layer_11x11", [1, 31, 29, 3], [11, 11], 16, ConvGeometry::new(4, 2)),
+        conv("tile_32_64", [4, 6, 10, 32], [3, 3], 64, plain()),
+        conv("tile_64_32_padded", [3, 5, 7, 64], [3, 3], 32, ConvGeometry::new(1, 1)),
+        conv("tail_36_68", [1, 7, 6, 36], [3, 3], 68, ConvGeometry::new(1, 1)),
+        conv("tail_33_31", [2, 4, 5, 33], [2, 2], 31, plain()),
+        conv("tile_pointwise", [2, 8, 9, 64], [1, 1], 128, plain()),
+        conv("tile_strided", [2, 9, 9, 32], [3, 3], 64, ConvGeometry::new(2, 1)),
+        conv(
+            "tile_dilated",
+            [1, 9, 9, 32],
+            [3, 3],
+            32,
+            ConvGeometry { dilation: [2, 2], ..ConvGeometry::new(1, 2) },
+        ),
+        conv(
+            "tile_groups",
+            [2, 6, 6, 64],
+            [3, 3],
+            64,
+            ConvGeometry { groups: 2, ..ConvGeometry::new(1, 1) },
+        ),
+    ]
+}
+
+/// Shapes of real models: `mnist-cnn` at batch 128, AlexNet on CIFAR at batch 64.
+fn bench() -> Vec<ConvCase> {
+    let padded = || ConvGeometry::new(1, 1);
+    vec![
+        conv("bench_mnist_conv1", [128, 28, 28, 1], [3, 3], 32, ConvGeometry::default()),
+        conv("bench_mnist_conv2", [128, 13, 13, 32], [3, 3], 64, ConvGeometry::default()),
+        conv("bench_cifar_conv1", [64, 32, 32, 3], [3, 3], 64, padded()),
+        conv("bench_cifar_conv2", [64, 16, 16, 64], [3, 3], 192, padded()),
+        conv("bench_cifar_conv3", [64, 8, 8, 192], [3, 3], 384, padded()),
+        conv("bench_cifar_conv4", [64, 8, 8, 384], [3, 3], 256, padded()),
+        conv("bench_cifar_conv5", [64, 8, 8, 256], [3, 3], 256, padded()),
+    ]
+}
+
+/// Builds a case for each shape, given the op and the dimensions of its two inputs.
+fn all(build: impl Fn(&ConvCase) -> Case) -> Vec<Case> {
+    let small = small().iter().map(&build).collect::<Vec<_>>();
+    let tiles = tiles().iter().map(|conv| build(conv).forward_only()).collect::<Vec<_>>();
+    let bench = bench().iter().map(|conv| build(conv).bench()).collect::<Vec<_>>();
+    [small, tiles, bench].concat()
+}
+
+pub(super) fn forward() -> Vec<Case> {
+    let build = |conv: &ConvCase| {
+        let op = Conv2d::new(conv.geometry.clone());
+        Case::new(conv.name, op).normal(conv.sizes.x()).normal(conv.sizes.weight())
+    };
+    let mut cases = all(build);
+    for activation in Activation::ALL.into_iter().filter(|a| a.derivative_from_output()) {
+        let op = Conv2d { geometry: ConvGeometry::new(1, 1), bias: true, activation };
+        let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
+        cases.push(Case::new(name, op).normal([1, 3, 4, 3]).normal([3, 3, 3, 5]).normal([5]));
+    }
+    let op = |padding, activation| Conv2d {
+        geometry: ConvGeometry::new(1, padding),
+        bias: true,
+        activation,
+    };
+    let relu = Activation::Relu;
+    cases.push(
+        Case::new("tile_bias_relu", op(1, relu))
+            .normal([2, 7, 5, 32])
+            .normal([3, 3, 32, 64])
+            .normal([64])
+            .forward_only(),
+    );
+    cases.push(
+        Case::new("first_layer_bias_relu", op(0, relu))
+            .normal([2, 9, 13, 1])
+            .normal([3, 3, 1, 32])
+            .normal([32])
+            .forward_only(),
+    );
+    for (name, c, oc) in [("non_finite", 3, 4), ("tile_non_finite", 32, 64)] {
+        cases.push(
+            Case::new(name, op(1, Activation::Identity))
+                .input(TensorType::f32([1, 5, 5, c]), Fill::NonFinite)
+                .normal([3, 3, c, oc])
+                .normal([oc])
+                .forward_only(),
+        );
+    }
+    let many = Conv2d::new(ConvGeometry::default());
+    cases.push(
+        Case::new("many_workgroups", many)
+            .normal([3, 1200, 1200, 1])
+            .normal([1, 1, 1, 1])
+            .forward_only(),
+    );
+    cases
+}
+
+pub(super) fn input_grad() -> Vec<Case> {
+    all(|conv| {
+        let Sizes { h, w, .. } = conv.sizes;
+        let op = Conv2dInputGrad { geometry: conv.geometry.clone(), input: [h, w] };
+        Case::new(conv.name, op).normal(conv.sizes.y()).normal(conv.sizes.weight())
+    })
+}
+
+pub(super) fn weight_grad() -> Vec<Case> {
+    all(|conv| {
+        let Sizes { kh, kw, .. } = conv.sizes;
+        let op = Conv2dWeightGrad { geometry: conv.geometry.clone(), kernel: [kh, kw] };
+        Case::new(conv.name, op).normal(conv.sizes.x()).normal(conv.sizes.y())
+    })
+}

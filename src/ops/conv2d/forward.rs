@@ -1,0 +1,207 @@
+//! The convolution itself, with optional bias and activation.
+
+use std::sync::Arc;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::geometry::{Sizes, image};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+use crate::error::ShapeError;
+use crate::graph::{
+    Activation, Caps, Cost, Epilogue, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
+use crate::ops::operands::of_dtype;
+use crate::ops::registry::attributes;
+use crate::ops::{ActivateGrad, SumRows};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+/// `y[n, oy, ox, oc] = f(sum_{ky, kx, c} x[n, iy, ix, c] w[ky, kx, c, oc] + bias[oc])` with
+/// `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
+/// runs over the channels of the group of `oc`.
+///
+/// Inputs: `x` `[n, h, w, c]`, `w` `[kh, kw, c / groups, oc]`, and `bias` `[oc]` when `bias` is
+/// set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Conv2d {
+    /// Stride, padding, dilation and groups.
+    pub geometry: ConvGeometry,
+    /// A third input `[oc]` is added.
+    pub bias: bool,
+    /// Function applied to the sum.
+    pub activation: Activation,
+}
+
+impl Conv2d {
+    /// A convolution without bias and activation.
+    pub fn new(geometry: ConvGeometry) -> Self {
+        Self { geometry, ..Self::default() }
+    }
+
+    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
+        let expected = if self.bias { 3 } else { 2 };
+        let [x, weight, ..] = inputs else { return Err(self.wrong_count(inputs, expected)) };
+        if inputs.len() != expected {
+            return Err(self.wrong_count(inputs, expected));
+        }
+        let x_dims = image("conv2d", "x", x)?;
+        let [kh, kw, group_c, oc] = image("conv2d", "weight", weight)?;
+        let sizes = Sizes::new("conv2d", &self.geometry, x_dims, [kh, kw], oc)?;
+        if group_c != sizes.group_c {
+            return Err(ShapeError::new(
+                "conv2d",
+                format!(
+                    "weight {} expects {group_c} input channels per group, x {} has {} in {} \
+                     groups",
+                    weight.shape, x.shape, sizes.c, self.geometry.groups
+                ),
+            ));
+        }
+        if let Some(bias) = inputs.get(2) {
+            of_dtype("conv2d", ("bias", bias), DType::F32)?;
+            if bias.dims() != [oc] {
+                return Err(ShapeError::new(
+                    "conv2d",
+                    format!("bias must have shape [{oc}], it has {}", bias.shape),
+                ));
+            }
+        }
+        Ok(sizes)
+    }
+
+    fn wrong_count(&self, inputs: &[TensorType], expected: usize) -> ShapeError {
+        ShapeError::new("conv2d", format!("takes {expected} inputs, {} were given", inputs.len()))
+    }
+
+    /// The obvious loop nest, over rows of the output in parallel.
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (x, weight) = (io.inputs.float(0), io.inputs.float(1));
+        let bias = if self.bias { Some(io.inputs.float(2)) } else { None };
+        let [_, h, w, c] = io.inputs.dims(0);
+        let [kh, kw, group_c, oc] = io.inputs.dims(1);
+        let [_, oh, ow, _] = io.outputs.dims(0);
+        let group_oc = oc / self.geometry.groups;
+        io.outputs.float(0).par_chunks_mut(ow * oc).enumerate().for_each(|(row, y)| {
+            let (n, oy) = (row / oh, row % oh);
+            let mut sums = vec![0.0_f64; oc];
+            for (ox, y) in y.chunks_mut(oc).enumerate() {
+                sums.fill(0.0);
+                for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
+                    let Some(iy) = self.geometry.tap(0, oy, ky, h) else { continue };
+                    let Some(ix) = self.geometry.tap(1, ox, kx, w) else { continue };
+                    let pixel = &x[((n * h + iy) * w + ix) * c..][..c];
+                    let taps = &weight[(ky * kw + kx) * group_c * oc..][..group_c * oc];
+                    for (ic, taps) in taps.chunks(oc).enumerate() {
+                        let groups = sums.chunks_mut(group_oc).zip(taps.chunks(group_oc));
+                        for (group, (sums, taps)) in groups.enumerate() {
+                            let x = pixel[group * group_c + ic].to_f64();
+                            for (sum, tap) in sums.iter_mut().zip(taps) {
+                                *sum += x * tap.to_f64();
+                            }
+                        }
+                    }
+                }
+                for (k, (y, sum)) in y.iter_mut().zip(&sums).enumerate() {
+                    let z = sum + bias.map_or(0.0, |bias| bias[k].to_f64());
+                    *y = T::from_f64(self.activation.apply(z));
+                }
+            }
+        });
+    }
+
+    /// One output element per invocation: any geometry.
+    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
+        let kernel = Kernel::new("conv2d").alias("A_TYPE", "f32").alias("B_TYPE", "f32");
+        let kernel = sizes
+            .constants(&self.geometry, kernel.alias("Y_TYPE", "f32"))
+            .constant("ACTIVATION", self.activation.code() as usize)
+            .flat(sizes.out_pixels() * sizes.oc, 64, caps)
+            .file(include_str!("../../../shaders/common/activation.wgsl"));
+        let kernel = self.bind(kernel).file(include_str!("../../../shaders/conv2d.wgsl"));
+        Lowering::single("one_per_thread", kernel)
+    }
+
+    /// Binds `x`, `w`, the bias if there is one, and `y`, and adds the file that declares them.
+    fn bind(&self, kernel: Kernel) -> Kernel {
+        let kernel = kernel.read(Operand::Input(0)).read(Operand::Input(1));
+        let kernel = if self.bias {
+            kernel
+                .read(Operand::Input(2))
+                .file(include_str!("../../../shaders/common/binary_bias_bindings.wgsl"))
+        } else {
+            kernel.file(include_str!("../../../shaders/common/binary_bindings.wgsl"))
+        };
+        kernel.write(Operand::Output(0))
+    }
+}
+
+impl Op for Conv2d {
+    fn name(&self) -> &'static str {
+        "conv2d"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.y())])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        vec![self.one_per_thread(&sizes, caps)]
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let dz = ActivateGrad::of_output(v, self.activation, dy)?;
+        let (x, weight) = (v.x(0), v.x(1));
+        let [_, h, w, _] = image("conv2d", "x", &v.ty(x))?;
+        let [kh, kw, _, _] = image("conv2d", "weight", &v.ty(weight))?;
+        let geometry = self.geometry.clone();
+        if v.wants(0) {
+            let op = Conv2dInputGrad { geometry: geometry.clone(), input: [h, w] };
+            let dx = v.push(op, &[dz, weight])?;
+            v.set(0, dx);
+        }
+        if v.wants(1) {
+            let dw = v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[x, dz])?;
+            v.set(1, dw);
+        }
+        if self.bias && v.wants(2) {
+            let dbias = v.push(SumRows {}, &[dz])?;
+            v.set(2, dbias);
+        }
+        Ok(())
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_c);
+        Tolerance::sum_of(terms + 1).plus_ulps(self.activation.ulps())
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        if self.activation != Activation::Identity {
+            return None;
+        }
+        match epilogue {
+            Epilogue::Bias if !self.bias => Some(Arc::new(Self { bias: true, ..self.clone() })),
+            Epilogue::Activation(activation) => Some(Arc::new(Self { activation, ..self.clone() })),
+            Epilogue::Bias => None,
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The gradient of a convolution with respect to its input: a transposed convolution.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::geometry::{Sizes, image};
+use super::{Conv2d, Conv2dWeightGrad, ConvGeometry};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::operands::operands;
+use crate::ops::registry::attributes;
+use crate::tensor::{Real, TensorType, Tolerance};
+
+const NAME: &str = "conv2d_input_grad";
+
+/// `dx[n, iy, ix, c] = sum_{ky, kx, oc} dy[n, oy, ox, oc] w[ky, kx, c, oc]` over all `oy`, `ox`
+/// with `iy = oy stride + ky dilation - top`, `ix` likewise; `oc` runs over the group of `c`.
+///
+/// Inputs: `dy` `[n, oh, ow, oc]`, `w` `[kh, kw, c / groups, oc]`. Output: `[n, h, w, c]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2dInputGrad {
+    /// Stride, padding, dilation and groups of the convolution.
+    pub geometry: ConvGeometry,
+    /// Rows and columns of the convolution's input.
+    pub input: [usize; 2],
+}
+
+impl Conv2dInputGrad {
+    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
+        let [dy, weight] = operands(NAME, inputs)?;
+        let dy_dims = image(NAME, "dy", dy)?;
+        let [kh, kw, group_c, oc] = image(NAME, "weight", weight)?;
+        let x_dims = [dy_dims[0], self.input[0], self.input[1], group_c * self.geometry.groups];
+        let sizes = Sizes::new(NAME, &self.geometry, x_dims, [kh, kw], oc)?;
+        if dy_dims != sizes.y() {
+            return Err(ShapeError::new(
+                NAME,
+                format!(
+                    "dy must have the shape of the output, {:?} for input {x_dims:?} and weight \
+                     {}, it has {}",
+                    sizes.y(),
+                    weight.shape,
+                    dy.shape
+                ),
+            ));
+        }
+        Ok(sizes)
+    }
+
+    /// The obvious loop nest, over rows of the result in parallel.
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (dy, weight) = (io.inputs.float(0), io.inputs.float(1));
+        let [_, oh, ow, oc] = io.inputs.dims(0);
+        let [kh, kw, group_c, _] = io.inputs.dims(1);
+        let [_, h, w, c] = io.outputs.dims(0);
+        let group_oc = oc / self.geometry.groups;
+        io.outputs.float(0).par_chunks_mut(w * c).enumerate().for_each(|(row, dx)| {
+            let (n, iy) = (row / h, row % h);
+            let mut sums = vec![0.0_f64; c];
+            for (ix, dx) in dx.chunks_mut(c).enumerate() {
+                sums.fill(0.0);
+                for (ky, kx) in (0..kh).flat_map(|ky| (0..kw).map(move |kx| (ky, kx))) {
+                    let Some(oy) = self.geometry.window_of(0, iy, ky, oh) else { continue };
+                    let Some(ox) = self.geometry.window_of(1, ix, kx, ow) else { continue };
+                    let pixel = &dy[((n * oh + oy) * ow + ox) * oc..][..oc];
+                    let taps = &weight[(ky * kw + kx) * group_c * oc..][..group_c * oc];
+                    for (ic, sum) in sums.iter_mut().enumerate() {
+                        let first = ic / group_c * group_oc;
+                        let taps = &taps[ic % group_c * oc + first..][..group_oc];
+                        let products = pixel[first..].iter().zip(taps);
+                        *sum += products.map(|(dy, tap)| dy.to_f64() * tap.to_f64()).sum::<f64>();
+                    }
+                }
+                for (dx, &sum) in dx.iter_mut().zip(&sums) {
+                    *dx = T::from_f64(sum);
+                }
+            }
+        });
+    }
+
+    /// One element of the result per invocation: any geometry.
+    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
+        let kernel = sizes
+            .constants(&self.geometry, Kernel::new(NAME))
+            .flat(sizes.in_pixels() * sizes.c, 64, caps)
+            .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"))
+            .read(Operand::Input(0))
+            .read(Operand::Input(1))
+            .write(Operand::Output(0));
+        Lowering::single("one_per_thread", kernel)
+    }
+}
+
+impl Op for Conv2dInputGrad {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.x())])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        vec![self.one_per_thread(&sizes, caps)]
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        // The result is bilinear in dy and w; `ddx` is the gradient of the loss with respect to it.
+        let Some(ddx) = v.dy(0) else { return Ok(()) };
+        let (dy, weight) = (v.x(0), v.x(1));
+        let geometry = self.geometry.clone();
+        if v.wants(0) {
+            let ddy = v.push(Conv2d::new(geometry.clone()), &[ddx, weight])?;
+            v.set(0, ddy);
+        }
+        if v.wants(1) {
+            let [kh, kw, _, _] = image(NAME, "weight", &v.ty(weight))?;
+            let dweight = v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[ddx, dy])?;
+            v.set(1, dweight);
+        }
+        Ok(())
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        Tolerance::sum_of(self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_oc))
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
+    }
+}

@@ -1,0 +1,179 @@
+//! The gradient of a convolution with respect to its weights.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::geometry::{Sizes, image};
+use super::{Conv2d, Conv2dInputGrad, ConvGeometry};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::operands::operands;
+use crate::ops::registry::attributes;
+use crate::tensor::{Real, TensorType, Tolerance};
+
+const NAME: &str = "conv2d_weight_grad";
+
+/// `dw[ky, kx, c, oc] = sum_{n, oy, ox} x[n, iy, ix, c] dy[n, oy, ox, oc]` with
+/// `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
+/// counts the channels of the group of `oc`.
+///
+/// Inputs: `x` `[n, h, w, c]`, `dy` `[n, oh, ow, oc]`. Output: `[kh, kw, c / groups, oc]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Conv2dWeightGrad {
+    /// Stride, padding, dilation and groups of the convolution.
+    pub geometry: ConvGeometry,
+    /// Rows and columns of the convolution's kernel.
+    pub kernel: [usize; 2],
+}
+
+impl Conv2dWeightGrad {
+    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
+        let [x, dy] = operands(NAME, inputs)?;
+        let x_dims = image(NAME, "x", x)?;
+        let dy_dims = image(NAME, "dy", dy)?;
+        let sizes = Sizes::new(NAME, &self.geometry, x_dims, self.kernel, dy_dims[3])?;
+        if dy_dims != sizes.y() {
+            return Err(ShapeError::new(
+                NAME,
+                format!(
+                    "dy must have the shape of the output, {:?} for x {} and kernel {:?}, it has {}",
+                    sizes.y(),
+                    x.shape,
+                    self.kernel,
+                    dy.shape
+                ),
+            ));
+        }
+        Ok(sizes)
+    }
+
+    /// The obvious loop nest, over kernel taps and input channels in parallel.
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
+        let [n_count, h, w, c] = io.inputs.dims(0);
+        let [_, oh, ow, oc] = io.inputs.dims(1);
+        let [_, kw, group_c, _] = io.outputs.dims(0);
+        let group_oc = oc / self.geometry.groups;
+        io.outputs.float(0).par_chunks_mut(oc).enumerate().for_each(|(row, dw)| {
+            let (ky, kx, ic) = (row / group_c / kw, row / group_c % kw, row % group_c);
+            let mut sums = vec![0.0_f64; oc];
+            for (n, oy) in (0..n_count).flat_map(|n| (0..oh).map(move |oy| (n, oy))) {
+                let Some(iy) = self.geometry.tap(0, oy, ky, h) else { continue };
+                for ox in 0..ow {
+                    let Some(ix) = self.geometry.tap(1, ox, kx, w) else { continue };
+                    let x = &x[((n * h + iy) * w + ix) * c..][..c];
+                    let dy = &dy[((n * oh + oy) * ow + ox) * oc..][..oc];
+                    let groups = sums.chunks_mut(group_oc).zip(dy.chunks(group_oc));
+                    for (group, (sums, dy)) in groups.enumerate() {
+                        let x = x[group * group_c + ic].to_f64();
+                        for (sum, dy) in sums.iter_mut().zip(dy) {
+                            *sum += x * dy.to_f64();
+                        }
+                    }
+                }
+            }
+            for (dw, &sum) in dw.iter_mut().zip(&sums) {
+                *dw = T::from_f64(sum);
+            }
+        });
+    }
+
+    /// One weight and one share of the images per invocation, then the ordered sum of the shares:
+    /// any geometry.
+    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
+        let images_per_split = sizes.n.div_ceil(MAX_SPLITS);
+        let splits = sizes.n.div_ceil(images_per_split);
+        let partial = if splits == 1 { Operand::Output(0) } else { Operand::Scratch(0) };
+        let kernel = sizes
+            .constants(&self.geometry, Kernel::new(NAME))
+            .constant("IMAGES_PER_SPLIT", images_per_split)
+            .flat(splits * sizes.weights(), 64, caps)
+            .file(include_str!("../../../shaders/conv2d_weight_grad.wgsl"))
+            .read(Operand::Input(0))
+            .read(Operand::Input(1))
+            .write(partial);
+        with_ordered_sum("one_per_thread", kernel, splits, sizes.weights(), caps)
+    }
+}
+
+/// Shares into which the images are split at most, so that the kernel has enough invocations.
+const MAX_SPLITS: usize = 16;
+
+/// A lowering that writes `splits` partial results into scratch memory and adds them in order.
+/// With one split the kernel must write the output itself.
+fn with_ordered_sum(
+    variant: &str,
+    kernel: Kernel,
+    splits: usize,
+    elements: usize,
+    caps: &Caps,
+) -> Lowering {
+    if splits == 1 {
+        return Lowering::single(variant, kernel);
+    }
+    let sum = Kernel::new("sum_splits")
+        .constant("SPLITS", splits)
+        .flat(elements, 64, caps)
+        .file(include_str!("../../../shaders/sum_splits.wgsl"))
+        .read(Operand::Scratch(0))
+        .write(Operand::Output(0));
+    Lowering {
+        variant: variant.to_owned(),
+        scratch: vec![splits * elements * size_of::<f32>()],
+        kernels: vec![kernel, sum],
+    }
+}
+
+impl Op for Conv2dWeightGrad {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.weight())])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        vec![self.one_per_thread(&sizes, caps)]
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        // The result is bilinear in x and dy; `ddw` is the gradient of the loss with respect to it.
+        let Some(ddw) = v.dy(0) else { return Ok(()) };
+        let (x, dy) = (v.x(0), v.x(1));
+        let geometry = self.geometry.clone();
+        if v.wants(0) {
+            let [_, h, w, _] = image(NAME, "x", &v.ty(x))?;
+            let op = Conv2dInputGrad { geometry: geometry.clone(), input: [h, w] };
+            let dx = v.push(op, &[dy, ddw])?;
+            v.set(0, dx);
+        }
+        if v.wants(1) {
+            let ddy = v.push(Conv2d::new(geometry), &[x, ddw])?;
+            v.set(1, ddy);
+        }
+        Ok(())
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        Tolerance::sum_of(self.sizes(&sig.inputs).map_or(1, |sizes| sizes.out_pixels()))
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
+    }
+}

@@ -1,0 +1,370 @@
+//! Batches gathered on the device from a data set that lies there as bytes.
+
+use std::fmt::Write as _;
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::operands::{of_dtype, scalar};
+use super::registry::{OpEntry, attributes};
+use super::state::integer;
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<GatherBatch>("gather_batch", cases)];
+
+/// Label of a row that has no example.
+const IGNORED_LABEL: u32 = u32::MAX;
+
+/// Inputs before the image shards: `labels`, `order`, `step`.
+const FIRST_SHARD: usize = 3;
+
+/// Shards that fit the storage buffers of every device, beside `order`, `step` and `x`.
+const MAX_SHARDS: usize = 4;
+
+/// Value of a white pixel.
+const WHITE: f64 = 255.0;
+
+/// The batch of a step: images as normalised floats, and their labels.
+///
+/// Inputs: `labels` u32 `[n]`, `order` u32 (the examples of an epoch in their order), `step` u32
+/// `[1]`, and one to four shards of the images, u8 `[shard, h, w, c]`: shard `s` holds the
+/// examples from `s * shard_len` on. Outputs: `x` f32 `[batch, h, w, c]`, `y` u32 `[batch]`.
+///
+/// Row `i` is example `order[p]` with `p = (step % steps_per_epoch) * batch + i`: its bytes as
+/// `(byte / 255 - mean) / std`, and its label. Where `order` has no entry `p`, or names an example
+/// that does not exist, the row is zero and its label [`IGNORED_LABEL`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatherBatch {
+    /// Rows of a batch.
+    pub batch: usize,
+    /// Steps after which the order starts anew.
+    pub steps_per_epoch: usize,
+    /// Mean of the pixels in [0, 1]: one number, or one per channel.
+    pub mean: Vec<f32>,
+    /// Standard deviation of the pixels in [0, 1]: as many numbers as `mean`, all positive.
+    pub std: Vec<f32>,
+    /// Examples in every shard but the last.
+    pub shard_len: usize,
+}
+
+/// The sizes that `infer` has checked.
+#[derive(Debug)]
+struct Sizes {
+    /// Examples in the data set.
+    examples: usize,
+    /// Length of `order`.
+    order: usize,
+    /// Bytes of one image.
+    image: usize,
+    /// Dimensions of one image.
+    image_dims: Vec<usize>,
+}
+
+impl GatherBatch {
+    fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
+        let error = |message: String| Err(ShapeError::new("gather_batch", message));
+        let [labels, order, step, shards @ ..] = inputs else {
+            return error(format!("takes labels, order, step and images, not {inputs:?}"));
+        };
+        of_dtype("gather_batch", ("labels", labels), DType::U32)?;
+        of_dtype("gather_batch", ("order", order), DType::U32)?;
+        let [examples] = labels.ranked("gather_batch", "labels")?;
+        let [order] = order.ranked("gather_batch", "order")?;
+        scalar("gather_batch", ("step", step), DType::U32)?;
+        if shards.is_empty() || shards.len() > MAX_SHARDS {
+            return error(format!(
+                "takes 1 to {MAX_SHARDS} shards of images, {} were given",
+                shards.len()
+            ));
+        }
+        let image_dims = shards[0].dims().get(1..).unwrap_or_default().to_vec();
+        let channels = image_dims.last().copied().unwrap_or(0);
+        let image: usize = image_dims.iter().product();
+        if image == 0 {
+            return error(format!("images must have shape [n, .., c], they are {}", shards[0]));
+        }
+        let mut held = 0;
+        for (s, shard) in shards.iter().enumerate() {
+            of_dtype("gather_batch", ("images", shard), DType::U8)?;
+            let len = shard.dims().first().copied().unwrap_or(0);
+            let full = s + 1 == shards.len() || len == self.shard_len;
+            if shard.dims().get(1..) != Some(&image_dims[..]) || len > self.shard_len || !full {
+                return error(format!(
+                    "shard {s} must hold {} images of shape {image_dims:?}, it is {shard}",
+                    self.shard_len
+                ));
+            }
+            held += len;
+        }
+        if held != examples {
+            return error(format!("{examples} labels do not go with {held} images"));
+        }
+        if ![1, channels].contains(&self.mean.len()) || self.mean.len() != self.std.len() {
+            return error(format!(
+                "mean and std must have 1 or {channels} numbers each, they have {} and {}",
+                self.mean.len(),
+                self.std.len()
+            ));
+        }
+        if self.mean.iter().any(|m| !m.is_finite())
+            || self.std.iter().any(|s| !s.is_normal() || *s < 0.0)
+        {
+            return error("mean must be finite, and std finite and positive".to_owned());
+        }
+        let positions = self.batch.checked_mul(self.steps_per_epoch).unwrap_or(usize::MAX);
+        let outputs = self.batch.checked_mul(image).unwrap_or(usize::MAX);
+        if positions == 0 || [positions, outputs].iter().any(|&n| u32::try_from(n).is_err()) {
+            return error(format!(
+                "batch {} times steps_per_epoch {} or image bytes {image} must be above zero and \
+                 fit 32 bits",
+                self.batch, self.steps_per_epoch
+            ));
+        }
+        Ok(Sizes { examples, order, image, image_dims })
+    }
+
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (labels, order) = (io.inputs.u32(0), io.inputs.u32(1));
+        let first = (io.inputs.u32(2)[0] as usize % self.steps_per_epoch) * self.batch;
+        let shards: Vec<&[u8]> =
+            (FIRST_SHARD..io.inputs.count()).map(|i| io.inputs.u8(i)).collect();
+        let image = io.outputs.ty(0).elements() / self.batch;
+        let example_of = |row: usize| {
+            let example = *order.get(first + row)? as usize;
+            (example < labels.len()).then_some(example)
+        };
+        for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
+            *y = example_of(row).map_or(IGNORED_LABEL, |example| labels[example]);
+        }
+        io.outputs.float(0).par_chunks_mut(image).enumerate().for_each(|(row, x)| {
+            let Some(example) = example_of(row) else {
+                x.fill(T::from_f64(0.0));
+                return;
+            };
+            let start = (example % self.shard_len) * image;
+            let bytes = &shards[example / self.shard_len][start..start + image];
+            for (j, (x, &byte)) in x.iter_mut().zip(bytes).enumerate() {
+                let mean = f64::from(self.mean[j % self.mean.len()]);
+                let std = f64::from(self.std[j % self.std.len()]);
+                *x = T::from_f64((f64::from(byte) / WHITE - mean) / std);
+            }
+        });
+    }
+
+    /// What the kernels of images and labels share.
+    fn kernel(&self, name: &str, sizes: &Sizes) -> Kernel {
+        Kernel::new(name)
+            .constant("BATCH", self.batch)
+            .constant("STEPS_PER_EPOCH", self.steps_per_epoch)
+            .constant("ORDER_LENGTH", sizes.order)
+            .constant("EXAMPLES", sizes.examples)
+            .file(include_str!("../../shaders/common/batch_order.wgsl"))
+            .read(Operand::Input(1))
+            .read(Operand::Input(2))
+    }
+
+    fn labels_kernel(&self, sizes: &Sizes, caps: &Caps) -> Kernel {
+        self.kernel("gather_labels", sizes)
+            .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
+            .flat(self.batch, 64, caps)
+            .file(include_str!("../../shaders/gather_labels.wgsl"))
+            .read(Operand::Input(0))
+            .write(Operand::Output(1))
+    }
+
+    /// The kernel of the images, which computes `width` floats per invocation: one or four.
+    fn images_kernel(&self, sizes: &Sizes, shards: usize, width: usize, caps: &Caps) -> Kernel {
+        let (name, text) = match width {
+            4 => ("gather_words", include_str!("../../shaders/gather_words.wgsl")),
+            _ => ("gather_images", include_str!("../../shaders/gather_images.wgsl")),
+        };
+        let kernel = self
+            .kernel(name, sizes)
+            .constant("IMAGE_BYTES", sizes.image)
+            .constant("SHARD_LENGTH", self.shard_len)
+            .file(&self.normalisation())
+            .flat(self.batch * sizes.image / width, 64, caps)
+            .file(&shard_bindings(shards))
+            .file(text)
+            .write(Operand::Output(0));
+        (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)))
+    }
+
+    /// WGSL of `normalised(byte, pixel)`, with the numbers of this op.
+    fn normalisation(&self) -> String {
+        let list = |numbers: &[f32]| {
+            let texts: Vec<String> = numbers.iter().map(|n| format!("{n:?}")).collect();
+            texts.join(", ")
+        };
+        let n = self.mean.len();
+        format!(
+            "const MEANS = array<f32, {n}>({});\n\
+             const STDS = array<f32, {n}>({});\n\
+             fn normalised(byte: u32, pixel: u32) -> f32 {{\n\
+             \x20 var means = MEANS;\n\
+             \x20 var stds = STDS;\n\
+             \x20 let channel = pixel % {n}u;\n\
+             \x20 return (f32(byte) / {WHITE:?} - means[channel]) / stds[channel];\n\
+             }}\n",
+            list(&self.mean),
+            list(&self.std),
+        )
+    }
+}
+
+/// WGSL that binds the shards behind `order`, `step` and `x`, and selects one of them.
+fn shard_bindings(shards: usize) -> String {
+    let mut bindings = String::new();
+    let mut cases = String::new();
+    for s in 0..shards {
+        let binding = FIRST_SHARD + s;
+        let _ = writeln!(
+            bindings,
+            "@group(0) @binding({binding}) var<storage, read> shard{s}: array<u32>;"
+        );
+        let label = if s + 1 == shards { "default".to_owned() } else { format!("case {s}u") };
+        let _ = writeln!(cases, "    {label}: {{ return shard{s}[word]; }}");
+    }
+    format!(
+        "{bindings}fn word_of(shard: u32, word: u32) -> u32 {{\n  switch shard {{\n{cases}  }}\n}}\n"
+    )
+}
+
+impl Op for GatherBatch {
+    fn name(&self) -> &'static str {
+        "gather_batch"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let sizes = self.sizes(inputs)?;
+        let dims: Vec<usize> = [self.batch].into_iter().chain(sizes.image_dims).collect();
+        Ok(vec![TensorType::f32(dims), TensorType::u32([self.batch])])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        let shards = sig.inputs.len() - FIRST_SHARD;
+        [("words", 4), ("bytes", 1)]
+            .into_iter()
+            .filter(|(_, width)| sizes.image.is_multiple_of(*width))
+            .map(|(variant, width)| Lowering {
+                variant: variant.to_owned(),
+                scratch: Vec::new(),
+                kernels: vec![
+                    self.images_kernel(&sizes, shards, width, caps),
+                    self.labels_kernel(&sizes, caps),
+                ],
+            })
+            .collect()
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("gather_batch")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // The quotient byte / 255 is off by 2.5 ulps and the difference by half an ulp before the
+        // difference cancels; the division by std adds 2.5 ulps of the result.
+        let terms = self.mean.iter().zip(&self.std).map(|(mean, std)| (1.0 + mean.abs()) / std);
+        let largest = terms.fold(0.0_f32, f32::max);
+        Tolerance::ulps(2.5).plus_absolute_ulps(3.0 * f64::from(largest))
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        // Of the data set, only the batch is read: bytes once, floats written once.
+        let image = sig.outputs[0].elements() as u64;
+        let rows = self.batch as u64;
+        Cost { flop: 3 * image, bytes: image + 4 * image + 3 * 4 * rows }
+    }
+}
+
+fn cases() -> Vec<Case> {
+    // Name, image, examples, batch, steps per epoch, step, shard length.
+    let shapes: [(&str, &[usize], usize, usize, usize, u32, usize); 11] = [
+        ("one_pixel", &[1, 1, 1], 1, 1, 1, 0, 1),
+        ("words", &[4, 3, 1], 10, 5, 2, 1, 10),
+        ("bytes", &[3, 5, 1], 7, 3, 3, 1, 7),
+        ("three_channels", &[2, 2, 3], 9, 4, 3, 1, 9),
+        ("tail", &[2, 2, 3], 9, 4, 3, 2, 9),
+        ("next_epoch", &[2, 2, 3], 9, 4, 3, 100_000, 9),
+        ("largest_step", &[2, 2, 1], 9, 4, 2, u32::MAX, 9),
+        ("beyond_the_order", &[2, 2, 1], 5, 4, 3, 2, 5),
+        ("two_shards", &[3, 1, 3], 11, 11, 1, 0, 7),
+        ("four_shards_bytes", &[1, 3, 1], 10, 10, 1, 5, 3),
+        ("four_shards_words", &[2, 2, 2], 16, 16, 1, 0, 4),
+    ];
+    let mut cases: Vec<Case> = shapes
+        .into_iter()
+        .map(|(name, image, examples, batch, steps_per_epoch, step, shard_len)| {
+            let channels = image.last().copied().unwrap_or(1);
+            let op = GatherBatch {
+                batch,
+                steps_per_epoch,
+                mean: [0.491_4, 0.482_2, 0.446_5][..channels].to_vec(),
+                std: [0.247, 0.243_5, 0.261_6][..channels].to_vec(),
+                shard_len,
+            };
+            case(name, op, image, examples, step, Fill::Permutation)
+        })
+        .collect();
+    let one_mean =
+        GatherBatch { batch: 4, steps_per_epoch: 1, mean: vec![0.5], std: vec![0.5], shard_len: 5 };
+    let order = Fill::Integers(vec![4, 5, 0, u32::MAX, 1]);
+    cases.push(case("order_names_no_example", one_mean.clone(), &[2, 3, 3], 5, 0, order));
+    let many = GatherBatch { batch: 270, shard_len: 3, ..one_mean.clone() };
+    cases.push(case("many_workgroups", many, &[125, 125, 1], 3, 0, Fill::Permutation));
+    let mnist = GatherBatch {
+        batch: 128,
+        steps_per_epoch: 78,
+        mean: vec![0.130_7],
+        std: vec![0.308_1],
+        shard_len: 10_000,
+    };
+    cases.push(case("bench_mnist", mnist, &[28, 28, 1], 10_000, 5, Fill::Permutation).bench());
+    let cifar = GatherBatch {
+        batch: 64,
+        steps_per_epoch: 78,
+        mean: vec![0.491_4, 0.482_2, 0.446_5],
+        std: vec![0.247, 0.243_5, 0.261_6],
+        shard_len: 3000,
+    };
+    cases.push(case("bench_cifar", cifar, &[32, 32, 3], 5000, 5, Fill::Permutation).bench());
+    cases
+}
+
+fn case(
+    name: &str,
+    op: GatherBatch,
+    image: &[usize],
+    examples: usize,
+    step: u32,
+    order: Fill,
+) -> Case {
+    let shard_len = op.shard_len;
+    let (step_type, step_fill) = integer(step);
+    let case = Case::new(name, op)
+        .input(TensorType::u32([examples]), Fill::Labels(10))
+        .input(TensorType::u32([examples]), order)
+        .input(step_type, step_fill)
+        .forward_only();
+    (0..examples).step_by(shard_len).fold(case, |case, first| {
+        let held = shard_len.min(examples - first);
+        let dims: Vec<usize> = [held].into_iter().chain(image.iter().copied()).collect();
+        case.input(TensorType::u8(dims), Fill::Bytes)
+    })
+}

@@ -1,0 +1,49 @@
+//! Channels per invocation: kernels whose last dimension divides by four can load vectors.
+
+use crate::graph::Kernel;
+
+/// Number of neighbouring channels that one invocation computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lanes {
+    /// One channel: any number of channels.
+    One,
+    /// A vector of four channels: the number of channels must divide by four.
+    Four,
+}
+
+impl Lanes {
+    /// What fits a number of channels, widest first.
+    pub fn fitting(channels: usize) -> &'static [Self] {
+        if channels.is_multiple_of(Self::Four.count()) {
+            &[Self::Four, Self::One]
+        } else {
+            &[Self::One]
+        }
+    }
+
+    /// Channels per invocation.
+    pub const fn count(self) -> usize {
+        match self {
+            Self::One => 1,
+            Self::Four => 4,
+        }
+    }
+
+    /// Name of the variant of a kernel.
+    pub fn variant(self, base: &str) -> String {
+        match self {
+            Self::One => base.to_owned(),
+            Self::Four => format!("{base}_vec4"),
+        }
+    }
+
+    /// Declares the types `FLOATS`, `WORDS` (unsigned integers) and `FLAGS` (booleans) of as many
+    /// elements, so that one WGSL file serves both widths.
+    pub fn declare(self, kernel: Kernel) -> Kernel {
+        let [floats, words, flags] = match self {
+            Self::One => ["f32", "u32", "bool"],
+            Self::Four => ["vec4<f32>", "vec4<u32>", "vec4<bool>"],
+        };
+        kernel.alias("FLOATS", floats).alias("WORDS", words).alias("FLAGS", flags)
+    }
+}

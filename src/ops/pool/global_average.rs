@@ -1,0 +1,263 @@
+//! Average over whole images, and its gradient.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::lanes::Lanes;
+use crate::ops::operands::{of_dtype, operands};
+use crate::ops::registry::attributes;
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+/// Images of at most this many positions are averaged in one stage, larger ones in chunks of the
+/// square root of their size.
+const ONE_STAGE_ROWS: usize = 256;
+
+/// `y[n, c] = sum x[n, y, x, c] / (h w)` over all positions. Input: `[n, h, w, c]`. Output: `[n, c]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalAvgPool2d {}
+
+/// `dx[n, y, x, c] = dy[n, c] / (h w)`. Input: `dy` `[n, c]`. Output: `[n, h, w, c]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GlobalAvgPool2dGrad {
+    /// Height and width of the input of the pooling.
+    pub input: [usize; 2],
+}
+
+fn as_f64(count: usize) -> f64 {
+    f64::from(u32::try_from(count).expect("shapes fit 32 bits"))
+}
+
+impl GlobalAvgPool2d {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let [_, h, w, c_count] = io.inputs.dims(0);
+        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(i, y)| {
+            let (n, c) = (i / c_count, i % c_count);
+            let image = &x[n * h * w * c_count..(n + 1) * h * w * c_count];
+            let sum: f64 = image.iter().skip(c).step_by(c_count).map(|x| x.to_f64()).sum();
+            *y = T::from_f64(sum / as_f64(h * w));
+        });
+    }
+}
+
+/// Sizes of one stage of the average.
+struct Stage {
+    images: usize,
+    rows: usize,
+    chunk_rows: usize,
+    channels: usize,
+    /// By what the sums are divided.
+    divisor: usize,
+}
+
+impl Stage {
+    fn kernel(&self, lanes: Lanes, from: Operand, to: Operand, caps: &Caps) -> Kernel {
+        let chunks = self.rows.div_ceil(self.chunk_rows);
+        let groups = self.channels / lanes.count();
+        lanes
+            .declare(Kernel::new("global_avg_pool2d"))
+            .constant("GROUPS", groups)
+            .constant("ROWS", self.rows)
+            .constant("CHUNKS", chunks)
+            .constant("CHUNK_ROWS", self.chunk_rows)
+            .constant("DIVISOR", self.divisor)
+            .flat(self.images * chunks * groups, 64, caps)
+            .file(include_str!("../../../shaders/global_avg_pool2d.wgsl"))
+            .read(from)
+            .write(to)
+    }
+}
+
+impl Op for GlobalAvgPool2d {
+    fn name(&self) -> &'static str {
+        "global_avg_pool2d"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands("global_avg_pool2d", inputs)?;
+        of_dtype("global_avg_pool2d", ("x", x), DType::F32)?;
+        let [n, h, w, c] = x.ranked("global_avg_pool2d", "x")?;
+        if h * w == 0 {
+            return Err(ShapeError::new(
+                "global_avg_pool2d",
+                format!("x {} has no positions to average", x.shape),
+            ));
+        }
+        Ok(vec![TensorType::f32([n, c])])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let &[images, h, w, channels] = sig.inputs[0].dims() else { return Vec::new() };
+        let (rows, x, y) = (h * w, Operand::Input(0), Operand::Output(0));
+        let one_stage = |&lanes: &Lanes| {
+            let stage = Stage { images, rows, chunk_rows: rows, channels, divisor: rows };
+            Lowering::single(&lanes.variant("one_per_thread"), stage.kernel(lanes, x, y, caps))
+        };
+        let two_stages = |&lanes: &Lanes| {
+            let chunk_rows = rows.isqrt();
+            let chunks = rows.div_ceil(chunk_rows);
+            let sums = Stage { images, rows, chunk_rows, channels, divisor: 1 };
+            let mean = Stage { images, rows: chunks, chunk_rows: chunks, channels, divisor: rows };
+            Lowering {
+                variant: lanes.variant("two_stages"),
+                scratch: vec![TensorType::f32([images, chunks, channels]).bytes()],
+                kernels: vec![
+                    sums.kernel(lanes, x, Operand::Scratch(0), caps),
+                    mean.kernel(lanes, Operand::Scratch(0), y, caps),
+                ],
+            }
+        };
+        let lanes = Lanes::fitting(channels).iter();
+        if rows > ONE_STAGE_ROWS {
+            lanes.map(two_stages).collect()
+        } else {
+            lanes.map(one_stage).collect()
+        }
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let [_, h, w, _] = v.ty(v.x(0)).ranked("global_avg_pool2d", "x")?;
+        let dx = v.push(GlobalAvgPool2dGrad { input: [h, w] }, &[dy])?;
+        v.set(0, dx);
+        Ok(())
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        match sig.inputs[0].dims() {
+            &[_, h, w, _] => Tolerance::sum_of(h * w),
+            _ => Tolerance::EXACT,
+        }
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.inputs[0].elements())
+    }
+}
+
+impl GlobalAvgPool2dGrad {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let dy = io.inputs.float(0);
+        let [_, c_count] = io.inputs.dims(0);
+        let rows = self.input[0] * self.input[1];
+        let images = io.outputs.float(0).par_chunks_mut((rows * c_count).max(1)).enumerate();
+        images.for_each(|(n, dx)| {
+            for (i, dx) in dx.iter_mut().enumerate() {
+                *dx = T::from_f64(dy[n * c_count + i % c_count].to_f64() / as_f64(rows));
+            }
+        });
+    }
+}
+
+impl Op for GlobalAvgPool2dGrad {
+    fn name(&self) -> &'static str {
+        "global_avg_pool2d_grad"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [dy] = operands("global_avg_pool2d_grad", inputs)?;
+        of_dtype("global_avg_pool2d_grad", ("dy", dy), DType::F32)?;
+        let [n, c] = dy.ranked("global_avg_pool2d_grad", "dy")?;
+        let [h, w] = self.input;
+        Ok(vec![TensorType::f32([n, h, w, c])])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let &[_, h, w, c] = sig.outputs[0].dims() else { return Vec::new() };
+        let lower = |&lanes: &Lanes| {
+            let kernel = lanes
+                .declare(Kernel::new("global_avg_pool2d_grad"))
+                .constant("GROUPS", c / lanes.count())
+                .constant("ROWS", h * w)
+                .flat(sig.outputs[0].elements() / lanes.count(), 64, caps)
+                .file(include_str!("../../../shaders/global_avg_pool2d_grad.wgsl"))
+                .read(Operand::Input(0))
+                .write(Operand::Output(0));
+            Lowering::single(&lanes.variant("one_per_thread"), kernel)
+        };
+        Lanes::fitting(c).iter().map(lower).collect()
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("global_avg_pool2d_grad")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // One division, to which WebGPU grants 2.5 ulp.
+        Tolerance::ulps(2.5)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.outputs[0].elements())
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = [[1, 1, 1, 1], [3, 1, 1, 5], [2, 7, 5, 3], [2, 4, 3, 8]]
+        .into_iter()
+        .map(|dims: [usize; 4]| {
+            let [n, h, w, c] = dims;
+            Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2d {}).normal(dims)
+        })
+        .collect();
+    for dims in [[2, 17, 19, 3], [1, 16, 17, 4]] {
+        let [n, h, w, c] = dims;
+        let name = format!("two_stages_{n}x{h}x{w}x{c}");
+        cases.push(Case::new(name, GlobalAvgPool2d {}).normal(dims).forward_only());
+    }
+    cases.push(
+        Case::new("non_finite", GlobalAvgPool2d {})
+            .input(TensorType::f32([3, 2, 2, 7]), Fill::NonFinite)
+            .forward_only(),
+    );
+    cases.push(Case::new("bench_64x8x8x256", GlobalAvgPool2d {}).normal([64, 8, 8, 256]).bench());
+    cases.push(
+        Case::new("bench_16x112x112x64", GlobalAvgPool2d {}).normal([16, 112, 112, 64]).bench(),
+    );
+    cases
+}
+
+pub(super) fn grad_cases() -> Vec<Case> {
+    let mut cases: Vec<Case> = [[1, 1, 1, 1], [2, 7, 5, 3], [3, 4, 3, 8]]
+        .into_iter()
+        .map(|[n, h, w, c]: [usize; 4]| {
+            Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2dGrad { input: [h, w] })
+                .normal([n, c])
+                .forward_only()
+        })
+        .collect();
+    cases.push(
+        Case::new("bench_64x8x8x256", GlobalAvgPool2dGrad { input: [8, 8] })
+            .normal([64, 256])
+            .bench(),
+    );
+    cases
+}

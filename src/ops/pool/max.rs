@@ -1,0 +1,309 @@
+//! Maximum over windows, and its gradient.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::lanes::Lanes;
+use crate::ops::operands::{of_dtype, operands};
+use crate::ops::registry::attributes;
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+/// `y[n, oy, ox, c] = max x[n, oy s - top + ky, ox s - left + kx, c]` over the window `ky, kx`.
+///
+/// Input: `x` `[n, h, w, c]`. Outputs: `y` `[n, oh, ow, c]`, and `index` u32 of the same shape: the
+/// position `ky kw + kx` of the first maximum in its window. Padding never wins; the first NaN of
+/// a window wins.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool2d {
+    /// Windows.
+    pub geometry: PoolGeometry,
+}
+
+/// `dx[n, iy, ix, c]` = sum of `dy` over the windows whose maximum is at `iy, ix`.
+///
+/// Inputs: `index` u32 and `dy`, `[n, oh, ow, c]`, as [`MaxPool2d`] makes them. Output:
+/// `[n, h, w, c]`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MaxPool2dGrad {
+    /// Windows.
+    pub geometry: PoolGeometry,
+    /// Height and width of the input of the pooling.
+    pub input: [usize; 2],
+}
+
+impl MaxPool2d {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let [_, h, w, c_count] = io.inputs.dims(0);
+        let [_, oh, ow, _] = io.outputs.dims(0);
+        let [kh, kw] = self.geometry.window;
+        let largest = |i: usize| {
+            let (c, ox, oy) = (i % c_count, i / c_count % ow, i / (c_count * ow) % oh);
+            let n = i / (c_count * ow * oh);
+            let mut best: Option<(f64, usize)> = None;
+            for ky in 0..kh {
+                let Some(iy) = self.geometry.position(0, oy, ky, h) else { continue };
+                for kx in 0..kw {
+                    let Some(ix) = self.geometry.position(1, ox, kx, w) else { continue };
+                    let value = x[((n * h + iy) * w + ix) * c_count + c].to_f64();
+                    let wins = best
+                        .is_none_or(|(best, _)| value > best || (value.is_nan() && !best.is_nan()));
+                    if wins {
+                        best = Some((value, ky * kw + kx));
+                    }
+                }
+            }
+            best.expect("infer has checked that each window holds an element")
+        };
+        let elements = io.outputs.ty(0).elements();
+        let found: Vec<(f64, usize)> = (0..elements).into_par_iter().map(largest).collect();
+        for (y, (value, _)) in io.outputs.float(0).iter_mut().zip(&found) {
+            *y = T::from_f64(*value);
+        }
+        for (index, (_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {
+            *index = u32::try_from(*position).expect("a window is no larger than a tensor");
+        }
+    }
+}
+
+impl Op for MaxPool2d {
+    fn name(&self) -> &'static str {
+        "max_pool2d"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands("max_pool2d", inputs)?;
+        let dims = self.geometry.pooled("max_pool2d", x)?;
+        Ok(vec![TensorType::f32(dims), TensorType::u32(dims)])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let (&[_, h, w, c], &[_, oh, ow, _]) = (sig.inputs[0].dims(), sig.outputs[0].dims()) else {
+            return Vec::new();
+        };
+        let lower = |&lanes: &Lanes| {
+            let kernel = lanes
+                .declare(Kernel::new("max_pool2d"))
+                .constant("GROUPS", c / lanes.count())
+                .flat(sig.outputs[0].elements() / lanes.count(), 64, caps)
+                .read(Operand::Input(0))
+                .write(Operand::Output(0))
+                .write(Operand::Output(1));
+            let kernel = self
+                .geometry
+                .declare(kernel, [h, w], [oh, ow])
+                .file(include_str!("../../../shaders/max_pool2d.wgsl"));
+            Lowering::single(&lanes.variant("one_per_thread"), kernel)
+        };
+        Lanes::fitting(c).iter().map(lower).collect()
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let [_, h, w, _] = v.ty(v.x(0)).ranked("max_pool2d", "x")?;
+        let op = MaxPool2dGrad { geometry: self.geometry.clone(), input: [h, w] };
+        let dx = v.push(op, &[v.y(1), dy])?;
+        v.set(0, dx);
+        Ok(())
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        Tolerance::EXACT
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.outputs[0].elements() * self.geometry.window.iter().product::<usize>())
+    }
+}
+
+impl MaxPool2dGrad {
+    /// Hands each element of `dy` to the element that was largest, image by image.
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (index, dy) = (io.inputs.u32(0), io.inputs.float(1));
+        let [_, oh, ow, c_count] = io.inputs.dims(1);
+        let [h, w] = self.input;
+        let kw = self.geometry.window[1];
+        let image_len = (h * w * c_count).max(1);
+        io.outputs.float(0).par_chunks_mut(image_len).enumerate().for_each(|(n, dx)| {
+            let mut sums = vec![0.0_f64; dx.len()];
+            for oy in 0..oh {
+                for ox in 0..ow {
+                    for c in 0..c_count {
+                        let o = ((n * oh + oy) * ow + ox) * c_count + c;
+                        let k = index[o] as usize;
+                        let Some(iy) = self.geometry.position(0, oy, k / kw, h) else { continue };
+                        let Some(ix) = self.geometry.position(1, ox, k % kw, w) else { continue };
+                        sums[(iy * w + ix) * c_count + c] += dy[o].to_f64();
+                    }
+                }
+            }
+            for (dx, sum) in dx.iter_mut().zip(sums) {
+                *dx = T::from_f64(sum);
+            }
+        });
+    }
+
+    fn gather(&self, sig: &Signature, lanes: Lanes, caps: &Caps) -> Option<Lowering> {
+        let &[_, oh, ow, c] = sig.inputs[1].dims() else { return None };
+        let kernel = lanes
+            .declare(bind(Kernel::new("max_pool2d_grad")))
+            .constant("GROUPS", c / lanes.count())
+            .flat(sig.outputs[0].elements() / lanes.count(), 64, caps);
+        let kernel = self
+            .geometry
+            .declare(kernel, self.input, [oh, ow])
+            .file(include_str!("../../../shaders/max_pool2d_grad.wgsl"));
+        Some(Lowering::single(&lanes.variant("one_per_thread"), kernel))
+    }
+
+    /// One invocation per window, where each element belongs to one window at most.
+    fn windows(&self, sig: &Signature, lanes: Lanes, caps: &Caps) -> Option<Lowering> {
+        let PoolGeometry { window, stride, padding: [top, _, left, _] } = self.geometry;
+        let &[n, oh, ow, c] = sig.inputs[1].dims() else { return None };
+        if window != stride {
+            return None;
+        }
+        let [h, w] = self.input;
+        // Windows that hold every element, also those that the output leaves out.
+        let tiles = [(h + top).div_ceil(window[0]), (w + left).div_ceil(window[1])];
+        let groups = c / lanes.count();
+        let kernel = lanes
+            .declare(bind(Kernel::new("max_pool2d_grad_windows")))
+            .constant("GROUPS", groups)
+            .constant("TILES_H", tiles[0])
+            .constant("TILES_W", tiles[1])
+            .flat(n * tiles[0] * tiles[1] * groups, 64, caps);
+        let kernel = self
+            .geometry
+            .declare(kernel, self.input, [oh, ow])
+            .file(include_str!("../../../shaders/max_pool2d_grad_windows.wgsl"));
+        Some(Lowering::single(&lanes.variant("one_window_per_thread"), kernel))
+    }
+}
+
+fn bind(kernel: Kernel) -> Kernel {
+    kernel.read(Operand::Input(0)).read(Operand::Input(1)).write(Operand::Output(0))
+}
+
+impl Op for MaxPool2dGrad {
+    fn name(&self) -> &'static str {
+        "max_pool2d_grad"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [index, dy] = operands("max_pool2d_grad", inputs)?;
+        of_dtype("max_pool2d_grad", ("index", index), DType::U32)?;
+        let dims = self.geometry.unpooled("max_pool2d_grad", dy, self.input)?;
+        if index.shape != dy.shape {
+            return Err(ShapeError::new(
+                "max_pool2d_grad",
+                format!("index {} and dy {} must have one shape", index.shape, dy.shape),
+            ));
+        }
+        Ok(vec![TensorType::f32(dims)])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let &[_, _, _, c] = sig.outputs[0].dims() else { return Vec::new() };
+        let lanes = Lanes::fitting(c);
+        let windows = lanes.iter().filter_map(|&lanes| self.windows(sig, lanes, caps));
+        let gather = lanes.iter().filter_map(|&lanes| self.gather(sig, lanes, caps));
+        windows.chain(gather).collect()
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("max_pool2d_grad")
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // As many windows as hold one element are summed.
+        let PoolGeometry { window, stride, .. } = &self.geometry;
+        Tolerance::sum_of(window[0].div_ceil(stride[0]) * window[1].div_ceil(stride[1]))
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.inputs[1].elements())
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    // A finite difference must not change which element is largest.
+    let mut cases: Vec<Case> = test_geometries()
+        .into_iter()
+        .map(|(name, geometry, dims)| {
+            Case::new(name, MaxPool2d { geometry }).input(TensorType::f32(dims), Fill::Distinct)
+        })
+        .collect();
+    let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+    let two = PoolGeometry::non_overlapping([2, 2]);
+    cases.push(
+        Case::new("ties", MaxPool2d { geometry: three.clone() })
+            .input(TensorType::f32([1, 5, 5, 4]), Fill::Floats([0.0, -0.0].repeat(50)))
+            .forward_only(),
+    );
+    cases.push(
+        Case::new("minus_infinity", MaxPool2d { geometry: two.clone() })
+            .input(TensorType::f32([1, 2, 2, 3]), Fill::Floats(vec![f32::NEG_INFINITY; 12]))
+            .forward_only(),
+    );
+    for (name, dims) in [("non_finite", [2, 9, 9, 3]), ("non_finite_vec4", [2, 9, 9, 4])] {
+        cases.push(
+            Case::new(name, MaxPool2d { geometry: three.clone() })
+                .input(TensorType::f32(dims), Fill::NonFinite)
+                .forward_only(),
+        );
+    }
+    cases.push(
+        Case::new("many_workgroups", MaxPool2d { geometry: PoolGeometry::non_overlapping([1, 1]) })
+            .normal([1, 2048, 2049, 1])
+            .forward_only(),
+    );
+    cases.extend(bench_geometries().into_iter().map(|(name, geometry, dims)| {
+        Case::new(name, MaxPool2d { geometry }).normal(dims).bench()
+    }));
+    cases
+}
+
+pub(super) fn grad_cases() -> Vec<Case> {
+    let case = |name: &str, geometry: PoolGeometry, dims: [usize; 4]| {
+        let [n, h, w, c] = dims;
+        let [oh, ow] = geometry.output("max_pool2d", [h, w]).unwrap_or([0, 0]);
+        let window = geometry.window[0] * geometry.window[1];
+        let bound = u32::try_from(window).unwrap_or(u32::MAX);
+        Case::new(name, MaxPool2dGrad { geometry, input: [h, w] })
+            .input(TensorType::u32([n, oh, ow, c]), Fill::Labels(bound))
+            .normal([n, oh, ow, c])
+    };
+    let tests = test_geometries().into_iter().map(|(n, g, d)| case(n, g, d).forward_only());
+    let benches = bench_geometries().into_iter().map(|(n, g, d)| case(n, g, d).bench());
+    tests.chain(benches).collect()
+}

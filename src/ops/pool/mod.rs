@@ -1,0 +1,22 @@
+//! Pooling over windows of images `[n, h, w, c]`, and its gradients.
+
+mod average;
+mod geometry;
+mod global_average;
+mod max;
+
+pub use average::{AvgPool2d, AvgPool2dGrad};
+pub use geometry::PoolGeometry;
+pub use global_average::{GlobalAvgPool2d, GlobalAvgPool2dGrad};
+pub use max::{MaxPool2d, MaxPool2dGrad};
+
+use super::registry::OpEntry;
+
+pub(super) const ENTRIES: &[OpEntry] = &[
+    OpEntry::new::<MaxPool2d>("max_pool2d", max::cases),
+    OpEntry::new::<MaxPool2dGrad>("max_pool2d_grad", max::grad_cases),
+    OpEntry::new::<AvgPool2d>("avg_pool2d", average::cases),
+    OpEntry::new::<AvgPool2dGrad>("avg_pool2d_grad", average::grad_cases),
+    OpEntry::new::<GlobalAvgPool2d>("global_avg_pool2d", global_average::cases),
+    OpEntry::new::<GlobalAvgPool2dGrad>("global_avg_pool2d_grad", global_average::grad_cases),
+];

@@ -1,0 +1,91 @@
+//! Kernels that work row by row: short rows take an invocation each, long rows a workgroup.
+
+use super::operands::of_dtype;
+use crate::error::ShapeError;
+use crate::graph::{Caps, Kernel, Lowering, grid};
+use crate::tensor::{DType, TensorType};
+
+/// Invocations of a workgroup: two subgroups of the widest devices, eight of software ones.
+const WORKGROUP_SIZE: u32 = 64;
+
+/// Up to this many columns, one invocation a row is tried first.
+const SHORT_ROW: usize = 64;
+
+/// Rows and columns of a float operand that has both.
+///
+/// # Errors
+/// When it holds other elements, or has no rows or columns.
+pub(super) fn rows_of(
+    op: &str,
+    (name, ty): (&str, &TensorType),
+) -> Result<(usize, usize), ShapeError> {
+    of_dtype(op, (name, ty), DType::F32)?;
+    let (rows, columns) = ty.rows_columns();
+    if rows == 0 || columns == 0 {
+        return Err(ShapeError::new(
+            op,
+            format!("{name} must have at least one row and one column, it is {ty}"),
+        ));
+    }
+    Ok((rows, columns))
+}
+
+/// Both variants of a kernel that is written in terms of `row_and_lane` and the reductions of
+/// `shaders/common/row_thread.wgsl` and `shaders/common/row_workgroup.wgsl`.
+///
+/// `kernel` has its bindings, its own constants and its WGSL file; `ROWS`, `COLUMNS`,
+/// `WORKGROUP_SIZE` and the files of `shaders/common/` for rows, `exp` and `log` are added here.
+pub(super) fn row_lowerings(
+    kernel: &Kernel,
+    rows: usize,
+    columns: usize,
+    caps: &Caps,
+) -> Vec<Lowering> {
+    let with = |file: &str, workgroups: usize| {
+        kernel
+            .clone()
+            .constant("ROWS", rows)
+            .constant("COLUMNS", columns)
+            .constant("WORKGROUP_SIZE", WORKGROUP_SIZE as usize)
+            .file(include_str!("../../shaders/common/workgroup_index.wgsl"))
+            .file(include_str!("../../shaders/common/exp_log.wgsl"))
+            .file(file)
+            .workgroups(grid(workgroups, caps))
+    };
+    let threads = with(
+        include_str!("../../shaders/common/row_thread.wgsl"),
+        rows.div_ceil(WORKGROUP_SIZE as usize),
+    );
+    let workgroups = with(include_str!("../../shaders/common/row_workgroup.wgsl"), rows);
+    let mut lowerings = vec![
+        Lowering::single("row_per_thread", threads),
+        Lowering::single("row_per_workgroup", workgroups),
+    ];
+    if columns > SHORT_ROW {
+        lowerings.reverse();
+    }
+    lowerings
+}
+
+/// Error of `exp(x - max)` over a row and of the sum of `columns` such terms, in ulps.
+///
+/// `x - max` is rounded: half an ulp of an argument below 87 in magnitude is up to 32 ulps of its
+/// exponential (beyond, it is zero). The exponential adds 2 ulps, and a sum of positive terms
+/// three times the root of their number (see [`crate::tensor::Tolerance`]).
+pub(super) fn exponential_sum_ulps(columns: usize) -> f64 {
+    const ROUNDED_ARGUMENT: f64 = 32.0;
+    const EXP: f64 = 2.0;
+    ROUNDED_ARGUMENT + EXP + sum_ulps(columns)
+}
+
+/// Relative error of a sum of `n` positive terms, in ulps: six standard deviations of rounding, of
+/// half an ulp each.
+pub(super) fn sum_ulps(n: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+    let n = n as f64;
+    3.0 * n.sqrt()
+}
+
+/// An absolute error, in ulps of one, that covers the smallest normal f32: smaller results may be
+/// flushed to zero.
+pub(super) const FLUSHED: f64 = 1e-30;

@@ -1,0 +1,55 @@
+//! Why training cannot start or go on.
+
+use thiserror::Error;
+
+use crate::compile::CompileError;
+use crate::data::DataError;
+use crate::error::ShapeError;
+use crate::exec::ExecError;
+
+/// Why training cannot start or go on.
+#[derive(Debug, Error)]
+pub enum TrainError {
+    /// The recipe cannot be read.
+    #[error("recipe {recipe}: {message}")]
+    Recipe {
+        /// File or name of the recipe.
+        recipe: String,
+        /// What is wrong, with the line.
+        message: String,
+    },
+    /// A `--set` cannot be applied.
+    #[error("--set {given}: {message}")]
+    Override {
+        /// The argument.
+        given: String,
+        /// What is wrong.
+        message: String,
+    },
+    /// Layers do not fit together.
+    #[error("the model does not fit its data: {0}")]
+    Model(#[from] ShapeError),
+    /// The data set cannot be read.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// The graph cannot be compiled for the device.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// The device failed.
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// The loss is no number any more.
+    #[error(
+        "the loss became {loss} at step {step}; lower the learning rate or clip gradients \
+         ([clipping] by_norm = 1.0)"
+    )]
+    NotFinite {
+        /// Step, from zero.
+        step: u64,
+        /// The loss.
+        loss: f32,
+    },
+    /// Weights do not belong to the model.
+    #[error("weights do not fit the model: {0}")]
+    Weights(String),
+}

@@ -1,0 +1,206 @@
+//! Evaluation of a model on a data set, and prediction for single images.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::feed::Feed;
+use super::programs::{Metrics, ModelPrograms};
+use super::{Recipe, TrainError};
+use crate::data::{Dataset, Normalization};
+use crate::exec::{Executor, ProgramId};
+use crate::tensor::HostTensor;
+
+/// One pass over a data set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Loss and accuracy.
+    pub metrics: Metrics,
+}
+
+/// Evaluates the parameters that an executor holds on one data set.
+#[derive(Debug)]
+pub struct Evaluator {
+    name: String,
+    feed: Feed,
+    program: ProgramId,
+    bytes: usize,
+}
+
+impl Evaluator {
+    /// Compiles and loads the evaluation of `data` under `name`, and uploads the data.
+    ///
+    /// # Errors
+    /// When the program does not fit the device, or the device fails.
+    pub fn new(
+        executor: &mut dyn Executor,
+        model: &ModelPrograms,
+        name: &str,
+        data: &Dataset,
+        batch: usize,
+    ) -> Result<Self, TrainError> {
+        let caps = executor.caps().clone();
+        let feed = Feed::plan(name, data, batch, false, &caps);
+        let program = model.evaluation(name, &feed, &caps)?;
+        let bytes = program.total_bytes();
+        let program = executor.load(Arc::new(program))?;
+        feed.upload(executor, data)?;
+        Ok(Self { name: name.to_owned(), feed, program, bytes })
+    }
+
+    /// Bytes of the program's buffers, those it shares with others included.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Runs one pass.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn run(
+        &self,
+        executor: &mut dyn Executor,
+        data: &Dataset,
+    ) -> Result<Evaluation, TrainError> {
+        let buffer = |part: &str| format!("{}/{part}", self.name);
+        executor.write(&buffer("step"), 0, &[0; 4])?;
+        executor.write(&buffer("loss"), 0, &[0; 4])?;
+        executor.write(&buffer("correct"), 0, &[0; 8])?;
+        let order = self.feed.epoch_order(0, 0, false);
+        let mut step = 0;
+        let mut left = u32::try_from(self.feed.steps_per_epoch()).unwrap_or(u32::MAX);
+        while left > 0 {
+            // Short submissions keep the driver's watchdog quiet.
+            let steps = left.min(8).min(self.feed.longest_run(step));
+            self.feed.prepare(executor, data, &order, 0, step, steps)?;
+            executor.run(self.program, steps)?;
+            step += u64::from(steps);
+            left -= steps;
+        }
+        let loss = executor.read_now(&buffer("loss"))?;
+        let correct = executor.read_now(&buffer("correct"))?;
+        let loss: Vec<f32> = bytemuck::pod_collect_to_vec(&loss);
+        let counts: Vec<u32> = bytemuck::pod_collect_to_vec(&correct);
+        Ok(Evaluation { metrics: metrics(f64::from(loss[0]), counts[0], counts[1]) })
+    }
+
+    /// Class probabilities of every example, row by row.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn probabilities(
+        &self,
+        executor: &mut dyn Executor,
+        data: &Dataset,
+    ) -> Result<Vec<f32>, TrainError> {
+        let order = self.feed.epoch_order(0, 0, false);
+        executor.write(&format!("{}/step", self.name), 0, &[0; 4])?;
+        let mut all: Vec<f32> = Vec::new();
+        for step in 0..self.feed.steps_per_epoch() as u64 {
+            self.feed.prepare(executor, data, &order, 0, step, 1)?;
+            executor.run(self.program, 1)?;
+            let bytes = executor.read_now(&format!("{}/probabilities", self.name))?;
+            all.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
+        }
+        all.truncate(data.len() * data.classes.len());
+        Ok(all)
+    }
+}
+
+/// Means from sums.
+pub(super) fn metrics(loss_sum: f64, correct: u32, counted: u32) -> Metrics {
+    let n = f64::from(counted.max(1));
+    Metrics { loss: loss_sum / n, accuracy: f64::from(correct) / n, examples: counted.into() }
+}
+
+/// A trained model that classifies images.
+#[derive(Debug)]
+pub struct Predictor {
+    model: ModelPrograms,
+}
+
+impl Predictor {
+    /// Puts trained weights of a recipe's model on a device.
+    ///
+    /// # Errors
+    /// When the weights do not fit the model.
+    pub fn new(
+        executor: &mut dyn Executor,
+        recipe: &Recipe,
+        image: [usize; 3],
+        classes: usize,
+        normalization: Normalization,
+        weights: &BTreeMap<String, HostTensor>,
+    ) -> Result<(Self, PendingWeights), TrainError> {
+        let _ = executor;
+        let model = ModelPrograms::new(&recipe.layers, image, classes, normalization)?;
+        let pending = PendingWeights::check(&model, weights)?;
+        Ok((Self { model }, pending))
+    }
+
+    /// The model.
+    pub fn model(&self) -> &ModelPrograms {
+        &self.model
+    }
+}
+
+/// Weights that were checked against a model and wait for its buffers.
+#[derive(Debug, Clone)]
+pub struct PendingWeights {
+    parameters: Vec<f32>,
+    states: Vec<(String, Vec<f32>)>,
+}
+
+impl PendingWeights {
+    /// Checks names and shapes.
+    ///
+    /// # Errors
+    /// Names the first tensor that is missing, superfluous or of another shape.
+    pub fn check(
+        model: &ModelPrograms,
+        weights: &BTreeMap<String, HostTensor>,
+    ) -> Result<Self, TrainError> {
+        let find = |name: &str, shape: &crate::tensor::Shape| {
+            let tensor = weights
+                .get(name)
+                .ok_or_else(|| TrainError::Weights(format!("{name} {shape} is missing")))?;
+            if tensor.ty().shape == *shape {
+                Ok(tensor.f32s().to_vec())
+            } else {
+                let given = &tensor.ty().shape;
+                Err(TrainError::Weights(format!(
+                    "{name} has shape {given}, the model expects {shape}"
+                )))
+            }
+        };
+        let mut parameters = vec![0.0; model.arena.elements];
+        for entry in &model.arena.entries {
+            let values = find(&entry.spec.name, &entry.spec.shape)?;
+            parameters[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
+        }
+        let mut states = Vec::with_capacity(model.states.len());
+        for state in &model.states {
+            states.push((state.name.clone(), find(&state.name, &state.shape)?));
+        }
+        let known = model.arena.entries.len() + model.states.len();
+        if weights.len() != known {
+            let is_known = |name: &String| {
+                model.arena.find(name).is_some() || model.states.iter().any(|s| s.name == *name)
+            };
+            let extra = weights.keys().find(|name| !is_known(name)).cloned().unwrap_or_default();
+            return Err(TrainError::Weights(format!("the model has no tensor called {extra}")));
+        }
+        Ok(Self { parameters, states })
+    }
+
+    /// Writes the weights; a program that uses them must be loaded.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn write(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
+        executor.write("parameters", 0, bytemuck::cast_slice(&self.parameters))?;
+        for (name, values) in &self.states {
+            executor.write(name, 0, bytemuck::cast_slice(values))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,221 @@
+//! Optimisers as recipes describe them, and the nodes that they become.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ShapeError;
+use crate::graph::{Graph, Value};
+use crate::ops::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
+use crate::tensor::TensorType;
+
+/// The optimiser. Weight decay applies to weights, not to biases and normalisation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub enum OptimizerConfig {
+    /// Adam (Kingma and Ba, 2015); weight decay is added to the gradient.
+    Adam {
+        /// Step size.
+        learning_rate: f32,
+        /// Decay of the mean of gradients.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// Decay of the mean of squared gradients.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the denominator.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// Strength of weight decay.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+    /// AdamW (Loshchilov and Hutter, 2019): decoupled weight decay.
+    Adamw {
+        /// Step size.
+        learning_rate: f32,
+        /// Decay of the mean of gradients.
+        #[serde(default = "beta1")]
+        beta1: f64,
+        /// Decay of the mean of squared gradients.
+        #[serde(default = "beta2")]
+        beta2: f64,
+        /// Added to the denominator.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// Strength of weight decay.
+        #[serde(default = "decoupled_decay")]
+        weight_decay: f64,
+    },
+    /// Stochastic gradient descent.
+    Sgd {
+        /// Step size.
+        learning_rate: f32,
+        /// Part of the velocity that is kept.
+        #[serde(default)]
+        momentum: f64,
+        /// Part of the gradient that does not enter the velocity.
+        #[serde(default)]
+        dampening: f64,
+        /// Looks ahead along the velocity.
+        #[serde(default)]
+        nesterov: bool,
+        /// Strength of weight decay.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+    /// RMSprop (Hinton, 2012).
+    #[serde(rename = "rmsprop")]
+    RmsProp {
+        /// Step size.
+        learning_rate: f32,
+        /// Decay of the mean of squared gradients.
+        #[serde(default = "alpha")]
+        alpha: f64,
+        /// Added to the denominator.
+        #[serde(default = "epsilon")]
+        epsilon: f64,
+        /// Part of the velocity that is kept.
+        #[serde(default)]
+        momentum: f64,
+        /// Strength of weight decay.
+        #[serde(default)]
+        weight_decay: f64,
+    },
+}
+
+const fn beta1() -> f64 {
+    0.9
+}
+const fn beta2() -> f64 {
+    0.999
+}
+const fn epsilon() -> f64 {
+    1e-8
+}
+const fn alpha() -> f64 {
+    0.99
+}
+const fn decoupled_decay() -> f64 {
+    0.01
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self::Adam {
+            learning_rate: 1e-3,
+            beta1: beta1(),
+            beta2: beta2(),
+            epsilon: epsilon(),
+            weight_decay: 0.0,
+        }
+    }
+}
+
+/// Bounds of gradients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clipping {
+    /// Each element is clamped to plus or minus this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_value: Option<f32>,
+    /// The gradient of the whole model is scaled down to this Euclidean norm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by_norm: Option<f32>,
+}
+
+impl Clipping {
+    /// Whether gradients are left as they are.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Adds the nodes that bound `gradients` `[p]` in place.
+    ///
+    /// # Errors
+    /// When the bounds are no positive numbers.
+    pub fn apply(&self, graph: &mut Graph, gradients: Value) -> Result<Value, ShapeError> {
+        let mut gradients = gradients;
+        if let Some(limit) = self.by_value {
+            gradients = graph.push(ClipByValue { limit }, &[gradients])?;
+        }
+        if let Some(max_norm) = self.by_norm {
+            let norm = graph.push(GlobalNorm {}, &[gradients])?;
+            gradients = graph.push(ClipByNorm { max_norm }, &[gradients, norm])?;
+        }
+        Ok(gradients)
+    }
+}
+
+impl OptimizerConfig {
+    /// Step size before the schedule.
+    pub const fn learning_rate(&self) -> f32 {
+        match self {
+            Self::Adam { learning_rate, .. }
+            | Self::Adamw { learning_rate, .. }
+            | Self::Sgd { learning_rate, .. }
+            | Self::RmsProp { learning_rate, .. } => *learning_rate,
+        }
+    }
+
+    /// Says what is wrong with the numbers.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let rate = self.learning_rate();
+        if rate.is_finite() && rate > 0.0 {
+            Ok(())
+        } else {
+            Err(format!("optimizer.learning_rate must be a positive number, it is {rate}"))
+        }
+    }
+
+    /// Names of the optimiser's states, each of the size of the arena.
+    pub const fn states(&self) -> &'static [&'static str] {
+        match self {
+            Self::Adam { .. } | Self::Adamw { .. } => &["optimizer/m", "optimizer/v"],
+            Self::Sgd { .. } => &["optimizer/velocity"],
+            Self::RmsProp { .. } => &["optimizer/square", "optimizer/velocity"],
+        }
+    }
+
+    /// Adds the node that updates `parameters` `[p]` in place by `gradients` `[p]`; the first
+    /// `decayed` elements get weight decay.
+    ///
+    /// # Errors
+    /// When the op rejects its attributes.
+    pub fn update(
+        &self,
+        graph: &mut Graph,
+        parameters: Value,
+        gradients: Value,
+        learning_rate: Value,
+        step: Value,
+        decayed: usize,
+    ) -> Result<(), ShapeError> {
+        let arena = TensorType::f32(graph.ty(parameters).shape.clone());
+        let states: Vec<Value> =
+            self.states().iter().map(|name| graph.source(name, arena.clone())).collect();
+        let mut inputs = vec![parameters, gradients];
+        inputs.extend(states);
+        inputs.push(learning_rate);
+        match *self {
+            Self::Adam { beta1, beta2, epsilon, weight_decay, .. } => {
+                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled: false, decayed };
+                inputs.push(step);
+                graph.push_multi::<3>(op, &inputs)?;
+            }
+            Self::Adamw { beta1, beta2, epsilon, weight_decay, .. } => {
+                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled: true, decayed };
+                inputs.push(step);
+                graph.push_multi::<3>(op, &inputs)?;
+            }
+            Self::Sgd { momentum, dampening, nesterov, weight_decay, .. } => {
+                let op = Sgd { momentum, dampening, nesterov, weight_decay, decayed };
+                inputs.push(step);
+                graph.push_multi::<2>(op, &inputs)?;
+            }
+            Self::RmsProp { alpha, epsilon, momentum, weight_decay, .. } => {
+                let op = RmsProp { alpha, epsilon, momentum, weight_decay, decayed };
+                graph.push_multi::<3>(op, &inputs)?;
+            }
+        }
+        Ok(())
+    }
+}

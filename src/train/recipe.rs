@@ -1,0 +1,204 @@
+//! Recipes: everything that decides a training run, as TOML.
+
+use serde::{Deserialize, Serialize};
+
+use super::optimizer::{Clipping, OptimizerConfig};
+use super::overrides;
+use super::{TrainError, builtin_recipes};
+use crate::data::DataConfig;
+use crate::nn::Layer;
+use crate::ops::Schedule;
+
+/// Everything that decides a training run. The same recipe on the same device and driver gives the
+/// same bits.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// Name, for the run directory.
+    pub name: String,
+    /// What it is, in a sentence.
+    #[serde(default)]
+    pub description: String,
+    /// Seed of initial weights, order of examples and dropout.
+    #[serde(default = "default_seed")]
+    pub seed: u64,
+    /// Passes over the training set.
+    pub epochs: u32,
+    /// Images per step.
+    pub batch_size: usize,
+    /// Whether each epoch has an order of its own.
+    #[serde(default = "yes")]
+    pub shuffle: bool,
+    /// Whether an incomplete last batch is left out. Always so with batch normalisation, whose
+    /// statistics it would distort.
+    #[serde(default)]
+    pub drop_last: bool,
+    /// Part of the target that is spread over all classes, in [0, 1).
+    #[serde(default)]
+    pub label_smoothing: f32,
+    /// The data set.
+    pub data: DataConfig,
+    /// The optimiser.
+    #[serde(default)]
+    pub optimizer: OptimizerConfig,
+    /// How the learning rate changes.
+    #[serde(default)]
+    pub schedule: ScheduleConfig,
+    /// Bounds of gradients.
+    #[serde(default, skip_serializing_if = "Clipping::is_none")]
+    pub clipping: Clipping,
+    /// The model, from images to logits.
+    pub layers: Vec<Layer>,
+}
+
+/// How the learning rate changes over the steps.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Steps over which the rate rises from zero.
+    #[serde(default)]
+    pub warmup_steps: usize,
+    /// The shape after that.
+    #[serde(default)]
+    pub decay: Schedule,
+}
+
+fn default_seed() -> u64 {
+    1
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl Recipe {
+    /// Reads a recipe from TOML text; `origin` is its file or name, for messages. `overrides` are
+    /// `key=value` pairs, with dots for tables and numbers for list positions:
+    /// `optimizer.learning_rate=0.01`, `layers.0.out_channels=16`.
+    ///
+    /// # Errors
+    /// Names the line of an unknown key or a wrong value.
+    pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
+        let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
+        let recipe: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
+        let recipe = if overrides.is_empty() {
+            recipe
+        } else {
+            overrides::apply(text, overrides)?
+        };
+        recipe.check().map_err(fail)?;
+        Ok(recipe)
+    }
+
+    /// Finds a built-in recipe by name.
+    ///
+    /// # Errors
+    /// When there is none of this name; the message lists them.
+    pub fn builtin(name: &str, overrides: &[String]) -> Result<Self, TrainError> {
+        let found = builtin_recipes().iter().find(|recipe| recipe.name == name);
+        match found {
+            Some(recipe) => Self::parse(recipe.name, recipe.text, overrides),
+            None => {
+                let names: Vec<&str> = builtin_recipes().iter().map(|r| r.name).collect();
+                Err(TrainError::Recipe {
+                    recipe: name.to_owned(),
+                    message: format!(
+                        "there is no built-in recipe of this name (there are {}), and it is no \
+                         path to a .toml file",
+                        names.join(", ")
+                    ),
+                })
+            }
+        }
+    }
+
+    /// The recipe as TOML text.
+    pub fn to_toml(&self) -> String {
+        toml::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// Whether an incomplete last batch is left out.
+    pub fn drops_last(&self) -> bool {
+        self.drop_last || self.layers.iter().any(Layer::normalises_over_batch)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let positive = |key: &str, value: usize| {
+            if value > 0 { Ok(()) } else { Err(format!("{key} must be at least 1")) }
+        };
+        positive("batch_size", self.batch_size)?;
+        positive("epochs", self.epochs as usize)?;
+        positive("layers: their number", self.layers.len())?;
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let given = self.label_smoothing;
+            return Err(format!("label_smoothing must lie in [0, 1), it is {given}"));
+        }
+        if self.name.is_empty() || self.name.contains(['/', '\\']) {
+            return Err(format!("name {:?} must be usable as a folder name", self.name));
+        }
+        self.data.check().map_err(|error| error.to_string())?;
+        self.optimizer.check()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+name = "tiny"
+epochs = 1
+batch_size = 32
+
+[data]
+dataset = "synthetic-digits"
+
+[[layers]]
+type = "flatten"
+
+[[layers]]
+type = "dense"
+units = 10
+"#;
+
+    #[test]
+    fn a_recipe_survives_a_round_trip() {
+        let recipe = Recipe::parse("tiny", TEXT, &[]).expect("valid");
+        let again = Recipe::parse("again", &recipe.to_toml(), &[]).expect("its own text");
+        assert_eq!(recipe, again);
+    }
+
+    #[test]
+    fn a_typo_is_reported_with_its_line() {
+        let text = TEXT.replace("batch_size", "batch_sise");
+        let error = Recipe::parse("tiny.toml", &text, &[]).expect_err("unknown key").to_string();
+        assert!(error.contains("tiny.toml") && error.contains("line 4"), "{error}");
+        assert!(error.contains("batch_sise") && error.contains("batch_size"), "{error}");
+        let text = TEXT.replace("units", "unitz");
+        let error = Recipe::parse("tiny.toml", &text, &[]).expect_err("unknown key").to_string();
+        assert!(error.contains("line 1") && error.contains("unitz"), "{error}");
+    }
+
+    #[test]
+    fn overrides_reach_tables_and_lists() {
+        let set = ["layers.1.units=12", "optimizer.learning_rate=0.5", "data.first=100"];
+        let recipe = Recipe::parse("tiny", TEXT, &set.map(str::to_owned)).expect("valid");
+        assert!(matches!(recipe.layers[1], Layer::Dense { units: 12, .. }));
+        assert_eq!(recipe.data.first, Some(100));
+        for wrong in ["epochs", "nonsense=1", "layers.7.units=1", "epochs=many", "epochs.x=1"] {
+            let error = Recipe::parse("tiny", TEXT, &[wrong.to_owned()]).expect_err("wrong");
+            assert!(error.to_string().starts_with("--set"), "{error}");
+        }
+    }
+
+    #[test]
+    fn built_in_recipes_are_valid() {
+        for recipe in builtin_recipes() {
+            let parsed = Recipe::builtin(recipe.name, &[]).expect("built-in recipes are valid");
+            assert_eq!(parsed.name, recipe.name);
+            assert!(!parsed.description.is_empty());
+        }
+        let error = Recipe::builtin("nonsense", &[]).expect_err("unknown");
+        assert!(error.to_string().contains("mnist-cnn"), "{error}");
+    }
+}
