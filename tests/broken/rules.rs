@@ -1,0 +1,213 @@
+//! Gradient rules and shape rules that are wrong in the ways in which such rules go wrong.
+
+use serde::de::DeserializeOwned;
+use verigrad::error::ShapeError;
+use verigrad::graph::{Activation, Op, Value, Vjp};
+use verigrad::ops::{
+    Activate, ActivateGrad, AvgPool2d, AvgPool2dGrad, Binary, BinaryFunction, Conv2d,
+    Conv2dInputGrad, Conv2dWeightGrad, Matmul, MaxPool2d,
+};
+use verigrad::tensor::{DType, TensorType};
+
+use super::wrapper::{Rule, Shapes};
+
+pub struct BrokenRule {
+    pub name: &'static str,
+    pub op: &'static str,
+    pub rule: Rule,
+}
+
+pub struct BrokenShapes {
+    pub name: &'static str,
+    pub op: &'static str,
+    pub shapes: Shapes,
+}
+
+/// The op with its attributes, as the type that it is.
+fn typed<O: DeserializeOwned>(op: &dyn Op) -> O {
+    serde_json::from_value(op.attributes()).expect("its own attributes")
+}
+
+/// The gradient of the first output.
+fn dy(v: &Vjp<'_>) -> Value {
+    v.dy(0).expect("the check gives a cotangent")
+}
+
+/// Ones, in the place of a cotangent.
+fn ones(v: &mut Vjp<'_>) -> Result<Value, ShapeError> {
+    let dy = dy(v);
+    v.push(Binary { function: BinaryFunction::Divide, per_column: false }, &[dy, dy])
+}
+
+pub static BROKEN_RULES: &[BrokenRule] = &[
+    BrokenRule {
+        name: "takes the cotangent for ones",
+        op: "activate",
+        rule: |op, v| {
+            let Activate { function } = typed(op);
+            let value = if function.derivative_from_output() { v.y(0) } else { v.x(0) };
+            let ones = ones(v)?;
+            let dx = v.push(ActivateGrad { function }, &[value, ones])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "takes the output for the input",
+        op: "activate",
+        rule: |op, v| {
+            let Activate { function } = typed(op);
+            let wrong = if function.derivative_from_output() { v.x(0) } else { v.y(0) };
+            let dx = v.push(ActivateGrad { function }, &[wrong, dy(v)])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "forgets an input",
+        op: "binary",
+        rule: |_, v| {
+            let da = dy(v);
+            v.set(0, da);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "has the wrong sign",
+        op: "binary",
+        rule: |op, v| {
+            op.vjp(v)?;
+            if v.ty(v.x(0)) == v.ty(v.x(1)) {
+                // Right for a sum, wrong for a difference.
+                let db = dy(v);
+                v.set(1, db);
+            }
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "does not sum over what was repeated",
+        op: "binary",
+        rule: |op, v| {
+            op.vjp(v)?;
+            let db = dy(v);
+            v.set(1, db);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "transposes a factor",
+        op: "matmul",
+        rule: |op, v| {
+            op.vjp(v)?;
+            let Matmul { transpose_a, transpose_b, .. } = typed(op);
+            if !transpose_a {
+                // [m, n] [n, k] without the transposition that it needs: fits where n = k.
+                let dy = dy(v);
+                let b = v.x(1);
+                let (rows, columns) = v.ty(b).rows_columns();
+                let transpose_b = if rows == columns { transpose_b } else { !transpose_b };
+                let plain = Matmul { transpose_b, ..Matmul::default() };
+                let da = v.push(plain, &[dy, b])?;
+                let doubled = v.push(Binary::ADD, &[da, da])?;
+                v.set(0, if rows == columns { da } else { doubled });
+            }
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "forgets the activation",
+        op: "matmul",
+        rule: |op, v| {
+            let Matmul { activation, transpose_a, transpose_b, .. } = typed(op);
+            op.vjp(v)?;
+            if activation != Activation::Identity && !transpose_a {
+                let plain = Matmul { transpose_b: !transpose_b, ..Matmul::default() };
+                let da = v.push(plain, &[dy(v), v.x(1)])?;
+                v.set(0, da);
+            }
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "drops the gradient of the loss",
+        op: "softmax_cross_entropy",
+        rule: |_, v| {
+            let residual = v.y(1);
+            v.set(0, residual);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "forgets the padding",
+        op: "conv2d",
+        rule: |op, v| {
+            op.vjp(v)?;
+            let Conv2d { mut geometry, activation, .. } = typed(op);
+            // Shifted by one: the output keeps its size, so that the shapes fit.
+            let [top, bottom, _, _] = geometry.padding;
+            if activation == Activation::Identity && top != bottom {
+                geometry.padding.swap(0, 1);
+            }
+            let [_, h, w, _] = dims(v, 0);
+            let dx = v.push(Conv2dInputGrad { geometry, input: [h, w] }, &[dy(v), v.x(1)])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "mixes up rows and columns of the padding",
+        op: "conv2d",
+        rule: |op, v| {
+            op.vjp(v)?;
+            let Conv2d { mut geometry, activation, .. } = typed(op);
+            if activation == Activation::Identity {
+                geometry.padding.rotate_left(2);
+                let [kh, kw, _, _] = dims(v, 1);
+                let dw = v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[v.x(0), dy(v)])?;
+                v.set(1, dw);
+            }
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "spreads the gradient of a maximum",
+        op: "max_pool2d",
+        rule: |op, v| {
+            let MaxPool2d { geometry } = typed(op);
+            let [_, h, w, _] = dims(v, 0);
+            let average = AvgPool2dGrad { geometry, count_include_pad: false, input: [h, w] };
+            let dx = v.push(average, &[dy(v)])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "divides by another count than forward",
+        op: "avg_pool2d",
+        rule: |op, v| {
+            let AvgPool2d { geometry, count_include_pad } = typed(op);
+            let [_, h, w, _] = dims(v, 0);
+            let other = !count_include_pad;
+            let average = AvgPool2dGrad { geometry, count_include_pad: other, input: [h, w] };
+            let dx = v.push(average, &[dy(v)])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+];
+
+/// Dimensions of an input of rank four.
+fn dims(v: &Vjp<'_>, input: usize) -> [usize; 4] {
+    v.ty(v.x(input)).dims().try_into().expect("the op takes rank four")
+}
+
+pub static BROKEN_SHAPES: &[BrokenShapes] = &[
+    BrokenShapes {
+        name: "accepts no inputs",
+        op: "fill_like",
+        shapes: |op, inputs| {
+            if inputs.is_empty() { Ok(vec![TensorType::f32([1])]) } else { op.infer(inputs) }
+        },
+    },
+];
