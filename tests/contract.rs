@@ -1,7 +1,9 @@
 //! The contract test: every op x case x lowering against the reference, on each device that is
 //! there; every gradient rule against finite differences.
 //!
-//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text.
+//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text. The large
+//! shapes of real models, which benchmarks use, are checked with `VERIGRAD_TEST_LARGE=1` and by
+//! `verigrad doctor --large`: their references take minutes.
 
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
@@ -11,6 +13,10 @@ use verigrad::verify::{check_gradient, check_infer, check_lowering, lowerings};
 fn selected() -> impl Iterator<Item = &'static OpEntry> {
     let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
     entries().filter(move |entry| entry.name.contains(&filter))
+}
+
+fn with_large() -> bool {
+    std::env::var_os("VERIGRAD_TEST_LARGE").is_some()
 }
 
 /// Without any adapter this test fails: a check that cannot run has not passed.
@@ -24,7 +30,7 @@ fn every_lowering_matches_its_reference() {
         let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
         let caps = executor.caps().clone();
         for entry in selected() {
-            for case in (entry.cases)() {
+            for case in (entry.cases)().into_iter().filter(|case| with_large() || !case.bench) {
                 let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
                 for lowering in lowerings {
                     let result = check_lowering(&mut executor, &case, &sig, &lowering);

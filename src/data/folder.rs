@@ -43,9 +43,9 @@ struct Listing {
 ///
 /// The folder holds `train/` and `test/` with the same classes in each, or the classes themselves,
 /// and then a fifth of the images, chosen by seed, is the test set. What else lies beside `train/`
-/// and `test/`, such as a `val/`, is not read. Classes are the names of the
-/// sub-folders, sorted. PNG and JPEG files count, hidden files do not. The examples come in an
-/// order shuffled by seed, so that the first few are a fair draw of all classes.
+/// and `test/`, such as a `val/`, is not read. Classes are the names of the sub-folders, sorted. PNG
+/// and JPEG files count, hidden files do not. The examples come in an order shuffled by seed, so
+/// that the first few are a fair draw of all classes.
 ///
 /// # Errors
 ///

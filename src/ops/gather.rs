@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::labels::IGNORED_LABEL;
 use super::operands::{of_dtype, scalar};
 use super::registry::{OpEntry, attributes};
 use super::state::integer;
@@ -13,9 +14,6 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<GatherBatch>("gather_batch", cases)];
-
-/// Label of a row that has no example.
-const IGNORED_LABEL: u32 = u32::MAX;
 
 /// Inputs before the image shards: `labels`, `order`, `step`.
 const FIRST_SHARD: usize = 3;
@@ -98,6 +96,9 @@ impl GatherBatch {
                 ));
             }
             held += len;
+        }
+        if held == 0 || u32::try_from(self.shard_len).is_err() {
+            return error(format!("shards of {} hold {held} images", self.shard_len));
         }
         if held != examples {
             return error(format!("{examples} labels do not go with {held} images"));

@@ -5,10 +5,12 @@ mod activation;
 mod binary;
 mod conv2d;
 mod cross_entropy;
+mod dropout;
 mod gather;
 mod labels;
 mod lanes;
 mod learning_rate;
+mod log_softmax;
 mod loss;
 mod matmul;
 mod operands;
@@ -17,6 +19,7 @@ mod pool;
 mod reduce;
 mod registry;
 mod row_kernels;
+mod softmax;
 mod state;
 mod structural;
 
@@ -25,17 +28,20 @@ pub use activation::{Activate, ActivateGrad};
 pub use binary::{Binary, BinaryFunction};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
+pub use dropout::Dropout;
 pub use gather::GatherBatch;
 pub use labels::IGNORED_LABEL;
 pub use learning_rate::{LearningRate, Schedule};
+pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
-pub use optimiser::Adam;
+pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
     PoolGeometry,
 };
 pub use reduce::{SumColumns, SumRows};
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use softmax::{Softmax, SoftmaxGrad};
 pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

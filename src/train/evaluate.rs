@@ -1,21 +1,14 @@
-//! Evaluation of a model on a data set, and prediction for single images.
+//! Evaluation of a model on a data set: loss, accuracy, class probabilities.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::feed::Feed;
 use super::programs::{Metrics, ModelPrograms};
-use super::{Recipe, TrainError};
-use crate::data::{Dataset, Normalization};
+use super::TrainError;
+use crate::data::Dataset;
 use crate::exec::{Executor, ProgramId};
 use crate::tensor::HostTensor;
-
-/// One pass over a data set.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Evaluation {
-    /// Loss and accuracy.
-    pub metrics: Metrics,
-}
 
 /// Evaluates the parameters that an executor holds on one data set.
 #[derive(Debug)]
@@ -60,7 +53,7 @@ impl Evaluator {
         &self,
         executor: &mut dyn Executor,
         data: &Dataset,
-    ) -> Result<Evaluation, TrainError> {
+    ) -> Result<Metrics, TrainError> {
         let buffer = |part: &str| format!("{}/{part}", self.name);
         executor.write(&buffer("step"), 0, &[0; 4])?;
         executor.write(&buffer("loss"), 0, &[0; 4])?;
@@ -80,7 +73,7 @@ impl Evaluator {
         let correct = executor.read_now(&buffer("correct"))?;
         let loss: Vec<f32> = bytemuck::pod_collect_to_vec(&loss);
         let counts: Vec<u32> = bytemuck::pod_collect_to_vec(&correct);
-        Ok(Evaluation { metrics: metrics(f64::from(loss[0]), counts[0], counts[1]) })
+        Ok(metrics(f64::from(loss[0]), counts[0], counts[1]))
     }
 
     /// Class probabilities of every example, row by row.
@@ -110,37 +103,6 @@ impl Evaluator {
 pub(super) fn metrics(loss_sum: f64, correct: u32, counted: u32) -> Metrics {
     let n = f64::from(counted.max(1));
     Metrics { loss: loss_sum / n, accuracy: f64::from(correct) / n, examples: counted.into() }
-}
-
-/// A trained model that classifies images.
-#[derive(Debug)]
-pub struct Predictor {
-    model: ModelPrograms,
-}
-
-impl Predictor {
-    /// Puts trained weights of a recipe's model on a device.
-    ///
-    /// # Errors
-    /// When the weights do not fit the model.
-    pub fn new(
-        executor: &mut dyn Executor,
-        recipe: &Recipe,
-        image: [usize; 3],
-        classes: usize,
-        normalization: Normalization,
-        weights: &BTreeMap<String, HostTensor>,
-    ) -> Result<(Self, PendingWeights), TrainError> {
-        let _ = executor;
-        let model = ModelPrograms::new(&recipe.layers, image, classes, normalization)?;
-        let pending = PendingWeights::check(&model, weights)?;
-        Ok((Self { model }, pending))
-    }
-
-    /// The model.
-    pub fn model(&self) -> &ModelPrograms {
-        &self.model
-    }
 }
 
 /// Weights that were checked against a model and wait for its buffers.

@@ -1,20 +1,28 @@
-//! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves behind.
+//! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves on disk.
 
 mod builtin;
 mod error;
 mod evaluate;
 mod feed;
+mod files;
 mod optimizer;
 mod overrides;
 mod programs;
 mod recipe;
+mod records;
+mod run_dir;
 mod trainer;
+mod weights;
 
 pub use builtin::{BuiltinRecipe, builtin_recipes};
 pub use error::TrainError;
-pub use evaluate::{Evaluation, Evaluator, Predictor};
+pub use evaluate::{Evaluator, PendingWeights};
 pub use feed::Feed;
+pub use files::FileError;
 pub use optimizer::{Clipping, OptimizerConfig};
 pub use programs::{Metrics, ModelPrograms, TrainingGraph};
 pub use recipe::Recipe;
+pub use records::{EpochRecord, StepRecord};
+pub use run_dir::{RunDir, RunDirError};
 pub use trainer::{EpochResult, Observer, Progress, StepLoss, Trainer};
+pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

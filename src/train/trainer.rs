@@ -344,9 +344,9 @@ impl<'a> Trainer<'a> {
         let mean = step_losses.iter().map(|s| f64::from(s.loss)).sum::<f64>()
             / step_losses.len().max(1) as f64;
         let train = Metrics { loss: mean, ..metrics(0.0, counts[0], counts[1]) };
-        let test = self.test.run(self.executor, &self.data.test)?.metrics;
+        let test = self.test.run(self.executor, &self.data.test)?;
         let validation = match (&self.validation, &self.data.validation) {
-            (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?.metrics),
+            (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?),
             _ => None,
         };
         let score = validation.map_or(test.accuracy, |metrics| metrics.accuracy);

@@ -214,6 +214,10 @@ pub(super) fn cases() -> Vec<Case> {
     for step in [1, 2, 6, 999, 100_000, u32::MAX] {
         cases.push(case(&format!("at_step_{step}"), plain.clone(), 64, step));
     }
+    for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
+        let op = Adam { decayed: 33, ..op.clone() };
+        cases.push(from_rest(&format!("{name}_from_rest"), op, 67));
+    }
     let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 1e-3, ..plain.clone() };
     cases.push(case("other_betas", slow, 64, 12_345));
     cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
@@ -231,12 +235,22 @@ fn case(name: &str, op: Adam, p: usize, step: u32) -> Case {
 }
 
 fn with_grads(name: &str, op: Adam, p: usize, step: u32, grads: Fill) -> Case {
+    case_of(name, op, p, step, [grads, Fill::Normal, Fill::Uniform(0.1, 2.0)])
+}
+
+/// The first step of a training: the averages are zero, so that nothing hides their increments.
+fn from_rest(name: &str, op: Adam, p: usize) -> Case {
+    let zeros = || Fill::Floats(vec![0.0; p]);
+    case_of(name, op, p, 0, [Fill::Normal, zeros(), zeros()])
+}
+
+fn case_of(name: &str, op: Adam, p: usize, step: u32, [grads, m, v]: [Fill; 3]) -> Case {
     let (step_type, step_fill) = integer(step);
     Case::new(name, op)
         .normal([p])
         .input(TensorType::f32([p]), grads)
-        .normal([p])
-        .input(TensorType::f32([p]), Fill::Uniform(0.1, 2.0))
+        .input(TensorType::f32([p]), m)
+        .input(TensorType::f32([p]), v)
         .input(TensorType::f32([1]), Fill::Floats(vec![0.02]))
         .input(step_type, step_fill)
         .forward_only()

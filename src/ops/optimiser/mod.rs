@@ -3,11 +3,19 @@
 //! An arena is a float vector `[p]` that holds every parameter; its gradients, momenta and
 //! averages are vectors of the same length. The first `decayed` elements get weight decay, so
 //! biases and normalisation parameters are placed behind the weights. Hyperparameters are f64,
-//! as PyTorch's are: `1 - 0.999` in f32 is off by 13 parts in a million.
+//! as PyTorch's are: `1 - 0.999` from an f32 is off by 13 parts in a million.
 
 mod adam;
+mod clip;
+mod norm;
+mod rms_prop;
+mod sgd;
 
 pub use adam::Adam;
+pub use clip::{ClipByNorm, ClipByValue};
+pub use norm::GlobalNorm;
+pub use rms_prop::RmsProp;
+pub use sgd::Sgd;
 
 use super::operands::{of_dtype, same_type, scalar};
 use super::registry::OpEntry;
@@ -15,7 +23,14 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Kernel};
 use crate::tensor::{DType, Real, TensorType};
 
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Adam>("adam", adam::cases)];
+pub(super) const ENTRIES: &[OpEntry] = &[
+    OpEntry::new::<Adam>("adam", adam::cases),
+    OpEntry::new::<Sgd>("sgd", sgd::cases),
+    OpEntry::new::<RmsProp>("rms_prop", rms_prop::cases),
+    OpEntry::new::<GlobalNorm>("global_norm", norm::cases),
+    OpEntry::new::<ClipByNorm>("clip_by_norm", clip::by_norm_cases),
+    OpEntry::new::<ClipByValue>("clip_by_value", clip::by_value_cases),
+];
 
 /// Invocations per workgroup of the element-wise kernels.
 const WORKGROUP_SIZE: u32 = 64;
@@ -38,13 +53,18 @@ fn widths(p: usize) -> impl Iterator<Item = (&'static str, usize)> {
     WIDTHS.into_iter().filter(move |(_, width)| p.is_multiple_of(*width))
 }
 
-/// Sets up a kernel whose invocations each handle `width` of `p` floats, as `Element`.
-fn lanes(kernel: Kernel, p: usize, width: usize, caps: &Caps) -> Kernel {
-    kernel.flat(p / width, WORKGROUP_SIZE, caps).file(if width == 4 {
+/// The WGSL file of kernels that handle `width` floats at a time, as `Element`.
+fn lane_file(width: usize) -> &'static str {
+    if width == 4 {
         include_str!("../../../shaders/common/four_lanes.wgsl")
     } else {
         include_str!("../../../shaders/common/one_lane.wgsl")
-    })
+    }
+}
+
+/// Sets up a kernel whose invocations each handle `width` of `p` floats, as `Element`.
+fn lanes(kernel: Kernel, p: usize, width: usize, caps: &Caps) -> Kernel {
+    kernel.flat(p / width, WORKGROUP_SIZE, caps).file(lane_file(width))
 }
 
 /// Checks that the arenas are float vectors of one length, of which `decayed` is a part.
@@ -58,6 +78,9 @@ fn check_arenas(
     let [p] = first.1.ranked(op, first.0)?;
     for &other in others {
         same_type(op, first, other)?;
+    }
+    if p == 0 {
+        return Err(ShapeError::new(op, format!("{} must not be empty", first.0)));
     }
     if decayed > p {
         return Err(ShapeError::new(

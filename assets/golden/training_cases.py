@@ -1,0 +1,337 @@
+"""Cases of what surrounds the layers: losses, reductions, data movement, optimisers, batches."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from family import IGNORED_LABEL, Family, f32
+
+TORCH_IGNORED = -100
+
+
+def loss():
+    family = Family("loss")
+    shapes = {"one": (1, 1), "one_column": (3, 1), "rows": (5, 7), "rank_3": (2, 3, 4)}
+    for op, function in [("softmax", F.softmax), ("log_softmax", F.log_softmax)]:
+        for kind, shape in shapes.items():
+            name = f"{op}_{kind}"
+            family.add(name, op, {}, family.normal(name, shape), lambda x, f=function: f(x, -1),
+                       gradients=(0,))
+        (x,) = family.normal(f"{op}_large", (4, 6))
+        family.add(f"{op}_large", op, {}, [50.0 * x + 1000.0], lambda x, f=function: f(x, -1),
+                   gradients=(0,))
+
+    def with_residual(rows):
+        """The loss of each row and its derivative by the logits (or the prediction)."""
+        def forward(logits, target):
+            free = logits if logits.requires_grad else logits.clone().requires_grad_()
+            value = rows(free, target)
+            (residual,) = torch.autograd.grad(value.sum(), free, retain_graph=True)
+            return value, residual.detach()
+        return forward
+
+    def cross_entropy(smoothing):
+        def rows(logits, labels):
+            labels = torch.where(labels == IGNORED_LABEL, TORCH_IGNORED, labels)
+            return F.cross_entropy(logits, labels, reduction="none", ignore_index=TORCH_IGNORED,
+                                   label_smoothing=smoothing)
+        return with_residual(rows)
+
+    for name, (n, c), ignored, factor in [
+        ("plain", (6, 10), [], 1.0), ("one_class", (2, 1), [], 1.0), ("one_row", (1, 3), [], 1.0),
+        ("ignored", (7, 5), [0, 3, 6], 1.0), ("all_ignored", (2, 4), [0, 1], 1.0),
+        ("large", (5, 6), [2], 100.0),
+    ]:
+        for smoothing in (0.0, f32(0.1)):
+            case = f"cross_entropy_{name}_{smoothing:.1f}"
+            (logits,) = family.normal(case, (n, c))
+            labels = family.rng(case + "/labels").integers(0, c, n).astype(np.uint32)
+            labels[ignored] = IGNORED_LABEL
+            family.add(case, "softmax_cross_entropy", {"label_smoothing": smoothing},
+                       [np.float32(factor) * logits, labels], cross_entropy(smoothing),
+                       gradients=(0,))
+    for name, shape in [("rows", (5, 7)), ("one", (1, 2))]:
+        # Multiples of 1/64: the targets sum to one exactly.
+        case = f"soft_cross_entropy_{name}"
+        counts = family.rng(case + "/targets").multinomial(64, [1 / shape[1]] * shape[1], shape[0])
+        family.add(case, "soft_cross_entropy", {},
+                   [*family.normal(case, shape), (counts / 64.0).astype(np.float32)],
+                   with_residual(lambda x, t: F.cross_entropy(x, t, reduction="none")),
+                   gradients=(0,))
+    for name, shape in [("rows", (5, 7)), ("one", (1, 1)), ("column", (4, 1))]:
+        case = f"mean_squared_error_{name}"
+        family.add(case, "mean_squared_error", {}, family.normal(case, shape, shape),
+                   with_residual(lambda p, t: F.mse_loss(p, t, reduction="none").mean(-1)),
+                   gradients=(0,))
+    for name, n, ignored in [("all", 5, []), ("some", 7, [0, 2, 6]), ("one", 1, []),
+                             ("none", 3, [0, 1, 2])]:
+        case = f"masked_mean_{name}"
+        labels = np.arange(n, dtype=np.uint32)
+        labels[ignored] = IGNORED_LABEL
+
+        def masked_mean(rows, labels):
+            valid = rows[labels != IGNORED_LABEL]
+            # PyTorch's mean of nothing is NaN; the engine's is zero.
+            return valid.mean().reshape(1) if len(valid) else (0.0 * rows).sum().reshape(1)
+
+        family.add(case, "masked_mean", {}, [*family.normal(case, (n,)), labels], masked_mean,
+                   gradients=(0,))
+    family.save()
+
+
+def movement():
+    """Ops that only move elements."""
+    family = Family("movement")
+    for name, axis, shapes in [
+        ("last", 1, [(3, 2), (3, 5), (3, 1)]), ("first", 0, [(2, 3), (1, 3)]),
+        ("channels", 3, [(2, 3, 2, 4), (2, 3, 2, 1)]), ("middle", 1, [(2, 1, 3), (2, 4, 3)]),
+        ("one_input", 0, [(4,)]),
+    ]:
+        family.add(f"concat_{name}", "concat", {"axis": axis},
+                   family.normal(f"concat_{name}", *shapes),
+                   lambda *x, axis=axis: torch.cat(x, axis), gradients=tuple(range(len(shapes))))
+    for name, shape, axis, start, length in [
+        ("last", (3, 7), 1, 2, 4), ("first", (5, 2), 0, 0, 1), ("middle", (2, 5, 3), 1, 3, 2),
+        ("all", (4,), 0, 0, 4),
+    ]:
+        family.add(f"slice_{name}", "slice", {"axis": axis, "start": start, "len": length},
+                   family.normal(f"slice_{name}", shape),
+                   lambda x, a=axis, s=start, n=length: x.narrow(a, s, n), gradients=(0,))
+    for name, shape, axis, before, after in [
+        ("last", (3, 4), 1, 2, 1), ("first", (2, 3), 0, 0, 3), ("middle", (2, 2, 3), 1, 1, 0),
+    ]:
+        def pad_zeros(x, axis=axis, before=before, after=after):
+            from_last = [0, 0] * (x.dim() - 1 - axis) + [before, after]
+            return F.pad(x, from_last)
+
+        family.add(f"pad_zeros_{name}", "pad_zeros",
+                   {"axis": axis, "before": before, "after": after},
+                   family.normal(f"pad_zeros_{name}", shape), pad_zeros)
+    family.add("view_flatten", "view", {"offset": 0, "shape": [2, 24]},
+               family.normal("view_flatten", (2, 3, 2, 4)), lambda x: x.flatten(1), gradients=(0,))
+    family.add("view_part", "view", {"offset": 5, "shape": [2, 3]},
+               family.normal("view_part", (13,)), lambda x: x[5:11].reshape(2, 3))
+    family.add("pack", "pack", {"offsets": [0, 6, 7], "elements": 11},
+               family.normal("pack", (2, 3), (1,), (4,)),
+               lambda *x: torch.cat([x.flatten() for x in x]), gradients=(0, 1, 2))
+    family.save()
+
+
+class Steps:
+    """One optimiser case per step of a PyTorch optimiser. Later steps start from the float64
+    state that PyTorch has reached."""
+
+    def __init__(self, family, name, op, attributes, make, state_names):
+        self.family, self.name, self.op, self.attributes = family, name, op, attributes
+        self.make, self.state_names = make, state_names
+
+    def add(self, elements, decayed, weight_decay, learning_rate, steps, checked_state,
+            with_step):
+        (start,) = self.family.normal(self.name, (elements,))
+        wide = torch.from_numpy(start.astype(np.float64))
+        parts = [torch.nn.Parameter(part.clone()) for part in (wide[:decayed], wide[decayed:])]
+        optimiser = self.make([
+            {"params": [parts[0]], "weight_decay": weight_decay},
+            {"params": [parts[1]], "weight_decay": 0.0},
+        ], learning_rate)
+
+        def arena(state_name):
+            tensors = [optimiser.state.get(part, {}).get(state_name) for part in parts]
+            tensors = [torch.zeros_like(part) if tensor is None else tensor
+                       for part, tensor in zip(parts, tensors)]
+            return torch.cat(tensors).detach().clone()
+
+        params, state = start, [np.zeros(elements, np.float32) for _ in self.state_names]
+        for step in range(steps):
+            case = f"{self.name}_step_{step}"
+            (grads,) = self.family.normal(case, (elements,))
+            tail = [np.array([learning_rate], np.float32)]
+            tail += [np.array([step], np.uint32)] if with_step else []
+
+            def forward(*inputs):
+                given = inputs[1].detach()
+                parts[0].grad, parts[1].grad = given[:decayed].clone(), given[decayed:].clone()
+                optimiser.step()
+                return (torch.cat(parts).detach().clone(), *map(arena, self.state_names))
+
+            self.family.add(case, self.op, {**self.attributes, "decayed": decayed},
+                            [params, grads, *state, *tail], forward, checked=checked_state)
+            params = torch.cat(parts).detach().numpy().copy()
+            state = [arena(name).numpy() for name in self.state_names]
+
+
+def optimiser():
+    family = Family("optimiser")
+    lr = f32(0.01)
+    for name, make, decoupled, weight_decay, elements, decayed in [
+        ("adam", torch.optim.Adam, False, 0.0, 7, 7),
+        ("adam_decay", torch.optim.Adam, False, 0.1, 9, 5),
+        ("adamw", torch.optim.AdamW, True, 0.1, 9, 5),
+        ("adamw_none_decayed", torch.optim.AdamW, True, 0.1, 3, 0),
+        ("adamw_all_decayed", torch.optim.AdamW, True, 0.1, 1, 1),
+    ]:
+        betas, epsilon, decay = (f32(0.9), f32(0.99)), f32(1e-8), f32(weight_decay)
+        attributes = {"beta1": betas[0], "beta2": betas[1], "epsilon": epsilon,
+                      "weight_decay": decay, "decoupled": decoupled}
+        Steps(family, name, "adam", attributes,
+              lambda p, lr, m=make, b=betas, e=epsilon: m(p, lr=lr, betas=b, eps=e),
+              ["exp_avg", "exp_avg_sq"]).add(elements, decayed, decay, lr, 4, [0, 1, 2], True)
+    for name, momentum, dampening, nesterov, weight_decay, elements, decayed in [
+        ("sgd", 0.0, 0.0, False, 0.0, 5, 5), ("sgd_decay", 0.0, 0.0, False, 0.1, 7, 3),
+        ("sgd_momentum", 0.9, 0.0, False, 0.0, 7, 7),
+        ("sgd_dampening", 0.9, 0.25, False, 0.1, 7, 4),
+        ("sgd_nesterov", 0.9, 0.0, True, 0.1, 7, 4),
+    ]:
+        attributes = {"momentum": f32(momentum), "dampening": dampening, "nesterov": nesterov,
+                      "weight_decay": f32(weight_decay)}
+        Steps(family, name, "sgd", attributes,
+              lambda p, lr, a=attributes: torch.optim.SGD(
+                  p, lr=lr, momentum=a["momentum"], dampening=a["dampening"],
+                  nesterov=a["nesterov"]),
+              ["momentum_buffer"]).add(elements, decayed, f32(weight_decay), lr, 3,
+                                       # Without momentum PyTorch keeps no velocity.
+                                       [0, 1] if momentum else [0], True)
+    for name, momentum, weight_decay, elements, decayed in [
+        ("rms_prop", 0.0, 0.0, 5, 5), ("rms_prop_momentum", 0.9, 0.0, 7, 7),
+        ("rms_prop_decay", 0.5, 0.1, 7, 4),
+    ]:
+        attributes = {"alpha": f32(0.99), "epsilon": f32(1e-8), "momentum": f32(momentum),
+                      "weight_decay": f32(weight_decay)}
+        Steps(family, name, "rms_prop", attributes,
+              lambda p, lr, a=attributes: torch.optim.RMSprop(
+                  p, lr=lr, alpha=a["alpha"], eps=a["epsilon"], momentum=a["momentum"]),
+              ["square_avg", "momentum_buffer"]).add(
+                  elements, decayed, f32(weight_decay), lr, 3,
+                  [0, 1, 2] if momentum else [0, 1], False)
+
+    def clipped(grads, max_norm):
+        parameter = torch.nn.Parameter(torch.zeros_like(grads))
+        parameter.grad = grads.clone()
+        norm = torch.nn.utils.clip_grad_norm_([parameter], max_norm)
+        return parameter.grad, norm.reshape(1)
+
+    for name, elements, max_norm in [("clipped", 67, 1.0), ("within", 5, 100.0), ("one", 1, 0.01),
+                                     ("zero", 4, 1.0)]:
+        (grads,) = family.normal(f"clip_{name}", (elements,))
+        grads = grads * 0 if name == "zero" else grads
+        max_norm = f32(max_norm)
+        family.add(f"global_norm_{name}", "global_norm", {}, [grads],
+                   lambda g, m=max_norm: clipped(g, m)[1])
+        norm = clipped(torch.from_numpy(grads.astype(np.float64)), max_norm)[1].numpy()
+        family.add(f"clip_by_norm_{name}", "clip_by_norm", {"max_norm": max_norm}, [grads, norm],
+                   lambda g, _norm, m=max_norm: clipped(g, m)[0])
+
+    def clip_value(grads):
+        parameter = torch.nn.Parameter(torch.zeros_like(grads))
+        parameter.grad = grads.clone()
+        torch.nn.utils.clip_grad_value_([parameter], 0.5)
+        return parameter.grad
+
+    family.add("clip_by_value", "clip_by_value", {"limit": 0.5},
+               family.normal("clip_by_value", (33,)), clip_value)
+    family.save()
+
+
+def reduce():
+    family = Family("reduce")
+    shapes = {"one": (1, 1), "column": (5, 1), "row": (1, 7), "matrix": (5, 13),
+              "image": (2, 3, 5, 4)}
+
+    def rows(x):
+        return x.reshape(-1, x.shape[-1])
+
+    functions = {
+        "sum_rows": lambda x: rows(x).sum(0), "sum_columns": lambda x: rows(x).sum(1),
+    }
+    for op, function in functions.items():
+        for kind, shape in shapes.items():
+            name = f"{op}_{kind}"
+            family.add(name, op, {}, family.normal(name, shape), function, gradients=(0,))
+    for function in ("sum", "mean", "max"):
+        for kind, shape in shapes.items():
+            name = f"all_{function}_{kind}"
+            family.add(name, "reduce", {"function": function}, family.normal(name, shape),
+                       lambda x, f=function: getattr(torch, f)(x).reshape(1), gradients=(0,))
+    for kind, shape in shapes.items():
+        (x,) = family.normal(f"argmax_{kind}", shape)
+        # Few distinct values: the first of the largest wins.
+        family.add(f"argmax_{kind}", "argmax", {}, [np.round(x)], lambda x: rows(x).argmax(1))
+    family.add("accumulate", "accumulate", {}, family.normal("accumulate", (7,), (7,)), torch.add)
+    for name, n, c, ignored in [("all", 9, 3, []), ("some", 9, 3, [0, 4]), ("none", 2, 3, [0, 1])]:
+        case = f"correct_count_{name}"
+        labels = family.rng(case + "/labels").integers(0, c, n).astype(np.uint32)
+        labels[ignored] = IGNORED_LABEL
+        family.add(case, "correct_count", {}, [*family.normal(case, (n, c)), labels],
+                   lambda x, y: torch.stack([(x.argmax(1) == y).sum(),
+                                             (y != IGNORED_LABEL).sum()]))
+    family.save()
+
+
+def batch():
+    """The batch that a data loader with a fixed order and normalisation would give."""
+    family = Family("batch")
+    for name, n, image, size, step, channels, shards in [
+        ("first", 10, (3, 2, 1), 4, 0, 1, 1), ("tail", 10, (3, 2, 1), 4, 2, 1, 1),
+        ("second_epoch", 10, (3, 2, 1), 4, 4, 1, 1), ("colours", 5, (2, 2, 3), 5, 0, 3, 1),
+        ("shards", 11, (1, 3, 3), 4, 1, 3, 3), ("one_mean_for_all", 3, (2, 1, 2), 2, 0, 1, 1),
+    ]:
+        rng = family.rng(name)
+        steps_per_epoch, shard_len = -(-n // size), -(-n // shards)
+        images = rng.integers(0, 256, (n, *image)).astype(np.uint8)
+        labels = rng.integers(0, 10, n).astype(np.uint32)
+        order = rng.permutation(n).astype(np.uint32)
+        mean = [f32(x) for x in rng.uniform(0.1, 0.9, channels)]
+        std = [f32(x) for x in rng.uniform(0.1, 0.9, channels)]
+        attributes = {"batch": size, "steps_per_epoch": steps_per_epoch, "mean": mean, "std": std,
+                      "shard_len": shard_len}
+
+        def forward(labels, order, step, *shards, size=size, per_epoch=steps_per_epoch, mean=mean,
+                    std=std):
+            chosen = order.split(size)[int(step) % per_epoch]
+            every = torch.cat(shards).to(torch.float64) / 255.0
+            every = (every - torch.tensor(mean, dtype=torch.float64)) \
+                / torch.tensor(std, dtype=torch.float64)
+            missing = size - len(chosen)
+            x = F.pad(every[chosen], (0, 0) * 3 + (0, missing))
+            return x, F.pad(labels[chosen], (0, missing), value=IGNORED_LABEL)
+
+        parts = [images[i:i + shard_len] for i in range(0, n, shard_len)]
+        family.add(name, "gather_batch", attributes,
+                   [labels, order, np.array([step], np.uint32), *parts], forward)
+    family.save()
+
+
+def schedule():
+    """The learning rate of single steps, with and without a linear warmup."""
+    family = Family("schedule")
+    schedulers = torch.optim.lr_scheduler
+    base, total = f32(0.1), 20
+    factor, floor = f32(0.3), f32(0.05)
+    for name, attributes, make in [
+        ("constant", "constant", lambda o, _n: schedulers.ConstantLR(o, 1.0)),
+        ("step", {"step": {"every": 4, "factor": factor}},
+         lambda o, _n: schedulers.StepLR(o, 4, factor)),
+        ("exponential", {"exponential": {"factor": factor}},
+         lambda o, _n: schedulers.ExponentialLR(o, factor)),
+        ("cosine", {"cosine": {"final_factor": floor}},
+         lambda o, n: schedulers.CosineAnnealingLR(o, n, eta_min=floor * base)),
+    ]:
+        for warmup in (0, 5):
+            optimiser = torch.optim.SGD([torch.zeros(1)], lr=base)
+            scheduler = make(optimiser, total - warmup)
+            if warmup:
+                rise = schedulers.LinearLR(optimiser, 1.0 / warmup, 1.0, warmup - 1)
+                scheduler = schedulers.SequentialLR(optimiser, [rise, scheduler], [warmup])
+            for step in range(total):
+                rate = torch.tensor([optimiser.param_groups[0]["lr"]], dtype=torch.float64)
+                if step in (0, 1, 3, 4, 5, 8, 9, 12, 19):
+                    family.add(f"{name}_warmup_{warmup}_step_{step}", "learning_rate",
+                               {"base": base, "warmup": warmup, "schedule": attributes,
+                                "total": total},
+                               [np.array([step], np.uint32)], lambda _step, rate=rate: rate)
+                optimiser.step()
+                scheduler.step()
+    family.save()
+
+
+FAMILIES = [loss, movement, optimiser, reduce, batch, schedule]

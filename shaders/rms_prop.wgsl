@@ -1,0 +1,28 @@
+// g = grads + WEIGHT_DECAY params for the first DECAYED elements, else grads;
+// square' = ALPHA square + (1 - ALPHA) g^2,
+// params' = params - learning_rate g / (sqrt(square') + EPSILON), all in place.
+// grads, params, square: [INVOCATIONS] of Element; learning_rate: f32[1].
+// One invocation updates one Element: one float or four. With momentum: rms_prop_momentum.wgsl.
+// Twin: RmsProp in src/ops/optimiser/rms_prop.rs.
+// Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012.
+
+@group(0) @binding(0) var<storage, read> grads: array<Element>;
+@group(0) @binding(1) var<storage, read> learning_rate: array<f32>;
+@group(0) @binding(2) var<storage, read_write> params: array<Element>;
+@group(0) @binding(3) var<storage, read_write> square: array<Element>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let i = flat_index(workgroup_id, num_workgroups, local_index);
+  if i >= INVOCATIONS { return; }
+  let param = params[i];
+  var grad = grads[i];
+  grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
+  let average = ALPHA * square[i] + ONE_MINUS_ALPHA * (grad * grad);
+  square[i] = average;
+  params[i] = param - learning_rate[0] * (grad / (sqrt(average) + EPSILON));
+}

@@ -1,0 +1,23 @@
+// params' = params - learning_rate (grads + WEIGHT_DECAY params), in place; only the first DECAYED
+// elements get weight decay.
+// grads, params: [INVOCATIONS] of Element; learning_rate: f32[1].
+// One invocation updates one Element: one float or four. With momentum: sgd_momentum.wgsl.
+// Twin: Sgd in src/ops/optimiser/sgd.rs.
+
+@group(0) @binding(0) var<storage, read> grads: array<Element>;
+@group(0) @binding(1) var<storage, read> learning_rate: array<f32>;
+@group(0) @binding(2) var<storage, read_write> params: array<Element>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let i = flat_index(workgroup_id, num_workgroups, local_index);
+  if i >= INVOCATIONS { return; }
+  let param = params[i];
+  var grad = grads[i];
+  grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
+  params[i] = param - learning_rate[0] * grad;
+}

@@ -1,0 +1,1 @@
+//! Floor 7: what a run looks like: pictures and tables.

@@ -1,0 +1,320 @@
+//! The run directory: everything that one training run leaves on disk.
+//!
+//! ```
+//! use verigrad::train::{EpochRecord, RunDir};
+//! # let folder = std::env::temp_dir().join(format!("verigrad-doc-{}", std::process::id()));
+//! let run = RunDir::create(&folder, "mnist-cnn")?;
+//! assert!(run.path().ends_with("mnist-cnn-1"));
+//! assert_eq!(run.epochs()?, Vec::<EpochRecord>::new());
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use thiserror::Error;
+
+use super::files::{FileError, append, read_text, write_atomically};
+use super::records::{CsvRow, EpochRecord, StepRecord, header, lines, parse};
+
+const RECIPE: &str = "recipe.toml";
+const METRICS_CSV: &str = "metrics.csv";
+const METRICS_JSONL: &str = "metrics.jsonl";
+const STEPS: &str = "steps.csv";
+
+/// Why a run directory cannot be used.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    /// A file or folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// The folder does not hold a run.
+    #[error("{} is no run directory: it has no recipe.toml; give a folder below runs/", path.display())]
+    NoRun {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A line of a metrics file is not what verigrad writes.
+    #[error("{}, line {line}: not a record of this version; remove the line", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// Number of the line, from 1.
+        line: usize,
+    },
+    /// A value cannot be written as JSON.
+    #[error("{}: the value cannot be written as JSON", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: serde_json::Error,
+    },
+}
+
+/// A folder that holds one run: recipe, device, metrics, weights and results.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Creates `<root>/<recipe_name>-<number>` with the number after the highest one in use.
+    /// Processes that create runs at the same time get different ones. Characters that a file name
+    /// should not have become `-`.
+    ///
+    /// # Errors
+    /// When `root` cannot be created, listed or written.
+    pub fn create(root: &Path, recipe_name: &str) -> Result<Self, RunDirError> {
+        fs::create_dir_all(root).map_err(FileError::of("create the folder", root))?;
+        let stem = file_name_of(recipe_name);
+        let mut number = highest_number(root, &stem)? + 1;
+        loop {
+            let path = root.join(format!("{stem}-{number}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                // Another process took the number since the listing.
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(FileError::of("create the run", &path)(error).into()),
+            }
+        }
+    }
+
+    /// Opens the folder of a run.
+    ///
+    /// # Errors
+    /// When `path` does not exist or holds no `recipe.toml`.
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        fs::metadata(path).map_err(FileError::of("open the run", path))?;
+        if path.join(RECIPE).is_file() {
+            Ok(Self { path: path.to_owned() })
+        } else {
+            Err(RunDirError::NoRun { path: path.to_owned() })
+        }
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the weights after the last epoch are.
+    pub fn weights_last(&self) -> PathBuf {
+        self.path.join("weights-last.safetensors")
+    }
+
+    /// Where the weights with the best accuracy are.
+    pub fn weights_best(&self) -> PathBuf {
+        self.path.join("weights-best.safetensors")
+    }
+
+    /// Where the picture of the curves is.
+    pub fn curves(&self) -> PathBuf {
+        self.path.join("curves.png")
+    }
+
+    /// Where the outcome of the run is.
+    pub fn result(&self) -> PathBuf {
+        self.path.join("result.json")
+    }
+
+    /// Writes the recipe, as TOML with every default filled in.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_recipe(&self, toml: &str) -> Result<(), RunDirError> {
+        Ok(write_atomically(&self.path.join(RECIPE), toml.as_bytes())?)
+    }
+
+    /// The recipe that [`RunDir::write_recipe`] wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn recipe(&self) -> Result<String, RunDirError> {
+        Ok(read_text(&self.path.join(RECIPE))?)
+    }
+
+    /// Writes `device.json`: the device that the run used.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_device(&self, device: &impl Serialize) -> Result<(), RunDirError> {
+        write_json(&self.path.join("device.json"), device)
+    }
+
+    /// Writes `summary.txt`: layers, shapes, parameters and memory.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_summary(&self, text: &str) -> Result<(), RunDirError> {
+        Ok(write_atomically(&self.path.join("summary.txt"), text.as_bytes())?)
+    }
+
+    /// Writes `result.json`: the outcome of the run.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_result(&self, result: &impl Serialize) -> Result<(), RunDirError> {
+        write_json(&self.result(), result)
+    }
+
+    /// Appends one epoch to `metrics.csv` and to `metrics.jsonl`.
+    ///
+    /// # Errors
+    /// When a file cannot be written; neither is left with half a line.
+    pub fn append_epoch(&self, record: &EpochRecord) -> Result<(), RunDirError> {
+        let jsonl = self.path.join(METRICS_JSONL);
+        let json = serde_json::to_string(record)
+            .map_err(|source| RunDirError::Json { path: jsonl.clone(), source })?;
+        self.append_rows(METRICS_CSV, std::slice::from_ref(record))?;
+        Ok(append(&jsonl, "", &(json + "\n"))?)
+    }
+
+    /// The epochs in `metrics.csv`, in the order written; none when there is no such file yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line of it is no record.
+    pub fn epochs(&self) -> Result<Vec<EpochRecord>, RunDirError> {
+        self.read_rows(METRICS_CSV)
+    }
+
+    /// Appends steps to `steps.csv`, in one write.
+    ///
+    /// # Errors
+    /// When the file cannot be written; it is not left with half a line.
+    pub fn append_steps(&self, records: &[StepRecord]) -> Result<(), RunDirError> {
+        self.append_rows(STEPS, records)
+    }
+
+    /// The steps in `steps.csv`, in the order written; none when there is no such file yet.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line of it is no record.
+    pub fn steps(&self) -> Result<Vec<StepRecord>, RunDirError> {
+        self.read_rows(STEPS)
+    }
+
+    fn append_rows<R: CsvRow>(&self, name: &str, rows: &[R]) -> Result<(), RunDirError> {
+        Ok(append(&self.path.join(name), &header::<R>(), &lines(rows))?)
+    }
+
+    fn read_rows<R: CsvRow>(&self, name: &str) -> Result<Vec<R>, RunDirError> {
+        let path = self.path.join(name);
+        match read_text(&path) {
+            Ok(text) => parse(&text).map_err(|line| RunDirError::Record { path, line }),
+            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunDirError> {
+    let json = serde_json::to_string_pretty(value)
+        .map_err(|source| RunDirError::Json { path: path.to_owned(), source })?;
+    Ok(write_atomically(path, (json + "\n").as_bytes())?)
+}
+
+/// The recipe's name with only letters, digits, `.`, `_` and `-`, fit for every file system.
+fn file_name_of(recipe_name: &str) -> String {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let name: String = recipe_name.chars().map(|c| if allowed(c) { c } else { '-' }).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() { "run".to_owned() } else { name.to_owned() }
+}
+
+/// The highest number of a `<stem>-<number>` in `root`; zero when there is none.
+fn highest_number(root: &Path, stem: &str) -> Result<u32, RunDirError> {
+    let error = |source| FileError::of("list the folder", root)(source);
+    let mut highest = 0;
+    for entry in fs::read_dir(root).map_err(error)? {
+        let name = entry.map_err(error)?.file_name();
+        let number = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(stem)?.strip_prefix('-')?.parse::<u32>().ok());
+        highest = highest.max(number.unwrap_or(0));
+    }
+    Ok(highest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(epoch: u32) -> EpochRecord {
+        EpochRecord {
+            epoch,
+            step: u64::from(epoch) * 100,
+            train_loss: 0.25,
+            train_accuracy: 0.9,
+            validation_loss: None,
+            validation_accuracy: None,
+            test_loss: Some(0.5),
+            test_accuracy: Some(0.8),
+            learning_rate: 0.001,
+            seconds: 1.5,
+            images_per_second: 4000.0,
+        }
+    }
+
+    #[test]
+    fn numbers_count_up_and_do_not_mix_recipes() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        for (recipe, expected) in
+            [("a", "a-1"), ("a", "a-2"), ("a-2", "a-2-1"), ("a", "a-3"), ("../b c", "-b-c-1")]
+        {
+            let run = RunDir::create(root.path(), recipe).expect("a new run");
+            assert_eq!(run.path(), root.path().join(expected));
+        }
+        fs::remove_dir(root.path().join("a-1")).expect("it is empty");
+        let run = RunDir::create(root.path(), "a").expect("a new run");
+        assert!(run.path().ends_with("a-4"), "numbers are not used twice");
+    }
+
+    #[test]
+    fn threads_get_different_runs() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let mut paths: Vec<PathBuf> = std::thread::scope(|scope| {
+            let create = || RunDir::create(root.path(), "a").expect("a new run").path().to_owned();
+            let threads: Vec<_> = (0..16).map(|_| scope.spawn(create)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("it ends")).collect()
+        });
+        paths.sort();
+        paths.dedup();
+        assert_eq!(paths.len(), 16);
+    }
+
+    #[test]
+    fn records_are_read_back() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(root.path(), "a").expect("a new run");
+        assert!(matches!(RunDir::open(run.path()), Err(RunDirError::NoRun { .. })));
+        run.write_recipe("name = \"a\"\n").expect("it can be written");
+        let run = RunDir::open(run.path()).expect("it is a run now");
+        assert_eq!(run.recipe().expect("it was written"), "name = \"a\"\n");
+        for epoch in 1..=2 {
+            run.append_epoch(&record(epoch)).expect("it can be written");
+            let step = StepRecord { step: 1, loss: f32::NAN, learning_rate: 0.1 };
+            run.append_steps(&[step, step]).expect("it can be written");
+        }
+        assert_eq!(run.epochs().expect("two rows"), [record(1), record(2)]);
+        assert_eq!(run.steps().expect("four rows").len(), 4);
+        let jsonl = read_text(&run.path().join(METRICS_JSONL)).expect("it was written");
+        let read: Vec<EpochRecord> =
+            jsonl.lines().map(|line| serde_json::from_str(line).expect("a JSON object")).collect();
+        assert_eq!(read, [record(1), record(2)]);
+    }
+
+    #[test]
+    fn errors_name_the_path_and_what_to_do() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let missing = RunDir::open(&root.path().join("a-9")).expect_err("there is no such run");
+        assert!(missing.to_string().contains("a-9: it does not exist"), "{missing}");
+        let file = root.path().join("file");
+        fs::write(&file, "").expect("a file");
+        let error = RunDir::create(&file, "a").expect_err("a file holds no runs");
+        assert!(error.to_string().contains("file: "), "{error}");
+    }
+}
