@@ -30,6 +30,7 @@ use wrapper::Wrapper;
 fn cases(op: &str) -> Vec<Case> {
     let entry = find(op).unwrap_or_else(|| panic!("no op is called {op}"));
     let mut cases = (entry.cases)();
+    cases.extend(rules::further_cases(op));
     cases.retain(|case| !case.bench);
     cases.sort_by_key(|case| case.inputs.iter().map(|input| input.ty.bytes()).sum::<usize>());
     cases

@@ -131,7 +131,8 @@ fn no_file_uses_a_higher_floor() {
             let used = FLOORS.iter().find(|(name, _)| *name == module);
             if let Some((_, floor)) = used.filter(|(_, floor)| *floor > own) {
                 let at = format!("{}:{line}", file.path);
-                violations.push(format!("{at}: {module} is floor {floor}, this file is floor {own}"));
+                violations
+                    .push(format!("{at}: {module} is floor {floor}, this file is floor {own}"));
             }
         }
     }

@@ -101,13 +101,20 @@ mod tests {
             gradients: 25,
             passed: 92,
             failed: 5,
-            failures: vec!["nn_3x5x7, one_per_thread: output 0: ".to_owned() + &"word ".repeat(30); 5],
+            failures: vec![
+                "nn_3x5x7, one_per_thread: output 0: ".to_owned() + &"word ".repeat(30);
+                5
+            ],
             seconds: 123.4,
         };
         DoctorReport {
             device: DeviceInfo::cpu(),
             quick: true,
-            facts: vec![Fact { name: "loops".into(), value: "stop early ".repeat(9), hazard: true }],
+            facts: vec![Fact {
+                name: "loops".into(),
+                value: "stop early ".repeat(9),
+                hazard: true,
+            }],
             ops: vec![failing],
             aborted: None,
             seconds: 125.0,
@@ -121,7 +128,10 @@ mod tests {
         assert!(widest <= Some(WIDTH), "{text}");
         assert!(text.contains("and 2 more"), "{text}");
         let last = text.lines().last().unwrap_or_default();
-        assert!(last.starts_with("92 checks passed, 5 failed in 125 s on CPU executor ("), "{last}");
+        assert!(
+            last.starts_with("92 checks passed, 5 failed in 125 s on CPU executor ("),
+            "{last}"
+        );
     }
 
     #[test]
@@ -141,6 +151,8 @@ mod tests {
         assert!(report.is_healthy(), "{}", render(&report));
         assert_eq!(report.facts, []);
         assert_eq!(seen.len(), report.ops[0].cases);
-        assert!(seen.iter().enumerate().all(|(i, &(done, total))| done == i && total == seen.len()));
+        assert!(
+            seen.iter().enumerate().all(|(i, &(done, total))| done == i && total == seen.len())
+        );
     }
 }

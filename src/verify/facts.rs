@@ -72,9 +72,8 @@ fn loop_limit(executor: &mut dyn Executor) -> Result<Vec<Fact>, Box<dyn Error>> 
     let kernel =
         Kernel::new("loop_limit").file(include_str!("../../shaders/probe/loop_limit.wgsl"));
     let answer = ask(executor, kernel, &[LOOP_ITERATIONS], 2)?;
-    let state = (0..LOOP_ITERATIONS).fold(0_u32, |state, _| {
-        state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223)
-    });
+    let state = (0..LOOP_ITERATIONS)
+        .fold(0_u32, |state, _| state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223));
     let found = if answer == [LOOP_ITERATIONS, state] {
         fact("loops", format!("run at least {LOOP_ITERATIONS} iterations"), false)
     } else {
@@ -223,7 +222,8 @@ mod tests {
 
     #[test]
     fn kernels_of_probes_are_valid() {
-        let caps = crate::graph::Caps { subgroup_size: Some(32), ..crate::graph::Caps::webgpu_default() };
+        let caps =
+            crate::graph::Caps { subgroup_size: Some(32), ..crate::graph::Caps::webgpu_default() };
         let texts = [
             include_str!("../../shaders/probe/loop_limit.wgsl"),
             include_str!("../../shaders/probe/numerics.wgsl"),

@@ -63,11 +63,18 @@ pub static DEFECTS: &[Defect] = &[
         change: Change::Text(&[("step[0] % LENGTH", "step[0]")]),
         expected: OUT_OF_BOUNDS,
     },
-    wrong("leaves the last element unwritten", "binary", &[(GUARD, "if i + 1u >= INVOCATIONS { return; }")]),
+    wrong(
+        "leaves the last element unwritten",
+        "binary",
+        &[(GUARD, "if i + 1u >= INVOCATIONS { return; }")],
+    ),
     wrong(
         "ignores the second dimension of a folded grid",
         "activate",
-        &[("(workgroup_id.z * num_workgroups.y + workgroup_id.y) * GRID_X + workgroup_id.x", "workgroup_id.x")],
+        &[(
+            "(workgroup_id.z * num_workgroups.y + workgroup_id.y) * GRID_X + workgroup_id.x",
+            "workgroup_id.x",
+        )],
     ),
     Defect {
         name: "overwrites an input",
@@ -82,21 +89,67 @@ pub static DEFECTS: &[Defect] = &[
         expected: &[Kind::InputChanged],
     },
     // Indices.
-    wrong("steps by K where N is meant", "matmul", &[("select(N, 1u, B_TRANSPOSED == 1u)", "select(K, 1u, B_TRANSPOSED == 1u)")]),
-    wrong("repeats a column where a row is meant", "binary", &[("(i / B_DIVIDE) % B_MODULO", "i % B_MODULO")]),
+    wrong(
+        "steps by K where N is meant",
+        "matmul",
+        &[("select(N, 1u, B_TRANSPOSED == 1u)", "select(K, 1u, B_TRANSPOSED == 1u)")],
+    ),
+    wrong(
+        "repeats a column where a row is meant",
+        "binary",
+        &[("(i / B_DIVIDE) % B_MODULO", "i % B_MODULO")],
+    ),
     wrong("forgets the offset of a view", "view", &[("x[X_OFFSET + i]", "x[i]")]),
     wrong("ignores padding", "conv2d", &[("ky * DILATION_H - PAD_TOP", "ky * DILATION_H")]),
-    wrong("ignores dilation", "conv2d", &[("oy * STRIDE_H + ky * DILATION_H - PAD_TOP", "oy * STRIDE_H + ky - PAD_TOP")]),
-    wrong("ignores groups", "conv2d", &[("let first_c = oc / GROUP_OUT_C * GROUP_IN_C;", "let first_c = 0u;")]),
-    wrong("flips the kernel", "conv2d", &[("(ky * KERNEL_W + kx) * GROUP_IN_C", "((KERNEL_H - 1u - ky) * KERNEL_W + kx) * GROUP_IN_C")]),
-    wrong("visits positions between strides", "conv2d_input_grad", &[("offset_y % STRIDE_H != 0u || oy >= OUT_H", "oy >= OUT_H")]),
-    wrong("takes rows for columns of a window", "max_pool2d_grad", &[("WORDS(ky * KW + kx)", "WORDS(kx * KH + ky)")]),
-    wrong("reads bytes in the wrong order", "gather_batch", &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")]),
+    wrong(
+        "ignores dilation",
+        "conv2d",
+        &[("oy * STRIDE_H + ky * DILATION_H - PAD_TOP", "oy * STRIDE_H + ky - PAD_TOP")],
+    ),
+    wrong(
+        "ignores groups",
+        "conv2d",
+        &[("let first_c = oc / GROUP_OUT_C * GROUP_IN_C;", "let first_c = 0u;")],
+    ),
+    wrong(
+        "flips the kernel",
+        "conv2d",
+        &[(
+            "(ky * KERNEL_W + kx) * GROUP_IN_C",
+            "((KERNEL_H - 1u - ky) * KERNEL_W + kx) * GROUP_IN_C",
+        )],
+    ),
+    wrong(
+        "visits positions between strides",
+        "conv2d_input_grad",
+        &[("offset_y % STRIDE_H != 0u || oy >= OUT_H", "oy >= OUT_H")],
+    ),
+    wrong(
+        "takes rows for columns of a window",
+        "max_pool2d_grad",
+        &[("WORDS(ky * KW + kx)", "WORDS(kx * KH + ky)")],
+    ),
+    wrong(
+        "reads bytes in the wrong order",
+        "gather_batch",
+        &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")],
+    ),
     // Sums.
     wrong("stops a sum one early", "sum_rows", &[("row < ROWS", "row + 1u < ROWS")]),
     wrong("starts a sum one late", "matmul", &[("var k = 0u;", "var k = 1u;")]),
-    wrong("drops the last image", "conv2d_weight_grad", &[("min(first_n + IMAGES_PER_SPLIT, BATCH)", "min(first_n + IMAGES_PER_SPLIT, BATCH - 1u)")]),
-    wrong("adds one share too few", "conv2d_weight_grad", &[("split < SPLITS", "split + 1u < SPLITS")]),
+    wrong(
+        "drops the last image",
+        "conv2d_weight_grad",
+        &[(
+            "min(first_n + IMAGES_PER_SPLIT, BATCH)",
+            "min(first_n + IMAGES_PER_SPLIT, BATCH - 1u)",
+        )],
+    ),
+    wrong(
+        "adds one share too few",
+        "conv2d_weight_grad",
+        &[("split < SPLITS", "split + 1u < SPLITS")],
+    ),
     Defect {
         name: "leaves out the second stage",
         op: "conv2d_weight_grad",
@@ -112,40 +165,79 @@ pub static DEFECTS: &[Defect] = &[
     Defect {
         name: "lacks barriers in a row's reduction",
         op: "softmax_cross_entropy",
-        change: Change::Text(&[("row_floats[lane] = value;", "row_floats[lane] = value;"), ("workgroupBarrier();", "")]),
+        change: Change::Text(&[
+            ("row_floats[lane] = value;", "row_floats[lane] = value;"),
+            ("workgroupBarrier();", ""),
+        ]),
         expected: RACE,
     },
     Defect {
         name: "lacks barriers in a sum over all rows",
         op: "masked_mean",
-        change: Change::Text(&[("sums[lane] += sums[lane + half];", "sums[lane] += sums[lane + half];"), ("workgroupBarrier();", "")]),
+        change: Change::Text(&[
+            ("sums[lane] += sums[lane + half];", "sums[lane] += sums[lane + half];"),
+            ("workgroupBarrier();", ""),
+        ]),
         expected: RACE,
     },
     // Arithmetic.
     wrong("swaps the operands", "binary", &[("return a - b;", "return b - a;")]),
-    wrong("has a wrong digit in a constant", "activate", &[("const GELU_B: f32 = 0.044715;", "const GELU_B: f32 = 0.044615;")]),
+    wrong(
+        "has a wrong digit in a constant",
+        "activate",
+        &[("const GELU_B: f32 = 0.044715;", "const GELU_B: f32 = 0.044615;")],
+    ),
     wrong("drops the bias", "matmul", &[("activate(sum + bias_at(n))", "activate(sum)")]),
     wrong(
         "rounds an operand to half precision",
         "matmul",
-        &[("fma(a[a_index], b[b_index], sum)", "fma(unpack2x16float(pack2x16float(vec2<f32>(a[a_index], 0.0))).x, b[b_index], sum)")],
+        &[(
+            "fma(a[a_index], b[b_index], sum)",
+            "fma(unpack2x16float(pack2x16float(vec2<f32>(a[a_index], 0.0))).x, b[b_index], sum)",
+        )],
     ),
-    wrong("divides by the wrong count", "avg_pool2d", &[("COUNT_INCLUDE_PAD == 1u", "COUNT_INCLUDE_PAD == 0u")]),
-    wrong("exponentiates without the maximum", "softmax_cross_entropy", &[("let largest = from_order_key(row_max(key, lane));", "let largest = 0.0 * from_order_key(row_max(key, lane));")]),
+    wrong(
+        "divides by the wrong count",
+        "avg_pool2d",
+        &[("COUNT_INCLUDE_PAD == 1u", "COUNT_INCLUDE_PAD == 0u")],
+    ),
+    wrong(
+        "exponentiates without the maximum",
+        "softmax_cross_entropy",
+        &[(
+            "let largest = from_order_key(row_max(key, lane));",
+            "let largest = 0.0 * from_order_key(row_max(key, lane));",
+        )],
+    ),
     wrong("counts ignored labels", "masked_mean", &[("if labels[row] != IGNORED_LABEL {", "{")]),
-    wrong("decays every parameter", "adam", &[("lane_index(i) < Index(DECAYED)", "lane_index(i) >= Index(0u)")]),
-    wrong("corrects the bias of the step before", "adam", &[("max(step[0], step[0] + 1u)", "max(step[0], 1u)")]),
+    wrong(
+        "decays every parameter",
+        "adam",
+        &[("lane_index(i) < Index(DECAYED)", "lane_index(i) >= Index(0u)")],
+    ),
+    wrong(
+        "corrects the bias of the step before",
+        "adam",
+        &[("max(step[0], step[0] + 1u)", "max(step[0], 1u)")],
+    ),
     wrong("forgets to store a moment", "adam", &[("  v[i] = second;\n", "")]),
     wrong("warms up one step late", "learning_rate", &[("f32(completed + 1u)", "f32(completed)")]),
     // Choices and special values.
     wrong("takes the last of equal maxima", "max_pool2d", &[("(value > best)", "(value >= best)")]),
     wrong("lets padding win", "max_pool2d", &[("!started | (", "(")]),
     wrong("lets a NaN lose", "max_pool2d", &[("(is_nan | (value > best))", "(value > best)")]),
-    wrong("takes the last of equal scores", "argmax", &[("if key > best_key {", "if key >= best_key {")]),
+    wrong(
+        "takes the last of equal scores",
+        "argmax",
+        &[("if key > best_key {", "if key >= best_key {")],
+    ),
     // Many devices do this for max(x, 0); the bits make all of them do it.
     wrong(
         "hides a NaN",
         "activate",
-        &[("return select(x, 0.0, x < 0.0);", "return select(max(x, 0.0), 0.0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);")],
+        &[(
+            "return select(x, 0.0, x < 0.0);",
+            "return select(max(x, 0.0), 0.0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);",
+        )],
     ),
 ];

@@ -2,7 +2,7 @@
 
 use serde::de::DeserializeOwned;
 use verigrad::error::ShapeError;
-use verigrad::graph::{Activation, Op, Value, Vjp};
+use verigrad::graph::{Activation, Case, Op, Value, Vjp};
 use verigrad::ops::{
     Activate, ActivateGrad, AvgPool2d, AvgPool2dGrad, Binary, BinaryFunction, Conv2d,
     Conv2dInputGrad, Conv2dWeightGrad, Matmul, MaxPool2d,
@@ -15,6 +15,15 @@ pub struct BrokenRule {
     pub name: &'static str,
     pub op: &'static str,
     pub rule: Rule,
+}
+
+/// Cases beyond those of the registry.
+pub fn further_cases(op: &str) -> Vec<Case> {
+    match op {
+        // Factors for which every transposition has the right shape.
+        "matmul" => vec![Case::new("square", Matmul::default()).normal([4, 4]).normal([4, 4])],
+        _ => Vec::new(),
+    }
 }
 
 pub struct BrokenShapes {
@@ -96,21 +105,17 @@ pub static BROKEN_RULES: &[BrokenRule] = &[
         },
     },
     BrokenRule {
-        name: "transposes a factor",
+        name: "does not transpose a factor",
         op: "matmul",
         rule: |op, v| {
             op.vjp(v)?;
             let Matmul { transpose_a, transpose_b, .. } = typed(op);
-            if !transpose_a {
-                // [m, n] [n, k] without the transposition that it needs: fits where n = k.
-                let dy = dy(v);
-                let b = v.x(1);
-                let (rows, columns) = v.ty(b).rows_columns();
-                let transpose_b = if rows == columns { transpose_b } else { !transpose_b };
-                let plain = Matmul { transpose_b, ..Matmul::default() };
-                let da = v.push(plain, &[dy, b])?;
-                let doubled = v.push(Binary::ADD, &[da, da])?;
-                v.set(0, if rows == columns { da } else { doubled });
+            let (rows, columns) = v.ty(v.x(1)).rows_columns();
+            // A wrong product of the right shape needs a square factor.
+            if !transpose_a && rows == columns {
+                let wrong = Matmul { transpose_b, ..Matmul::default() };
+                let da = v.push(wrong, &[dy(v), v.x(1)])?;
+                v.set(0, da);
             }
             Ok(())
         },
@@ -164,7 +169,8 @@ pub static BROKEN_RULES: &[BrokenRule] = &[
             if activation == Activation::Identity {
                 geometry.padding.rotate_left(2);
                 let [kh, kw, _, _] = dims(v, 1);
-                let dw = v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[v.x(0), dy(v)])?;
+                let dw =
+                    v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[v.x(0), dy(v)])?;
                 v.set(1, dw);
             }
             Ok(())
@@ -202,12 +208,42 @@ fn dims(v: &Vjp<'_>, input: usize) -> [usize; 4] {
     v.ty(v.x(input)).dims().try_into().expect("the op takes rank four")
 }
 
+/// For ops of one input.
 pub static BROKEN_SHAPES: &[BrokenShapes] = &[
     BrokenShapes {
         name: "accepts no inputs",
-        op: "fill_like",
+        op: "activate",
         shapes: |op, inputs| {
             if inputs.is_empty() { Ok(vec![TensorType::f32([1])]) } else { op.infer(inputs) }
         },
     },
+    BrokenShapes {
+        name: "ignores further inputs",
+        op: "sum_rows",
+        shapes: |op, inputs| op.infer(&inputs[..inputs.len().min(1)]),
+    },
+    BrokenShapes {
+        name: "takes bytes for floats",
+        op: "global_avg_pool2d",
+        shapes: |op, inputs| {
+            let as_floats = |ty: &TensorType| match ty.dtype {
+                DType::U8 => TensorType::f32(ty.shape.clone()),
+                _ => ty.clone(),
+            };
+            op.infer(&inputs.iter().map(as_floats).collect::<Vec<_>>())
+        },
+    },
 ];
+
+/// One row more than the op makes.
+pub fn one_row_too_many(op: &dyn Op, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+    let mut types = op.infer(inputs)?;
+    for ty in &mut types {
+        let mut dims = ty.dims().to_vec();
+        if let Some(rows) = dims.first_mut() {
+            *rows += 1;
+        }
+        *ty = TensorType::new(ty.dtype, dims);
+    }
+    Ok(types)
+}

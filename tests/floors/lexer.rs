@@ -24,9 +24,7 @@ pub fn blank_text_and_comments(source: &str) -> String {
 fn token_to_blank(chars: &[char], i: usize) -> Option<usize> {
     let next = chars.get(i + 1).copied();
     match chars[i] {
-        '/' if next == Some('/') => {
-            Some(position(chars, i, |c| c == '\n').unwrap_or(chars.len()))
-        }
+        '/' if next == Some('/') => Some(position(chars, i, |c| c == '\n').unwrap_or(chars.len())),
         '/' if next == Some('*') => Some(end_of_block_comment(chars, i)),
         '"' => Some(end_of_quoted(chars, i, '"')),
         'r' if !follows_identifier(chars, i) => end_of_raw_text(chars, i),
