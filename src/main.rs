@@ -1,1 +1,5 @@
-fn main() {}
+//! The `verigrad` binary.
+
+fn main() -> std::process::ExitCode {
+    verigrad::cli::main()
+}

@@ -101,24 +101,7 @@ pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
     if *choice == DeviceChoice::Cpu {
         return Ok(Opened { executor: Box::new(CpuExecutor::new()), note: None });
     }
-    let adapters = gpu::adapters();
-    let infos: Vec<DeviceInfo> = adapters.iter().map(gpu::adapter_info).collect();
-    let position = match choice {
-        DeviceChoice::Cpu => None,
-        DeviceChoice::Auto | DeviceChoice::Gpu => (!adapters.is_empty()).then_some(0),
-        DeviceChoice::Number(number) => (*number < adapters.len()).then_some(*number),
-        DeviceChoice::Name(name) => {
-            let name = name.to_lowercase();
-            infos.iter().position(|info| info.name.to_lowercase().contains(&name))
-        }
-    };
-    let opened = match position {
-        Some(position) => GpuExecutor::open(&adapters[position]),
-        None => {
-            Err(ExecError::NoDevice { choice: choice.to_string(), available: describe(&infos) })
-        }
-    };
-    match (opened, choice) {
+    match (open_gpu(choice), choice) {
         (Ok(gpu), _) => Ok(Opened { executor: Box::new(gpu), note: None }),
         (Err(error), DeviceChoice::Auto) => {
             let reason = match error {
@@ -131,6 +114,31 @@ pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
             })
         }
         (Err(error), _) => Err(error),
+    }
+}
+
+/// Opens the GPU that `choice` names; `auto` means any, a real one first.
+///
+/// # Errors
+/// When no GPU matches, or it cannot be opened.
+pub fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, ExecError> {
+    let adapters = gpu::adapters();
+    let infos: Vec<DeviceInfo> = adapters.iter().map(gpu::adapter_info).collect();
+    let position = match choice {
+        DeviceChoice::Cpu => None,
+        DeviceChoice::Auto | DeviceChoice::Gpu => (!adapters.is_empty()).then_some(0),
+        DeviceChoice::Number(number) => (*number < adapters.len()).then_some(*number),
+        DeviceChoice::Name(name) => {
+            let name = name.to_lowercase();
+            infos.iter().position(|info| info.name.to_lowercase().contains(&name))
+        }
+    };
+    match position {
+        Some(position) => GpuExecutor::open(&adapters[position]),
+        None => Err(ExecError::NoDevice {
+            choice: choice.to_string(),
+            available: describe(&infos),
+        }),
     }
 }
 

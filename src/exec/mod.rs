@@ -15,7 +15,7 @@ use crate::compile::Program;
 use crate::graph::Caps;
 
 pub use cpu::CpuExecutor;
-pub use device::{DeviceChoice, DeviceInfo, Opened, open};
+pub use device::{DeviceChoice, DeviceInfo, Opened, open, open_gpu};
 pub use error::ExecError;
 pub use evaluate::evaluate;
 pub use gpu::GpuExecutor;

@@ -277,7 +277,10 @@ impl<'g> ModelBuilder<'g> {
 
     fn dropout(&mut self, x: Value, rate: f32) -> Result<Value, ShapeError> {
         if !(0.0..1.0).contains(&rate) {
-            return Err(ShapeError::new("dropout", format!("rate must lie in [0, 1), it is {rate}")));
+            return Err(ShapeError::new(
+                "dropout",
+                format!("rate must lie in [0, 1), it is {rate}"),
+            ));
         }
         let stream = self.dropout_streams;
         self.dropout_streams += 1;
@@ -363,11 +366,8 @@ impl<'g> ModelBuilder<'g> {
     }
 
     fn state(&mut self, layer: &str, name: &str, channels: usize, initial: f32) -> Value {
-        let spec = StateSpec {
-            name: format!("{layer}.{name}"),
-            shape: Shape::from([channels]),
-            initial,
-        };
+        let spec =
+            StateSpec { name: format!("{layer}.{name}"), shape: Shape::from([channels]), initial };
         let value = self.graph.source(&spec.name, TensorType::f32(spec.shape.clone()));
         self.states.push(spec);
         value

@@ -41,17 +41,14 @@ impl Init {
         fan_in: usize,
         fan_out: usize,
     ) -> HostTensor {
-        let digest = Sha256::new()
-            .chain_update(seed.to_le_bytes())
-            .chain_update(name.as_bytes())
-            .finalize();
+        let digest =
+            Sha256::new().chain_update(seed.to_le_bytes()).chain_update(name.as_bytes()).finalize();
         let mut rng = ChaCha8Rng::from_seed(digest.into());
         #[expect(clippy::cast_precision_loss, reason = "fans are far below 2^24")]
         let (fan_in, fan_both) = (fan_in.max(1) as f32, (fan_in + fan_out).max(1) as f32);
         let n = shape.elements();
-        let mut uniform = |bound: f32| -> Vec<f32> {
-            (0..n).map(|_| rng.random_range(-bound..=bound)).collect()
-        };
+        let mut uniform =
+            |bound: f32| -> Vec<f32> { (0..n).map(|_| rng.random_range(-bound..=bound)).collect() };
         let values = match self {
             Self::GlorotUniform => uniform((6.0 / fan_both).sqrt()),
             Self::HeUniform => uniform((6.0 / fan_in).sqrt()),

@@ -237,9 +237,7 @@ impl Layer {
             Self::Residual { layers, shortcut, .. } => {
                 layers.iter().chain(shortcut).any(Self::normalises_over_batch)
             }
-            Self::Concat { branches } => {
-                branches.iter().flatten().any(Self::normalises_over_batch)
-            }
+            Self::Concat { branches } => branches.iter().flatten().any(Self::normalises_over_batch),
             _ => false,
         }
     }

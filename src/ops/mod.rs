@@ -2,7 +2,9 @@
 
 mod accuracy;
 mod activation;
+mod batch_norm;
 mod binary;
+mod concat;
 mod conv2d;
 mod cross_entropy;
 mod dropout;
@@ -10,6 +12,7 @@ mod gather;
 mod labels;
 mod lanes;
 mod learning_rate;
+mod local_response_norm;
 mod log_softmax;
 mod loss;
 mod matmul;
@@ -25,13 +28,18 @@ mod structural;
 
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
+pub use batch_norm::{
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
+};
 pub use binary::{Binary, BinaryFunction};
+pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
 pub use dropout::Dropout;
 pub use gather::GatherBatch;
 pub use labels::IGNORED_LABEL;
 pub use learning_rate::{LearningRate, Schedule};
+pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;

@@ -12,10 +12,7 @@ pub struct BuiltinRecipe {
 /// All built-in recipes; the first one is the default.
 pub const fn builtin_recipes() -> &'static [BuiltinRecipe] {
     &[
-        BuiltinRecipe {
-            name: "digits",
-            text: include_str!("../../assets/recipes/digits.toml"),
-        },
+        BuiltinRecipe { name: "digits", text: include_str!("../../assets/recipes/digits.toml") },
         BuiltinRecipe {
             name: "mnist-cnn",
             text: include_str!("../../assets/recipes/mnist-cnn.toml"),

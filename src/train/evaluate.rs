@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::TrainError;
 use super::feed::Feed;
 use super::programs::{Metrics, ModelPrograms};
-use super::TrainError;
 use crate::data::Dataset;
 use crate::exec::{Executor, ProgramId};
 use crate::tensor::HostTensor;
@@ -49,11 +49,7 @@ impl Evaluator {
     ///
     /// # Errors
     /// When the device fails.
-    pub fn run(
-        &self,
-        executor: &mut dyn Executor,
-        data: &Dataset,
-    ) -> Result<Metrics, TrainError> {
+    pub fn run(&self, executor: &mut dyn Executor, data: &Dataset) -> Result<Metrics, TrainError> {
         let buffer = |part: &str| format!("{}/{part}", self.name);
         executor.write(&buffer("step"), 0, &[0; 4])?;
         executor.write(&buffer("loss"), 0, &[0; 4])?;

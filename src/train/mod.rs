@@ -22,7 +22,7 @@ pub use files::FileError;
 pub use optimizer::{Clipping, OptimizerConfig};
 pub use programs::{Metrics, ModelPrograms, TrainingGraph};
 pub use recipe::Recipe;
-pub use records::{EpochRecord, StepRecord};
+pub use records::{EpochRecord, ModelRecord, StepRecord};
 pub use run_dir::{RunDir, RunDirError};
 pub use trainer::{EpochResult, Observer, Progress, StepLoss, Trainer};
 pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

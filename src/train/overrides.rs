@@ -75,9 +75,7 @@ fn set(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
 
 fn step_into<'a>(node: &'a mut Value, part: &str) -> Result<&'a mut Value, String> {
     match node {
-        Value::Table(table) => {
-            Ok(table.entry(part).or_insert_with(|| Value::Table(Table::new())))
-        }
+        Value::Table(table) => Ok(table.entry(part).or_insert_with(|| Value::Table(Table::new()))),
         Value::Array(list) => {
             let length = list.len();
             part.parse::<usize>()

@@ -102,7 +102,11 @@ impl ModelPrograms {
     ///
     /// # Errors
     /// When an op rejects its operands.
-    pub fn training_graph(&self, recipe: &Recipe, feed: &Feed) -> Result<TrainingGraph, ShapeError> {
+    pub fn training_graph(
+        &self,
+        recipe: &Recipe,
+        feed: &Feed,
+    ) -> Result<TrainingGraph, ShapeError> {
         let mut graph = Graph::default();
         graph.set_scope("batch");
         let step = graph.source(STEP, TensorType::u32([1]));
@@ -168,7 +172,12 @@ impl ModelPrograms {
     ///
     /// # Errors
     /// When an op rejects its operands, or the program does not fit the device.
-    pub fn evaluation(&self, name: &str, feed: &Feed, caps: &Caps) -> Result<Program, CompileError> {
+    pub fn evaluation(
+        &self,
+        name: &str,
+        feed: &Feed,
+        caps: &Caps,
+    ) -> Result<Program, CompileError> {
         let mut graph = Graph::default();
         graph.set_scope("batch");
         let step = graph.source(&format!("{name}/step"), TensorType::u32([1]));

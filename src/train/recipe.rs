@@ -81,11 +81,7 @@ impl Recipe {
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
         let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
         let recipe: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
-        let recipe = if overrides.is_empty() {
-            recipe
-        } else {
-            overrides::apply(text, overrides)?
-        };
+        let recipe = if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
         recipe.check().map_err(fail)?;
         Ok(recipe)
     }

@@ -41,6 +41,16 @@ pub struct EpochRecord {
     pub images_per_second: f64,
 }
 
+/// What a trained model takes and gives.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ModelRecord {
+    /// Height, width and channels of an image.
+    pub image: [usize; 3],
+    /// Names of the classes.
+    pub classes: Vec<String>,
+}
+
 /// The loss of one training step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepRecord {

@@ -18,9 +18,10 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::files::{FileError, append, read_text, write_atomically};
-use super::records::{CsvRow, EpochRecord, StepRecord, header, lines, parse};
+use super::records::{CsvRow, EpochRecord, ModelRecord, StepRecord, header, lines, parse};
 
 const RECIPE: &str = "recipe.toml";
+const MODEL: &str = "model.json";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const STEPS: &str = "steps.csv";
@@ -45,8 +46,8 @@ pub enum RunDirError {
         /// Number of the line, from 1.
         line: usize,
     },
-    /// A value cannot be written as JSON.
-    #[error("{}: the value cannot be written as JSON", path.display())]
+    /// A value cannot be written as JSON, or a file does not hold what it should.
+    #[error("{}: no JSON of this version", path.display())]
     Json {
         /// The file.
         path: PathBuf,
@@ -159,6 +160,24 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_result(&self, result: &impl Serialize) -> Result<(), RunDirError> {
         write_json(&self.result(), result)
+    }
+
+    /// Writes `model.json`: what the model takes and gives, so that it can be used without its data.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_model(&self, model: &ModelRecord) -> Result<(), RunDirError> {
+        write_json(&self.path.join(MODEL), model)
+    }
+
+    /// The record that [`RunDir::write_model`] wrote.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn model(&self) -> Result<ModelRecord, RunDirError> {
+        let path = self.path.join(MODEL);
+        let text = read_text(&path)?;
+        serde_json::from_str(&text).map_err(|source| RunDirError::Json { path, source })
     }
 
     /// Appends one epoch to `metrics.csv` and to `metrics.jsonl`.

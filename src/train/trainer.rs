@@ -106,7 +106,10 @@ pub struct Trainer<'a> {
 
 impl std::fmt::Debug for Trainer<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Trainer").field("recipe", &self.recipe.name).field("step", &self.step).finish_non_exhaustive()
+        f.debug_struct("Trainer")
+            .field("recipe", &self.recipe.name)
+            .field("step", &self.step)
+            .finish_non_exhaustive()
     }
 }
 
@@ -295,7 +298,11 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    fn epoch(&mut self, epoch: u32, observer: &mut dyn Observer) -> Result<EpochResult, TrainError> {
+    fn epoch(
+        &mut self,
+        epoch: u32,
+        observer: &mut dyn Observer,
+    ) -> Result<EpochResult, TrainError> {
         let started = Instant::now();
         let first = self.step;
         let steps = self.feed.steps_per_epoch() as u64;
@@ -373,7 +380,9 @@ impl<'a> Trainer<'a> {
         let losses: Vec<f32> = self.losses()?;
         let rates: Vec<f32> = bytemuck::pod_collect_to_vec(&self.executor.read_now(RATE_LOG)?);
         let steps = losses.into_iter().zip(rates).zip(first..);
-        Ok(steps.map(|((loss, learning_rate), step)| StepLoss { step, loss, learning_rate }).collect())
+        Ok(steps
+            .map(|((loss, learning_rate), step)| StepLoss { step, loss, learning_rate })
+            .collect())
     }
 
     /// Chooses the number of steps per submission from how long the last one kept the host waiting:

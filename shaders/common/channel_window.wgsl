@@ -1,0 +1,13 @@
+// Windows of local response normalisation over CHANNELS channels: SIZE of them, the channel itself
+// after SIZE / 2 others. Twin: window in src/ops/local_response_norm.rs.
+
+// Channels [begin, end) that normalise channel c.
+fn window_of(c: u32) -> vec2<u32> {
+  return vec2<u32>(max(c, SIZE / 2u) - SIZE / 2u, min(c + (SIZE - 1u) / 2u + 1u, CHANNELS));
+}
+
+// Channels [begin, end) that channel c normalises.
+fn window_over(c: u32) -> vec2<u32> {
+  let after = (SIZE - 1u) / 2u;
+  return vec2<u32>(max(c, after) - after, min(c + SIZE / 2u + 1u, CHANNELS));
+}

@@ -1,0 +1,195 @@
+//! `verigrad summary`, `inspect` and `recipes`: what a recipe is, without running it.
+
+use std::fmt::Write as _;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::format::{bytes, decimal, grouped};
+use super::train::{load_recipe, read_data};
+use super::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::compile::{Program, Role};
+use crate::data::Splits;
+use crate::exec::{self, DeviceChoice};
+use crate::nn::{LayerSummary, summarize};
+use crate::train::{Feed, ModelPrograms, Recipe, TrainError, builtin_recipes};
+
+/// Arguments of `verigrad summary`.
+#[derive(Debug, Args)]
+pub(super) struct SummaryArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Arguments of `verigrad inspect`.
+#[derive(Debug, Args)]
+pub(super) struct InspectArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// Print the Program as JSON
+    #[arg(long, conflicts_with = "dot")]
+    json: bool,
+    /// Print the Program as a Graphviz graph
+    #[arg(long)]
+    dot: bool,
+}
+
+/// Lists the built-in recipes.
+pub(super) fn recipes() -> Result<(), Failure> {
+    for builtin in builtin_recipes() {
+        let recipe = Recipe::builtin(builtin.name, &[])?;
+        println!("{:<12} {}", recipe.name, recipe.description);
+    }
+    Ok(())
+}
+
+/// Prints the layers of a recipe.
+pub(super) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
+    let recipe = load_recipe(&args.recipe)?;
+    let data = read_data(&recipe, &args.data)?;
+    print!("{}", summary_text(&recipe, &data)?);
+    Ok(())
+}
+
+/// The layers of a recipe as a table.
+pub(super) fn summary_text(recipe: &Recipe, data: &Splits) -> Result<String, TrainError> {
+    let image = [data.train.height, data.train.width, data.train.channels];
+    let layers = summarize(&recipe.layers, image)?;
+    let mut text = String::new();
+    let [h, w, c] = image;
+    let _ = writeln!(text, "{}: {}", recipe.name, recipe.description);
+    let _ = writeln!(
+        text,
+        "{:<16} {:<16} {:>12} {:>12} {:>12}",
+        "layer", "output", "parameters", "FLOP/image", "bytes/image"
+    );
+    let _ = writeln!(text, "{:<16} {:<16} {:>12}", "input", format!("[{h}, {w}, {c}]"), "");
+    for LayerSummary { name, output, parameters, flop, bytes: moved } in &layers {
+        let _ = writeln!(
+            text,
+            "{name:<16} {:<16} {:>12} {:>12} {:>12}",
+            output.to_string(),
+            grouped(*parameters),
+            decimal(*flop),
+            bytes(usize::try_from(*moved).unwrap_or(usize::MAX))
+        );
+    }
+    let parameters: usize = layers.iter().map(|l| l.parameters).sum();
+    let flop: u64 = layers.iter().map(|l| l.flop).sum();
+    let _ = writeln!(text, "{:<33} {:>12} {:>12}", "total", grouped(parameters), decimal(flop));
+    Ok(text)
+}
+
+/// Prints the compiled training step of a recipe.
+pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
+    let recipe = load_recipe(&args.recipe)?;
+    let data = read_data(&recipe, &args.data)?;
+    let choice: DeviceChoice = args.device.device.parse()?;
+    let executor = exec::open(&choice)?.executor;
+    let train = &data.train;
+    let image = [train.height, train.width, train.channels];
+    let normalization = recipe.data.normalization(train.channels)?;
+    let model = ModelPrograms::new(&recipe.layers, image, train.classes.len(), normalization)?;
+    let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), executor.caps());
+    let program = model.training(&recipe, &feed, executor.caps()).map_err(TrainError::from)?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&program)?);
+    } else if args.dot {
+        print!("{}", dot(&program));
+    } else {
+        print!("{}", listing(&program));
+    }
+    Ok(())
+}
+
+fn listing(program: &Program) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{:>3} {:<22} {:<24} {:<26} {:>9} {:>10}",
+        "", "layer", "op", "variant", "FLOP", "bytes"
+    );
+    for (index, step) in program.steps.iter().enumerate() {
+        let cost = step.cost();
+        let _ = writeln!(
+            text,
+            "{index:>3} {:<22} {:<24} {:<26} {:>9} {:>10}",
+            step.scope,
+            step.op.name(),
+            format!("{} x{}", step.variant, step.dispatches.len()),
+            decimal(cost.flop),
+            bytes(usize::try_from(cost.bytes).unwrap_or(usize::MAX)),
+        );
+        for (kind, operands) in [("<-", &step.inputs), ("->", &step.outputs)] {
+            for operand in operands {
+                let buffer = &program.buffers[operand.region.buffer];
+                let _ = writeln!(
+                    text,
+                    "      {kind} {:<22} {} + {}",
+                    operand.ty.to_string(),
+                    buffer.name,
+                    operand.region.offset
+                );
+            }
+        }
+    }
+    let _ = writeln!(text, "\nbuffers");
+    for buffer in &program.buffers {
+        let role = format!("{:?}", buffer.role).to_lowercase();
+        let _ = writeln!(text, "  {:<28} {role:<8} {:>12}", buffer.name, bytes(buffer.bytes));
+    }
+    let cost = program.cost();
+    let _ = writeln!(
+        text,
+        "\n{} steps, {} dispatches, {} kernels, {}FLOP per run",
+        program.steps.len(),
+        program.dispatch_count(),
+        program.kernels.len(),
+        decimal(cost.flop)
+    );
+    let _ = writeln!(
+        text,
+        "memory: {} in all, of which states {}, gradients {}, activations {}",
+        bytes(program.total_bytes()),
+        bytes(program.bytes_of(Role::State)),
+        bytes(program.bytes_of(Role::Arena)),
+        bytes(program.bytes_of(Role::Slot) + program.bytes_of(Role::Output)),
+    );
+    text
+}
+
+/// Steps as nodes; an edge from the step that wrote a region last to each step that reads it.
+fn dot(program: &Program) -> String {
+    let mut text = String::from("digraph program {\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    let mut writer: std::collections::HashMap<(usize, usize), usize> =
+        std::collections::HashMap::new();
+    for (index, step) in program.steps.iter().enumerate() {
+        let shape = step.outputs.first().map(|o| o.ty.to_string()).unwrap_or_default();
+        let name = step.op.name();
+        let _ = writeln!(text, "  s{index} [label=\"{name}\\n{}\\n{shape}\"];", step.scope);
+        for operand in &step.inputs {
+            let place = (operand.region.buffer, operand.region.offset);
+            match writer.get(&place) {
+                Some(from) => {
+                    let _ = writeln!(text, "  s{from} -> s{index};");
+                }
+                None => {
+                    let buffer = &program.buffers[operand.region.buffer].name;
+                    let _ = writeln!(text, "  \"{buffer}\" [shape=ellipse];");
+                    let _ = writeln!(text, "  \"{buffer}\" -> s{index};");
+                }
+            }
+        }
+        for operand in &step.outputs {
+            writer.insert((operand.region.buffer, operand.region.offset), index);
+        }
+    }
+    text.push_str("}\n");
+    text
+}

@@ -1,0 +1,52 @@
+//! Errors at the command line: the whole chain of causes, and an exit code.
+
+use std::error::Error;
+use std::fmt;
+use std::process::ExitCode;
+
+use crate::exec::ExecError;
+use crate::train::TrainError;
+
+/// What ends the program.
+#[derive(Debug)]
+pub(super) struct Failure(Box<dyn Error + Send + Sync>);
+
+impl Failure {
+    /// 2 where what was asked for cannot be, 1 where it failed.
+    pub fn exit_code(&self) -> ExitCode {
+        let train = self.0.downcast_ref::<TrainError>();
+        let exec = self.0.downcast_ref::<ExecError>().or(match train {
+            Some(TrainError::Exec(error)) => Some(error),
+            _ => None,
+        });
+        let usage = matches!(
+            train,
+            Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))
+        ) || matches!(exec, Some(ExecError::NoDevice { .. }));
+        ExitCode::from(if usage { 2 } else { 1 })
+    }
+}
+
+impl<E: Into<Box<dyn Error + Send + Sync>>> From<E> for Failure {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut message = self.0.to_string();
+        write!(f, "{message}")?;
+        let mut source = self.0.source();
+        while let Some(cause) = source {
+            let text = cause.to_string();
+            // A transparent error repeats its cause.
+            if !message.contains(&text) {
+                write!(f, "\n  because: {text}")?;
+            }
+            message = text;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}

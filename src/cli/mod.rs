@@ -1,0 +1,96 @@
+//! Floor 8: the command line. Parses, prints, and turns errors into exit codes: 0 for success, 1
+//! for a failed run, 2 for wrong usage.
+
+mod describe;
+mod devices;
+mod evaluate;
+mod failure;
+mod format;
+mod progress;
+mod train;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+
+/// Train CNNs on any GPU with kernels that were checked on your own device.
+#[derive(Debug, Parser)]
+#[command(name = "verigrad", version, about, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a recipe; without a name, the small CNN on synthetic digits
+    Train(train::TrainArgs),
+    /// Evaluate the weights of a run on its test set
+    Eval(evaluate::EvalArgs),
+    /// Classify images by the weights of a run
+    Predict(evaluate::PredictArgs),
+    /// Show a recipe's layers: shapes, parameters, FLOP, bytes
+    Summary(describe::SummaryArgs),
+    /// Show a recipe's compiled training step: ops, variants, buffers, bytes, FLOP
+    Inspect(describe::InspectArgs),
+    /// List the devices that kernels can run on
+    Devices(devices::DevicesArgs),
+    /// List the built-in recipes
+    Recipes,
+}
+
+/// Which recipe, and what to change in it.
+#[derive(Debug, Args)]
+struct RecipeArgs {
+    /// Name of a built-in recipe (see `verigrad recipes`), or path to a .toml file
+    #[arg(default_value = "digits", value_name = "NAME|FILE.toml")]
+    recipe: String,
+    /// Change a value of the recipe: `epochs=1`, `optimizer.learning_rate=0.01`,
+    /// `layers.0.out_channels=16`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Where to compute.
+#[derive(Debug, Args)]
+struct DeviceArgs {
+    /// Device: auto, cpu, gpu, a number or part of a name from `verigrad devices`
+    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    device: String,
+}
+
+/// Where data sets are.
+#[derive(Debug, Args)]
+struct DataArgs {
+    /// Folder of the data sets [default: $VERIGRAD_DATA, else ./data]
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+}
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error"))
+        .filter_module("wgpu_hal", log::LevelFilter::Off)
+        .parse_default_env()
+        .init();
+    let cli = Cli::parse();
+    let result = match cli.command {
+        None => train::run(train::TrainArgs::default_run()),
+        Some(Command::Train(args)) => train::run(args),
+        Some(Command::Eval(args)) => evaluate::eval(&args),
+        Some(Command::Predict(args)) => evaluate::predict(&args),
+        Some(Command::Summary(args)) => describe::summary(&args),
+        Some(Command::Inspect(args)) => describe::inspect(&args),
+        Some(Command::Devices(args)) => devices::list(&args),
+        Some(Command::Recipes) => describe::recipes(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            failure.exit_code()
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! `verigrad train`: runs a recipe and leaves a run directory.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::describe::summary_text;
+use super::failure::Failure;
+use super::format::{bytes, duration, grouped};
+use super::progress::ProgressView;
+use super::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::data::{self, Splits};
+use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
+//use crate::report;
+use crate::tensor::HostTensor;
+use crate::train::{
+    EpochRecord, EpochResult, ModelRecord, Observer, Progress, Recipe, RunDir, StepRecord,
+    TrainError, Trainer, save_weights, sha256_of_weights,
+};
+
+/// Arguments of `verigrad train`.
+#[derive(Debug, Args)]
+pub(super) struct TrainArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    /// Folder in which the run directory is made
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    runs: PathBuf,
+    /// Check every step on the GPU against the reference: slow, for finding a faulty kernel
+    #[arg(long)]
+    shadow: bool,
+}
+
+impl TrainArgs {
+    /// What `verigrad` does without a command.
+    pub fn default_run() -> Self {
+        Self {
+            recipe: RecipeArgs { recipe: "digits".to_owned(), set: Vec::new() },
+            device: DeviceArgs { device: "auto".to_owned() },
+            data: DataArgs { data_dir: None },
+            runs: PathBuf::from("runs"),
+            shadow: false,
+        }
+    }
+}
+
+/// The recipe that the arguments name.
+pub(super) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainError> {
+    let path = Path::new(&args.recipe);
+    if path.extension().is_none_or(|extension| extension != "toml") {
+        return Recipe::builtin(&args.recipe, &args.set);
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| TrainError::Recipe {
+        recipe: args.recipe.clone(),
+        message: format!("the file cannot be read: {error}"),
+    })?;
+    Recipe::parse(&args.recipe, &text, &args.set)
+}
+
+/// The data set of a recipe.
+pub(super) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Splits, TrainError> {
+    Ok(data::load(&recipe.data, args.data_dir.as_deref())?)
+}
+
+/// Opens a device and says what it is.
+pub(super) fn open_device(args: &DeviceArgs) -> Result<Box<dyn Executor>, Failure> {
+    let choice: DeviceChoice = args.device.parse()?;
+    let opened = exec::open(&choice)?;
+    if let Some(note) = opened.note {
+        println!("{note}");
+    }
+    Ok(opened.executor)
+}
+
+/// What a run came to: `result.json`.
+#[derive(Debug, Serialize)]
+struct RunResult<'a> {
+    verigrad: &'a str,
+    recipe: &'a str,
+    device: &'a DeviceInfo,
+    parameters: usize,
+    planned_bytes: usize,
+    epochs: u32,
+    steps: u64,
+    best_epoch: u32,
+    best_test_accuracy: f64,
+    test_accuracy: f64,
+    test_loss: f64,
+    seconds: f64,
+    weights_sha256: &'a str,
+}
+
+/// Trains.
+pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
+    let started = Instant::now();
+    let recipe = load_recipe(&args.recipe)?;
+    let mut executor = if args.shadow {
+        shadow(&args.device)?
+    } else {
+        open_device(&args.device)?
+    };
+    let device = executor.info().clone();
+    println!("device   {device}");
+    let data = read_data(&recipe, &args.data)?;
+    println!(
+        "data     {}: {} training, {} test images, {} classes",
+        data.train.name,
+        grouped(data.train.len()),
+        grouped(data.test.len()),
+        data.train.classes.len()
+    );
+    let summary = summary_text(&recipe, &data)?;
+    let image = [data.train.height, data.train.width, data.train.channels];
+    let model = ModelRecord { image, classes: data.train.classes.clone() };
+
+    let run_dir = RunDir::create(&args.runs, &recipe.name)?;
+    run_dir.write_recipe(&recipe.to_toml())?;
+    run_dir.write_device(&device)?;
+    run_dir.write_summary(&summary)?;
+    run_dir.write_model(&model)?;
+
+    let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
+    let parameters = trainer.model().arena.parameter_count();
+    let planned = trainer.planned_bytes();
+    println!("model    {}: {} parameters", recipe.name, grouped(parameters));
+    println!(
+        "memory   {} on the device, of which {} activations and {} data and states",
+        bytes(planned),
+        bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
+        bytes(trainer.state_bytes())
+    );
+    println!("run      {}", run_dir.path().display());
+    let mut recorder = Recorder {
+        run_dir: &run_dir,
+        title: format!("{} on {}", recipe.name, device.name),
+        view: ProgressView::new(recipe.epochs),
+        best: None,
+        last: None,
+        hash: String::new(),
+    };
+    let allocations = trainer.allocations();
+    trainer.run(&mut recorder)?;
+    log::info!("device buffers: {allocations} before the first step, {} after", trainer.allocations());
+    let steps = trainer.steps();
+    let (Some(best), Some(last)) = (recorder.best, recorder.last) else { return Ok(()) };
+    let result = RunResult {
+        verigrad: env!("CARGO_PKG_VERSION"),
+        recipe: &recipe.name,
+        device: &device,
+        parameters,
+        planned_bytes: planned,
+        epochs: recipe.epochs,
+        steps,
+        best_epoch: best.0,
+        best_test_accuracy: best.1,
+        test_accuracy: last.test.accuracy,
+        test_loss: last.test.loss,
+        seconds: started.elapsed().as_secs_f64(),
+        weights_sha256: &recorder.hash,
+    };
+    run_dir.write_result(&result)?;
+    println!(
+        "\ntest accuracy {:.2} % after {} epochs, {:.2} % at best (epoch {}), in {}",
+        100.0 * result.test_accuracy,
+        result.epochs,
+        100.0 * result.best_test_accuracy,
+        result.best_epoch,
+        duration(started.elapsed())
+    );
+    println!("weights  sha256 {}", result.weights_sha256);
+    println!("curves   {}", run_dir.curves().display());
+    Ok(())
+}
+
+fn shadow(args: &DeviceArgs) -> Result<Box<dyn Executor>, Failure> {
+    let choice: DeviceChoice = args.device.parse()?;
+    Ok(Box::new(exec::ShadowExecutor::new(exec::open_gpu(&choice)?)))
+}
+
+/// Writes what each epoch gave into the run directory.
+struct Recorder<'a> {
+    run_dir: &'a RunDir,
+    title: String,
+    view: ProgressView,
+    best: Option<(u32, f64)>,
+    last: Option<EpochResult>,
+    hash: String,
+}
+
+impl Observer for Recorder<'_> {
+    fn progress(&mut self, progress: &Progress) {
+        self.view.show(progress);
+    }
+
+    fn epoch(
+        &mut self,
+        result: &EpochResult,
+        weights: &[(String, HostTensor)],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let metadata = BTreeMap::from([
+            ("epoch".to_owned(), result.epoch.to_string()),
+            ("test_accuracy".to_owned(), result.test.accuracy.to_string()),
+        ]);
+        save_weights(&self.run_dir.weights_last(), weights, &metadata)?;
+        if result.best {
+            save_weights(&self.run_dir.weights_best(), weights, &metadata)?;
+            self.best = Some((result.epoch, result.test.accuracy));
+        }
+        self.hash = sha256_of_weights(weights);
+        let learning_rate = result.step_losses.last().map_or(0.0, |s| f64::from(s.learning_rate));
+        self.run_dir.append_epoch(&EpochRecord {
+            epoch: result.epoch,
+            step: result.steps,
+            train_loss: result.train.loss,
+            train_accuracy: result.train.accuracy,
+            validation_loss: result.validation.map(|m| m.loss),
+            validation_accuracy: result.validation.map(|m| m.accuracy),
+            test_loss: Some(result.test.loss),
+            test_accuracy: Some(result.test.accuracy),
+            learning_rate,
+            seconds: result.train_time.as_secs_f64(),
+            images_per_second: result.images_per_second,
+        })?;
+        let steps: Vec<StepRecord> = result
+            .step_losses
+            .iter()
+            .map(|s| StepRecord {
+                step: s.step + 1,
+                loss: s.loss,
+                learning_rate: s.learning_rate,
+            })
+            .collect();
+        self.run_dir.append_steps(&steps)?;
+        //report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
+        self.view.epoch(result);
+        self.last = Some(result.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Normalisation by given statistics, for evaluation.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::BatchNormInferenceGrad;
+use super::channels::{Sizes, joined};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::lanes::Lanes;
+use crate::ops::operands::operands;
+use crate::ops::registry::attributes;
+use crate::tensor::{Real, TensorType, Tolerance};
+
+/// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`.
+///
+/// Inputs: `x` of two or more dimensions, the last of which is the channels; `gamma`, `beta`,
+/// `mean` and `variance` `[c]`. Output: the shape of `x`. `mean` and `variance` are constants to
+/// the gradient rule.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BatchNormInference {
+    /// Added to the variance.
+    pub epsilon: f32,
+}
+
+impl BatchNormInference {
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
+        let (_, channels) = io.inputs.ty(0).rows_columns();
+        let epsilon = f64::from(self.epsilon);
+        let rows = io.outputs.float(0).par_chunks_mut(channels).zip(x.par_chunks(channels));
+        rows.for_each(|(y, x)| {
+            for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                let deviation = (variance[c].to_f64() + epsilon).sqrt();
+                let normalised = (x.to_f64() - mean[c].to_f64()) / deviation;
+                *y = T::from_f64(normalised * gamma[c].to_f64() + beta[c].to_f64());
+            }
+        });
+    }
+}
+
+impl Op for BatchNormInference {
+    fn name(&self) -> &'static str {
+        "batch_norm_inference"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, gamma, beta, mean, variance] = operands("batch_norm_inference", inputs)?;
+        let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
+        Sizes::check("batch_norm_inference", self.epsilon, x, &vectors)?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let sizes = Sizes::of(&sig.inputs[0]);
+        let lower = |&lanes: &Lanes| {
+            let kernel = sizes
+                .per_block("batch_norm_apply", lanes, caps)
+                .constant_f32("EPSILON", self.epsilon)
+                .file(include_str!("../../../shaders/batch_norm_apply.wgsl"));
+            let kernel = [0, 1, 2, 3, 4]
+                .map(Operand::Input)
+                .into_iter()
+                .fold(kernel, |kernel, input| kernel.read(input))
+                .write(Operand::Output(0));
+            Lowering::single(&lanes.variant("rows_per_thread"), kernel)
+        };
+        Lanes::fitting(sizes.channels).iter().map(lower).collect()
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let op = BatchNormInferenceGrad { epsilon: self.epsilon };
+        let operands = [v.x(0), v.x(1), v.x(3), v.x(4), dy];
+        let gradients: [_; 3] = v.push_multi(op, &operands)?;
+        for (i, gradient) in gradients.into_iter().enumerate() {
+            v.set(i, gradient);
+        }
+        Ok(())
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // Square root and division have 2.5 ulp each; the sum of both signs rounds relative to its
+        // terms, which are of the size of one in the cases.
+        Tolerance::ulps(8.0).plus_absolute_ulps(16.0)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, 3 * sig.inputs[0].elements())
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: String, epsilon: f32, dims: &[usize], x: Fill| {
+        let channels = dims.last().copied().unwrap_or(1);
+        Case::new(name, BatchNormInference { epsilon })
+            .input(TensorType::f32(dims), x)
+            .normal([channels])
+            .normal([channels])
+            .normal([channels])
+            .input(TensorType::f32([channels]), Fill::Uniform(0.5, 2.0))
+            .constant(3)
+            .constant(4)
+    };
+    let mut cases = Vec::new();
+    for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {
+        cases.push(case(joined(dims), 1e-5, dims, Fill::Normal));
+    }
+    cases.push(case("large_epsilon".to_owned(), 0.1, &[7, 3], Fill::Normal));
+    cases.push(case("non_finite".to_owned(), 1e-5, &[5, 12], Fill::NonFinite).forward_only());
+    for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[128, 128]] {
+        cases.push(case(format!("bench_{}", joined(dims)), 1e-5, dims, Fill::Normal).bench());
+    }
+    cases
+}

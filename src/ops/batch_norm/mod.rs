@@ -1,0 +1,27 @@
+//! Batch normalisation of any tensor whose last dimension is the channels, and its gradients.
+//!
+//! Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
+//! Internal Covariate Shift", 2015.
+
+mod channels;
+mod forward;
+mod gradient;
+mod inference;
+mod inference_gradient;
+mod running_average;
+
+pub use forward::BatchNorm;
+pub use gradient::BatchNormGrad;
+pub use inference::BatchNormInference;
+pub use inference_gradient::BatchNormInferenceGrad;
+pub use running_average::RunningAverage;
+
+use super::registry::OpEntry;
+
+pub(super) const ENTRIES: &[OpEntry] = &[
+    OpEntry::new::<BatchNorm>("batch_norm", forward::cases),
+    OpEntry::new::<BatchNormGrad>("batch_norm_grad", gradient::cases),
+    OpEntry::new::<BatchNormInference>("batch_norm_inference", inference::cases),
+    OpEntry::new::<BatchNormInferenceGrad>("batch_norm_inference_grad", inference_gradient::cases),
+    OpEntry::new::<RunningAverage>("running_average", running_average::cases),
+];

@@ -1,0 +1,119 @@
+//! Exponential average of the statistics of batches, for evaluation.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::ops::operands::{of_dtype, operands, same_type};
+use crate::ops::registry::attributes;
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+/// `running' = (1 - momentum) running + momentum scale value`, in place.
+///
+/// Inputs: `running` and `value`, of one shape. Output: `running'`, in the memory of `running`.
+/// With `scale = n / (n - 1)` a biased variance over `n` values becomes the unbiased one, as
+/// `torch.nn.BatchNorm2d` keeps it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunningAverage {
+    /// Weight of the new value, from 0 to 1.
+    pub momentum: f32,
+    /// Factor of the new value.
+    pub scale: f32,
+}
+
+impl RunningAverage {
+    /// Factors of the old and of the new value.
+    fn weights(&self) -> (f64, f64) {
+        let momentum = f64::from(self.momentum);
+        (1.0 - momentum, momentum * f64::from(self.scale))
+    }
+
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (keep, add) = self.weights();
+        let value = io.inputs.float(1);
+        for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
+            *running = T::from_f64(keep * running.to_f64() + add * value.to_f64());
+        }
+    }
+}
+
+impl Op for RunningAverage {
+    fn name(&self) -> &'static str {
+        "running_average"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [running, value] = operands("running_average", inputs)?;
+        of_dtype("running_average", ("running", running), DType::F32)?;
+        same_type("running_average", ("running", running), ("value", value))?;
+        if !(0.0..=1.0).contains(&self.momentum) || !self.scale.is_finite() {
+            return Err(ShapeError::new(
+                "running_average",
+                format!(
+                    "momentum must lie in [0, 1] and scale be finite, they are {} and {}",
+                    self.momentum, self.scale
+                ),
+            ));
+        }
+        Ok(vec![running.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let (keep, add) = self.weights();
+        let kernel = Kernel::new("running_average")
+            .constant_f32("KEEP", f32::from_f64(keep))
+            .constant_f32("ADD", f32::from_f64(add))
+            .flat(sig.outputs[0].elements(), 64, caps)
+            .file(include_str!("../../../shaders/running_average.wgsl"))
+            .read(Operand::Input(1))
+            .write(Operand::Output(0));
+        vec![Lowering::single("one_per_thread", kernel)]
+    }
+
+    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Vjp::not_differentiable("running_average")
+    }
+
+    fn aliases(&self) -> &'static [(usize, usize)] {
+        &[(0, 0)]
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // Two rounded weights, two products and a sum of both signs, of terms of the size of one.
+        Tolerance::ulps(3.0).plus_absolute_ulps(8.0)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, 3 * sig.outputs[0].elements())
+    }
+}
+
+pub(super) fn cases() -> Vec<Case> {
+    let case = |name: &str, momentum: f32, scale: f32, dims: &[usize]| {
+        Case::new(name, RunningAverage { momentum, scale }).normal(dims).normal(dims).forward_only()
+    };
+    vec![
+        case("one_element", 0.1, 1.0, &[1]),
+        case("tail", 0.1, 1.0, &[67]),
+        case("unbiased", 0.1, 128.0 / 127.0, &[32]),
+        case("momentum_0", 0.0, 1.0, &[5]),
+        case("momentum_1", 1.0, 2.0, &[5]),
+        Case::new("non_finite", RunningAverage { momentum: 0.1, scale: 1.0 })
+            .normal([41])
+            .input(TensorType::f32([41]), Fill::NonFinite)
+            .forward_only(),
+    ]
+}
