@@ -13,7 +13,10 @@ use crate::ops::{OpEntry, entries};
 /// What [`diagnose`] checks.
 #[derive(Debug, Clone, Default)]
 pub struct DoctorOptions {
-    /// Leave out the large cases and the gradient rules, which do not depend on the device.
+    /// Also check the large shapes of real models that benchmarks use: their references take
+    /// minutes.
+    pub large: bool,
+    /// Leave out the gradient rules, which do not depend on the device.
     pub quick: bool,
     /// Only ops whose name contains this text.
     pub filter: String,
@@ -58,8 +61,8 @@ pub struct OpReport {
 pub struct DoctorReport {
     /// The device.
     pub device: DeviceInfo,
-    /// Whether the large cases were left out.
-    pub quick: bool,
+    /// Whether the large cases were checked.
+    pub large: bool,
     /// What the device does where WGSL leaves it a choice.
     pub facts: Vec<Fact>,
     /// Results by op, in the order of the registry.
@@ -98,7 +101,7 @@ pub fn diagnose(
     let start = Instant::now();
     let mut report = DoctorReport {
         device: executor.info().clone(),
-        quick: options.quick,
+        large: options.large,
         facts: device_facts(executor),
         ops: Vec::new(),
         aborted: None,
@@ -108,7 +111,7 @@ pub fn diagnose(
         .filter(|entry| entry.name.contains(&options.filter))
         .map(|entry| {
             let mut cases = (entry.cases)();
-            cases.retain(|case| !(options.quick && case.bench));
+            cases.retain(|case| options.large || !case.bench);
             (entry, cases)
         })
         .collect();

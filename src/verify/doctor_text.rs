@@ -43,8 +43,8 @@ pub fn render(report: &DoctorReport) -> String {
     if let Some(reason) = &report.aborted {
         line(&mut text, "ended early: ", reason);
     }
-    if report.quick {
-        text.push_str("quick: without large cases and gradient rules\n");
+    if !report.large {
+        text.push_str("without the large shapes of real models (--large)\n");
     }
     let (passed, failed) = (report.passed(), report.failed());
     let _ = writeln!(
@@ -109,7 +109,7 @@ mod tests {
         };
         DoctorReport {
             device: DeviceInfo::cpu(),
-            quick: true,
+            large: false,
             facts: vec![Fact {
                 name: "loops".into(),
                 value: "stop early ".repeat(9),
@@ -144,7 +144,7 @@ mod tests {
     #[test]
     fn the_cpu_executor_is_healthy_and_progress_is_told() {
         let mut seen = Vec::new();
-        let options = DoctorOptions { quick: true, filter: "binary".to_owned() };
+        let options = DoctorOptions { filter: "binary".to_owned(), ..DoctorOptions::default() };
         let report = diagnose(&mut CpuExecutor::new(), &options, &mut |progress| {
             seen.push((progress.done, progress.total));
         });
