@@ -21,7 +21,7 @@ use verigrad::tensor::TensorType;
 /// is that of `batch_norm` at a mean of 1000 and a deviation of 1, 2^10; and a few such steps
 /// follow each other, 2^2. That gives 2^-33. A rounding to f32 anywhere costs up to 2^-24, 512
 /// times as much, so that it cannot hide.
-const RELATIVE_ERROR: f64 = 1.0 / (1_u64 << 33) as f64;
+const RELATIVE_ERROR: f64 = 1.0 / 8_589_934_592.0;
 
 /// Ops that must occur in the fixtures, as a case or in the gradient of one.
 const REQUIRED: &[&str] = &[

@@ -166,7 +166,8 @@ fn listing(program: &Program) -> String {
 
 /// Steps as nodes; an edge from the step that wrote a region last to each step that reads it.
 fn dot(program: &Program) -> String {
-    let mut text = String::from("digraph program {\n  node [shape=box, fontname=\"sans-serif\"];\n");
+    let mut text =
+        String::from("digraph program {\n  node [shape=box, fontname=\"sans-serif\"];\n");
     let mut writer: std::collections::HashMap<(usize, usize), usize> =
         std::collections::HashMap::new();
     for (index, step) in program.steps.iter().enumerate() {

@@ -14,7 +14,6 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
 #[command(name = "verigrad", version, about, max_term_width = 100)]

@@ -50,9 +50,9 @@ impl ProgressView {
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
         }
-        let validation = result.validation.map_or(String::new(), |v| {
-            format!("  validation {:.2} %", 100.0 * v.accuracy)
-        });
+        let validation = result
+            .validation
+            .map_or(String::new(), |v| format!("  validation {:.2} %", 100.0 * v.accuracy));
         println!(
             "epoch {}/{}  train loss {:.4}  train {:.2} %{validation}  test {:.2} %  {:.1} s  \
              {:.0} images/s{}",

@@ -14,7 +14,7 @@ use super::progress::ProgressView;
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::data::{self, Splits};
 use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
-//use crate::report;
+use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
     EpochRecord, EpochResult, ModelRecord, Observer, Progress, Recipe, RunDir, StepRecord,
@@ -101,11 +101,7 @@ struct RunResult<'a> {
 pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let recipe = load_recipe(&args.recipe)?;
-    let mut executor = if args.shadow {
-        shadow(&args.device)?
-    } else {
-        open_device(&args.device)?
-    };
+    let mut executor = if args.shadow { shadow(&args.device)? } else { open_device(&args.device)? };
     let device = executor.info().clone();
     println!("device   {device}");
     let data = read_data(&recipe, &args.data)?;
@@ -147,7 +143,10 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     };
     let allocations = trainer.allocations();
     trainer.run(&mut recorder)?;
-    log::info!("device buffers: {allocations} before the first step, {} after", trainer.allocations());
+    log::info!(
+        "device buffers: {allocations} before the first step, {} after",
+        trainer.allocations()
+    );
     let steps = trainer.steps();
     let (Some(best), Some(last)) = (recorder.best, recorder.last) else { return Ok(()) };
     let result = RunResult {
@@ -231,14 +230,10 @@ impl Observer for Recorder<'_> {
         let steps: Vec<StepRecord> = result
             .step_losses
             .iter()
-            .map(|s| StepRecord {
-                step: s.step + 1,
-                loss: s.loss,
-                learning_rate: s.learning_rate,
-            })
+            .map(|s| StepRecord { step: s.step + 1, loss: s.loss, learning_rate: s.learning_rate })
             .collect();
         self.run_dir.append_steps(&steps)?;
-        //report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
+        report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
         self.view.epoch(result);
         self.last = Some(result.clone());
         Ok(())

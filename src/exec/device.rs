@@ -135,10 +135,9 @@ pub fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, ExecError> {
     };
     match position {
         Some(position) => GpuExecutor::open(&adapters[position]),
-        None => Err(ExecError::NoDevice {
-            choice: choice.to_string(),
-            available: describe(&infos),
-        }),
+        None => {
+            Err(ExecError::NoDevice { choice: choice.to_string(), available: describe(&infos) })
+        }
     }
 }
 

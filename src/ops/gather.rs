@@ -115,8 +115,8 @@ impl GatherBatch {
         {
             return error("mean must be finite, and std finite and positive".to_owned());
         }
-        let positions = self.batch.checked_mul(self.steps_per_epoch).unwrap_or(usize::MAX);
-        let outputs = self.batch.checked_mul(image).unwrap_or(usize::MAX);
+        let positions = self.batch.saturating_mul(self.steps_per_epoch);
+        let outputs = self.batch.saturating_mul(image);
         if positions == 0 || [positions, outputs].iter().any(|&n| u32::try_from(n).is_err()) {
             return error(format!(
                 "batch {} times steps_per_epoch {} or image bytes {image} must be above zero and \
@@ -294,33 +294,53 @@ impl Op for GatherBatch {
     }
 }
 
+/// Sizes of a case: an image, the examples in the data set, and where the batch lies among them.
+struct Layout {
+    image: [usize; 3],
+    examples: usize,
+    batch: usize,
+    steps_per_epoch: usize,
+    step: u32,
+    shard_len: usize,
+}
+
+fn layouts() -> Vec<(&'static str, Layout)> {
+    let layout = |image, examples, [batch, steps_per_epoch, shard_len]: [usize; 3], step| Layout {
+        image,
+        examples,
+        batch,
+        steps_per_epoch,
+        step,
+        shard_len,
+    };
+    vec![
+        ("one_pixel", layout([1, 1, 1], 1, [1, 1, 1], 0)),
+        ("words", layout([4, 3, 1], 10, [5, 2, 10], 1)),
+        ("bytes", layout([3, 5, 1], 7, [3, 3, 7], 1)),
+        ("three_channels", layout([2, 2, 3], 9, [4, 3, 9], 1)),
+        ("tail", layout([2, 2, 3], 9, [4, 3, 9], 2)),
+        ("next_epoch", layout([2, 2, 3], 9, [4, 3, 9], 100_000)),
+        ("largest_step", layout([2, 2, 1], 9, [4, 2, 9], u32::MAX)),
+        ("beyond_the_order", layout([2, 2, 1], 5, [4, 3, 5], 2)),
+        ("two_shards", layout([3, 1, 3], 11, [11, 1, 7], 0)),
+        ("four_shards_bytes", layout([1, 3, 1], 10, [10, 1, 3], 5)),
+        ("four_shards_words", layout([2, 2, 2], 16, [16, 1, 4], 0)),
+    ]
+}
+
 fn cases() -> Vec<Case> {
-    // Name, image, examples, batch, steps per epoch, step, shard length.
-    let shapes: [(&str, &[usize], usize, usize, usize, u32, usize); 11] = [
-        ("one_pixel", &[1, 1, 1], 1, 1, 1, 0, 1),
-        ("words", &[4, 3, 1], 10, 5, 2, 1, 10),
-        ("bytes", &[3, 5, 1], 7, 3, 3, 1, 7),
-        ("three_channels", &[2, 2, 3], 9, 4, 3, 1, 9),
-        ("tail", &[2, 2, 3], 9, 4, 3, 2, 9),
-        ("next_epoch", &[2, 2, 3], 9, 4, 3, 100_000, 9),
-        ("largest_step", &[2, 2, 1], 9, 4, 2, u32::MAX, 9),
-        ("beyond_the_order", &[2, 2, 1], 5, 4, 3, 2, 5),
-        ("two_shards", &[3, 1, 3], 11, 11, 1, 0, 7),
-        ("four_shards_bytes", &[1, 3, 1], 10, 10, 1, 5, 3),
-        ("four_shards_words", &[2, 2, 2], 16, 16, 1, 0, 4),
-    ];
-    let mut cases: Vec<Case> = shapes
+    let mut cases: Vec<Case> = layouts()
         .into_iter()
-        .map(|(name, image, examples, batch, steps_per_epoch, step, shard_len)| {
-            let channels = image.last().copied().unwrap_or(1);
+        .map(|(name, layout)| {
+            let channels = layout.image[2];
             let op = GatherBatch {
-                batch,
-                steps_per_epoch,
+                batch: layout.batch,
+                steps_per_epoch: layout.steps_per_epoch,
                 mean: [0.491_4, 0.482_2, 0.446_5][..channels].to_vec(),
                 std: [0.247, 0.243_5, 0.261_6][..channels].to_vec(),
-                shard_len,
+                shard_len: layout.shard_len,
             };
-            case(name, op, image, examples, step, Fill::Permutation)
+            case(name, op, &layout.image, layout.examples, layout.step, Fill::Permutation)
         })
         .collect();
     let one_mean =

@@ -56,7 +56,7 @@ pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
 ///
 /// # Errors
 /// When the folder is missing or not writable, or the disk is full. The temporary file is removed.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
     let temporary = temporary_beside(path);
     let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {

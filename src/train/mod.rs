@@ -19,6 +19,7 @@ pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
 pub use feed::Feed;
 pub use files::FileError;
+pub(crate) use files::write_atomically;
 pub use optimizer::{Clipping, OptimizerConfig};
 pub use programs::{Metrics, ModelPrograms, TrainingGraph};
 pub use recipe::Recipe;

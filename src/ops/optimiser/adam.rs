@@ -216,9 +216,12 @@ pub(super) fn cases() -> Vec<Case> {
     }
     for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
         let op = Adam { decayed: 33, ..op.clone() };
-        cases.push(from_rest(&format!("{name}_from_rest"), op, 67));
+        cases.push(from_rest(&format!("{name}_from_rest"), op, 67, Fill::Normal));
     }
-    let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 1e-3, ..plain.clone() };
+    // The parameters of a unit that never fires: only epsilon stands between 0 / 0 and them.
+    let zeros = Fill::Floats(vec![0.0; 8]);
+    cases.push(from_rest("zero_gradients_from_rest", plain.clone(), 8, zeros));
+    let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 0.1, ..plain.clone() };
     cases.push(case("other_betas", slow, 64, 12_345));
     cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
     cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
@@ -239,9 +242,9 @@ fn with_grads(name: &str, op: Adam, p: usize, step: u32, grads: Fill) -> Case {
 }
 
 /// The first step of a training: the averages are zero, so that nothing hides their increments.
-fn from_rest(name: &str, op: Adam, p: usize) -> Case {
+fn from_rest(name: &str, op: Adam, p: usize, grads: Fill) -> Case {
     let zeros = || Fill::Floats(vec![0.0; p]);
-    case_of(name, op, p, 0, [Fill::Normal, zeros(), zeros()])
+    case_of(name, op, p, 0, [grads, zeros(), zeros()])
 }
 
 fn case_of(name: &str, op: Adam, p: usize, step: u32, [grads, m, v]: [Fill; 3]) -> Case {

@@ -169,8 +169,11 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(case(&format!("{name}_decays_{part}"), op, 128, Fill::Normal));
         }
         cases.push(case(&format!("{name}_non_finite"), op.clone(), 128, Fill::NonFinite));
-        let zeros = Fill::Floats(vec![0.0; 8]);
-        cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros));
+        let zeros = || Fill::Floats(vec![0.0; 8]);
+        cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros()));
+        // The parameters of a unit that never fires: only epsilon prevents 0 / 0.
+        let from_rest = format!("{name}_zero_gradients_from_rest");
+        cases.push(case_of(&from_rest, op.clone(), 8, zeros(), zeros()));
     }
     let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
     cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
@@ -185,10 +188,14 @@ pub(super) fn cases() -> Vec<Case> {
 }
 
 fn case(name: &str, op: RmsProp, p: usize, grads: Fill) -> Case {
+    case_of(name, op, p, grads, Fill::Uniform(0.1, 2.0))
+}
+
+fn case_of(name: &str, op: RmsProp, p: usize, grads: Fill, square: Fill) -> Case {
     Case::new(name, op)
         .normal([p])
         .input(TensorType::f32([p]), grads)
-        .input(TensorType::f32([p]), Fill::Uniform(0.1, 2.0))
+        .input(TensorType::f32([p]), square)
         .normal([p])
         .input(TensorType::f32([1]), Fill::Floats(vec![0.02]))
         .forward_only()
