@@ -12,7 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let filter = arguments.iter().find(|a| !a.starts_with('-')).cloned().unwrap_or_default();
     let choice: DeviceChoice = std::env::var("VERIGRAD_DEVICE").unwrap_or_default().parse()?;
-    let choice = if choice == DeviceChoice::Name(String::new()) { DeviceChoice::Gpu } else { choice };
+    let choice =
+        if choice == DeviceChoice::Name(String::new()) { DeviceChoice::Gpu } else { choice };
     let mut gpu = open_gpu(&choice)?;
     let peaks = measure_peaks(&mut gpu)?;
     let options = KernelOptions { filter, ..KernelOptions::default() };

@@ -6,9 +6,11 @@ const GELU_A: f32 = 0.7978845608028654; // sqrt(2 / pi)
 const GELU_B: f32 = 0.044715;
 
 // Built-in tanh overflows to NaN on some devices for large arguments, and 1 - tanh is zero in f32
-// from 10 on.
+// from 10 on. The clamp would make a number of a NaN: its bits are put back.
 fn tanh_clamped(x: f32) -> f32 {
-  return tanh(clamp(x, -10.0, 10.0));
+  let is_nan_bits = (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
+  let value = bitcast<u32>(tanh(clamp(x, -10.0, 10.0)));
+  return bitcast<f32>(value | select(0u, 0x7fc00000u, is_nan_bits));
 }
 
 fn sigmoid(x: f32) -> f32 {

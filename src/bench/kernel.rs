@@ -151,8 +151,8 @@ impl KernelRow {
         };
         let rate = |count| timing.map_or(0.0, |timing| billions(count) / timing.seconds);
         let (gigaflops, gigabytes_per_second) = (rate(cost.flop), rate(cost.bytes));
-        let share_of_peak = (gigaflops / peaks.gigaflops)
-            .max(gigabytes_per_second / peaks.gigabytes_per_second);
+        let share_of_peak =
+            (gigaflops / peaks.gigaflops).max(gigabytes_per_second / peaks.gigabytes_per_second);
         Self {
             device: executor.info().name.clone(),
             op: case.op.name().to_owned(),

@@ -110,8 +110,7 @@ mod tests {
 
     #[test]
     fn rows_become_lines_of_text_and_of_json() {
-        let timing =
-            Timing { seconds: 0.012, fastest: 0.011, slowest: 0.02, samples: 5, runs: 8 };
+        let timing = Timing { seconds: 0.012, fastest: 0.011, slowest: 0.02, samples: 5, runs: 8 };
         let row = KernelRow {
             device: "a GPU".to_owned(),
             op: "matmul".to_owned(),
@@ -132,11 +131,8 @@ mod tests {
             error: Some("rejected".to_owned()),
             ..row.clone()
         };
-        let peaks = DevicePeaks {
-            device: DeviceInfo::cpu(),
-            gigabytes_per_second: 10.0,
-            gigaflops: 40.0,
-        };
+        let peaks =
+            DevicePeaks { device: DeviceInfo::cpu(), gigabytes_per_second: 10.0, gigaflops: 40.0 };
         let rows = [row, failed];
         let text = kernel_table(&peaks, &rows);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

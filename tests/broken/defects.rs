@@ -222,6 +222,37 @@ pub static DEFECTS: &[Defect] = &[
     ),
     wrong("forgets to store a moment", "adam", &[("  v[i] = second;\n", "")]),
     wrong("warms up one step late", "learning_rate", &[("f32(completed + 1u)", "f32(completed)")]),
+    wrong(
+        "divides a variance by one less",
+        "batch_norm",
+        &[("total / f32(ROWS)", "total / f32(ROWS - 1u)")],
+    ),
+    wrong(
+        "adds epsilon behind the root",
+        "batch_norm",
+        &[("sqrt(variance[group] + EPSILON)", "(sqrt(variance[group]) + EPSILON)")],
+    ),
+    wrong(
+        "takes batch statistics for constants",
+        "batch_norm_grad",
+        &[("(dy[at] - mean_dy - (x[at] - centre) * slope)", "dy[at]")],
+    ),
+    wrong("does not scale what it keeps", "dropout", &[("x[i] * SCALE", "x[i]")]),
+    wrong(
+        "draws the same mask in every step",
+        "dropout",
+        &[("STREAM, step[0], 0u", "STREAM, 0u, 0u")],
+    ),
+    wrong(
+        "adds the decay with the wrong sign",
+        "sgd",
+        &[("grad + WEIGHT_DECAY * param", "grad - WEIGHT_DECAY * param")],
+    ),
+    wrong(
+        "makes a window one too small",
+        "local_response_norm",
+        &[("j < window.y", "j + 1u < window.y")],
+    ),
     // Choices and special values.
     wrong("takes the last of equal maxima", "max_pool2d", &[("(value > best)", "(value >= best)")]),
     wrong("lets padding win", "max_pool2d", &[("!started | (", "(")]),
@@ -230,6 +261,11 @@ pub static DEFECTS: &[Defect] = &[
         "takes the last of equal scores",
         "argmax",
         &[("if key > best_key {", "if key >= best_key {")],
+    ),
+    wrong(
+        "makes numbers of a row with a NaN",
+        "softmax",
+        &[("poison(value, !is_finite(largest))", "select(value, 0.0, !is_finite(largest))")],
     ),
     // Many devices do this for max(x, 0); the bits make all of them do it.
     wrong(

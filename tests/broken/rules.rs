@@ -4,8 +4,8 @@ use serde::de::DeserializeOwned;
 use verigrad::error::ShapeError;
 use verigrad::graph::{Activation, Case, Op, Value, Vjp};
 use verigrad::ops::{
-    Activate, ActivateGrad, AvgPool2d, AvgPool2dGrad, Binary, BinaryFunction, Conv2d,
-    Conv2dInputGrad, Conv2dWeightGrad, Matmul, MaxPool2d,
+    Activate, ActivateGrad, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormInferenceGrad, Binary,
+    BinaryFunction, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, Dropout, Matmul, MaxPool2d,
 };
 use verigrad::tensor::{DType, TensorType};
 
@@ -140,6 +140,40 @@ pub static BROKEN_RULES: &[BrokenRule] = &[
         rule: |_, v| {
             let residual = v.y(1);
             v.set(0, residual);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "leaves out the sum over the row",
+        op: "softmax",
+        rule: |_, v| {
+            let (y, dy) = (v.y(0), dy(v));
+            let dx = v.push(Binary::MULTIPLY, &[y, dy])?;
+            v.set(0, dx);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "takes batch statistics for constants",
+        op: "batch_norm",
+        rule: |op, v| {
+            let BatchNorm { epsilon } = typed(op);
+            let inputs = [v.x(0), v.x(1), v.y(1), v.y(2), dy(v)];
+            let [dx, dgamma, dbeta] = v.push_multi(BatchNormInferenceGrad { epsilon }, &inputs)?;
+            v.set(0, dx);
+            v.set(1, dgamma);
+            v.set(2, dbeta);
+            Ok(())
+        },
+    },
+    BrokenRule {
+        name: "draws another mask than forward",
+        op: "dropout",
+        rule: |op, v| {
+            let dropout: Dropout = typed(op);
+            let other = Dropout { stream: dropout.stream ^ 1, ..dropout };
+            let dx = v.push(other, &[dy(v), v.x(1)])?;
+            v.set(0, dx);
             Ok(())
         },
     },
