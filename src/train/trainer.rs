@@ -169,6 +169,11 @@ impl<'a> Trainer<'a> {
         &self.program
     }
 
+    /// The executor's handle of [`Self::program`].
+    pub fn program_id(&self) -> ProgramId {
+        self.id
+    }
+
     /// Device memory in bytes: parameters and optimiser state, data sets, and everything else that
     /// the programs use. Nothing is allocated later.
     pub fn planned_bytes(&self) -> usize {
