@@ -62,6 +62,7 @@ const REQUIRED: &[&str] = &[
     "pack",
     "pad_zeros",
     "reduce",
+    "reduce_max_grad",
     "rms_prop",
     "running_average",
     "sgd",
