@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
+
 /// What a device offers to kernels: features and limits that decide between variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
@@ -126,6 +128,16 @@ impl Kernel {
         self
     }
 
+    /// Adds the functions `activate` and `activate_derivative` of an activation function, with what
+    /// they need: the constant `ACTIVATION`, `shaders/common/exp_log.wgsl` and
+    /// `shaders/common/activation.wgsl`.
+    #[must_use]
+    pub fn activation(self, function: Activation) -> Self {
+        self.constant("ACTIVATION", function.code() as usize)
+            .file(include_str!("../../shaders/common/exp_log.wgsl"))
+            .file(include_str!("../../shaders/common/activation.wgsl"))
+    }
+
     /// Binds an operand that the kernel reads.
     #[must_use]
     pub fn read(mut self, operand: Operand) -> Self {
@@ -161,6 +173,17 @@ impl Kernel {
             .constant("GRID_X", workgroups[0] as usize)
             .file(include_str!("../../shaders/common/flat_index.wgsl"))
             .workgroups(workgroups)
+    }
+
+    /// Sets up a kernel whose workgroups each take one flat index below `tiles`.
+    ///
+    /// Adds the constant `TILES` and the file `shaders/common/flat_workgroup.wgsl`; the kernel must
+    /// guard with `TILES`.
+    #[must_use]
+    pub fn tiles(self, tiles: usize, caps: &Caps) -> Self {
+        self.constant("TILES", tiles)
+            .file(include_str!("../../shaders/common/flat_workgroup.wgsl"))
+            .workgroups(grid(tiles, caps))
     }
 }
 

@@ -3,9 +3,10 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
-use super::{SumColumns, SumRows, View};
+use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
@@ -48,6 +49,24 @@ pub struct Binary {
 struct Broadcast {
     divide: usize,
     modulo: usize,
+}
+
+impl Broadcast {
+    /// The vectors that fit `elements` elements of `a`, with the repetition in units of them, and
+    /// whether `b` is read as vectors: not where neighbours in `a` share an element of it.
+    fn vectors(self, elements: usize) -> Vec<(Lanes, Self, bool)> {
+        let alike = if self.divide == 1 { self.modulo } else { self.divide };
+        let fitting =
+            if elements.is_multiple_of(alike) { Lanes::fitting(alike) } else { &[Lanes::One] };
+        let unit = |lanes: Lanes| {
+            if self.divide == 1 {
+                (lanes, Self { modulo: self.modulo / lanes.count(), ..self }, true)
+            } else {
+                (lanes, Self { divide: self.divide / lanes.count(), ..self }, false)
+            }
+        };
+        fitting.iter().copied().map(unit).collect()
+    }
 }
 
 impl Binary {
@@ -114,10 +133,8 @@ impl Binary {
         if a.shape == b.shape {
             return Ok(gradient);
         }
-        let (rows, columns) = a.rows_columns();
         let sum = if b.elements() == 1 {
-            let flat = v.push(View::reshape([1, rows * columns]), &[gradient])?;
-            v.push(SumColumns {}, &[flat])?
+            v.push(Reduce::SUM, &[gradient])?
         } else {
             v.push(SumColumns {}, &[gradient])?
         };
@@ -158,23 +175,28 @@ impl Op for Binary {
             BinaryFunction::Multiply => 2,
             BinaryFunction::Divide => 3,
         };
-        let kernel = Kernel::new("binary")
-            .constant("FUNCTION", function)
-            .constant("B_DIVIDE", broadcast.divide)
-            .constant("B_MODULO", broadcast.modulo)
-            .flat(sig.outputs[0].elements(), 64, caps)
-            .file(include_str!("../../shaders/binary.wgsl"))
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(Operand::Output(0));
-        vec![Lowering::single("one_per_thread", kernel)]
+        let elements = sig.outputs[0].elements();
+        let variants = broadcast.vectors(elements).into_iter().map(|(lanes, broadcast, vector)| {
+            let kernel = lanes
+                .declare(Kernel::new("binary"))
+                .alias("B_FLOATS", if vector { "FLOATS" } else { "f32" })
+                .constant("FUNCTION", function)
+                .constant("B_DIVIDE", broadcast.divide)
+                .constant("B_MODULO", broadcast.modulo)
+                .flat(elements / lanes.count(), 64, caps)
+                .file(include_str!("../../shaders/binary.wgsl"))
+                .read(Operand::Input(0))
+                .read(Operand::Input(1))
+                .write(Operand::Output(0));
+            Lowering::single(&lanes.variant("one_per_thread"), kernel)
+        });
+        variants.collect()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let (a, b) = (v.x(0), v.x(1));
         let with = |function| Self { function, per_column: self.per_column };
-        let plain = |function| Self { function, per_column: false };
         if v.wants(0) {
             let da = match self.function {
                 BinaryFunction::Add | BinaryFunction::Subtract => dy,
@@ -188,16 +210,12 @@ impl Op for Binary {
             let full = match self.function {
                 BinaryFunction::Add => dy,
                 BinaryFunction::Multiply => v.push(Self::MULTIPLY, &[dy, a])?,
-                BinaryFunction::Subtract => {
-                    let zero = v.push(plain(BinaryFunction::Subtract), &[dy, dy])?;
-                    v.push(plain(BinaryFunction::Subtract), &[zero, dy])?
-                }
+                BinaryFunction::Subtract => v.push(Scale::NEGATE, &[dy])?,
                 BinaryFunction::Divide => {
                     // d(a / b)/db = -(a / b) / b = -y / b.
                     let scaled = v.push(Self::MULTIPLY, &[dy, v.y(0)])?;
                     let quotient = v.push(with(BinaryFunction::Divide), &[scaled, b])?;
-                    let zero = v.push(plain(BinaryFunction::Subtract), &[quotient, quotient])?;
-                    v.push(plain(BinaryFunction::Subtract), &[zero, quotient])?
+                    v.push(Scale::NEGATE, &[quotient])?
                 }
             };
             let db = self.reduce_to_b(v, full)?;
@@ -243,6 +261,30 @@ fn cases() -> Vec<Case> {
             );
         }
     }
+    // Sizes that vectors of four fit, in a, in b or in neither.
+    for (kind, per_column, b) in [
+        ("same", false, vec![3, 8]),
+        ("columns", true, vec![8]),
+        ("rows", false, vec![3, 1]),
+        ("one", false, vec![1]),
+    ] {
+        cases.push(
+            Case::new(
+                format!("vectors_{kind}"),
+                Binary { function: BinaryFunction::Divide, per_column },
+            )
+            .normal([3, 8])
+            .input(TensorType::f32(b), away_from_zero()),
+        );
+    }
+    cases.push(Case::new("no_vectors", Binary::BIAS).normal([4, 6]).normal([6]));
+    cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
+    cases.push(
+        Case::new("many_workgroups", Binary::MULTIPLY)
+            .normal([65_536 * 64 + 3, 1])
+            .normal([1])
+            .forward_only(),
+    );
     cases.push(
         Case::new("add_non_finite", Binary::ADD)
             .input(TensorType::f32([41]), Fill::NonFinite)

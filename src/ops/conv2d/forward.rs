@@ -6,11 +6,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, lowering};
 use crate::error::ShapeError;
-use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
-};
+use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::of_dtype;
 use crate::ops::registry::attributes;
 use crate::ops::{ActivateGrad, SumRows};
@@ -109,31 +107,6 @@ impl Conv2d {
             }
         });
     }
-
-    /// One output element per invocation: any geometry.
-    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
-        let kernel = Kernel::new("conv2d").alias("A_TYPE", "f32").alias("B_TYPE", "f32");
-        let kernel = sizes
-            .constants(&self.geometry, kernel.alias("Y_TYPE", "f32"))
-            .constant("ACTIVATION", self.activation.code() as usize)
-            .flat(sizes.out_pixels() * sizes.oc, 64, caps)
-            .file(include_str!("../../../shaders/common/activation.wgsl"));
-        let kernel = self.bind(kernel).file(include_str!("../../../shaders/conv2d.wgsl"));
-        Lowering::single("one_per_thread", kernel)
-    }
-
-    /// Binds `x`, `w`, the bias if there is one, and `y`, and adds the file that declares them.
-    fn bind(&self, kernel: Kernel) -> Kernel {
-        let kernel = kernel.read(Operand::Input(0)).read(Operand::Input(1));
-        let kernel = if self.bias {
-            kernel
-                .read(Operand::Input(2))
-                .file(include_str!("../../../shaders/common/binary_bias_bindings.wgsl"))
-        } else {
-            kernel.file(include_str!("../../../shaders/common/binary_bindings.wgsl"))
-        };
-        kernel.write(Operand::Output(0))
-    }
 }
 
 impl Op for Conv2d {
@@ -159,7 +132,7 @@ impl Op for Conv2d {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        vec![self.one_per_thread(&sizes, caps)]
+        lowering::forward(self, &sizes, caps)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

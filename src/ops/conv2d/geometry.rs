@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::Kernel;
+use crate::ops::gemm::Product;
 use crate::tensor::{DType, TensorType};
 
 /// Stride, padding, dilation and groups of a two-dimensional convolution. Pairs are
@@ -205,6 +206,17 @@ impl Sizes {
     /// Multiply-adds count as two operations; those in the padding are counted.
     pub(super) fn flop(&self) -> usize {
         2 * self.out_pixels() * self.weights()
+    }
+
+    /// The convolution as a product: output pixels, window taps of input channels, output channels.
+    pub(super) fn product(&self, geometry: &ConvGeometry) -> Product {
+        Product {
+            m: self.out_pixels(),
+            n: self.group_oc,
+            groups: geometry.groups,
+            taps: self.kh * self.kw,
+            tap_k: self.group_c,
+        }
     }
 
     /// The constants that every convolution kernel may use.

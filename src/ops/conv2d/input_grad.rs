@@ -4,9 +4,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dWeightGrad, ConvGeometry};
+use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, lowering};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -78,18 +78,6 @@ impl Conv2dInputGrad {
             }
         });
     }
-
-    /// One element of the result per invocation: any geometry.
-    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
-        let kernel = sizes
-            .constants(&self.geometry, Kernel::new(NAME))
-            .flat(sizes.in_pixels() * sizes.c, 64, caps)
-            .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"))
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(Operand::Output(0));
-        Lowering::single("one_per_thread", kernel)
-    }
 }
 
 impl Op for Conv2dInputGrad {
@@ -115,7 +103,7 @@ impl Op for Conv2dInputGrad {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        vec![self.one_per_thread(&sizes, caps)]
+        lowering::input_grad(self, &sizes, caps)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -7,6 +7,8 @@ mod cases;
 mod forward;
 mod geometry;
 mod input_grad;
+mod lowering;
+mod subgroup;
 mod weight_grad;
 
 pub use forward::Conv2d;

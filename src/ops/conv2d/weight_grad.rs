@@ -4,9 +4,9 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dInputGrad, ConvGeometry};
+use super::{Conv2d, Conv2dInputGrad, ConvGeometry, lowering};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -78,51 +78,6 @@ impl Conv2dWeightGrad {
             }
         });
     }
-
-    /// One weight and one share of the images per invocation, then the ordered sum of the shares:
-    /// any geometry.
-    fn one_per_thread(&self, sizes: &Sizes, caps: &Caps) -> Lowering {
-        let images_per_split = sizes.n.div_ceil(MAX_SPLITS);
-        let splits = sizes.n.div_ceil(images_per_split);
-        let partial = if splits == 1 { Operand::Output(0) } else { Operand::Scratch(0) };
-        let kernel = sizes
-            .constants(&self.geometry, Kernel::new(NAME))
-            .constant("IMAGES_PER_SPLIT", images_per_split)
-            .flat(splits * sizes.weights(), 64, caps)
-            .file(include_str!("../../../shaders/conv2d_weight_grad.wgsl"))
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(partial);
-        with_ordered_sum("one_per_thread", kernel, splits, sizes.weights(), caps)
-    }
-}
-
-/// Shares into which the images are split at most, so that the kernel has enough invocations.
-const MAX_SPLITS: usize = 16;
-
-/// A lowering that writes `splits` partial results into scratch memory and adds them in order.
-/// With one split the kernel must write the output itself.
-fn with_ordered_sum(
-    variant: &str,
-    kernel: Kernel,
-    splits: usize,
-    elements: usize,
-    caps: &Caps,
-) -> Lowering {
-    if splits == 1 {
-        return Lowering::single(variant, kernel);
-    }
-    let sum = Kernel::new("sum_splits")
-        .constant("SPLITS", splits)
-        .flat(elements, 64, caps)
-        .file(include_str!("../../../shaders/sum_splits.wgsl"))
-        .read(Operand::Scratch(0))
-        .write(Operand::Output(0));
-    Lowering {
-        variant: variant.to_owned(),
-        scratch: vec![splits * elements * size_of::<f32>()],
-        kernels: vec![kernel, sum],
-    }
 }
 
 impl Op for Conv2dWeightGrad {
@@ -148,7 +103,7 @@ impl Op for Conv2dWeightGrad {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        vec![self.one_per_thread(&sizes, caps)]
+        lowering::weight_grad(self, &sizes, caps)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

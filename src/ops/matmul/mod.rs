@@ -1,5 +1,8 @@
 //! Matrix product with all four transpose combinations, optional bias and activation.
 
+mod cases;
+mod lowering;
+
 use std::sync::Arc;
 
 use rayon::prelude::*;
@@ -9,12 +12,10 @@ use super::operands::of_dtype;
 use super::registry::{OpEntry, attributes};
 use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
-use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
-};
+use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases)];
+pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases::cases)];
 
 /// `y[m, n] = f(sum_k a[m, k] b[k, n] + bias[n])`.
 ///
@@ -124,31 +125,8 @@ impl Op for Matmul {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let Ok(Sizes { m, k, n }) = self.sizes(&sig.inputs) else { return Vec::new() };
-        let mut kernel = Kernel::new("matmul")
-            .constant("M", m)
-            .constant("K", k)
-            .constant("N", n)
-            .constant("A_TRANSPOSED", usize::from(self.transpose_a))
-            .constant("B_TRANSPOSED", usize::from(self.transpose_b))
-            .constant("ACTIVATION", self.activation.code() as usize)
-            .alias("A_TYPE", "f32")
-            .alias("B_TYPE", "f32")
-            .alias("Y_TYPE", "f32")
-            .flat(m * n, 64, caps)
-            .file(include_str!("../../shaders/common/activation.wgsl"))
-            .read(Operand::Input(0))
-            .read(Operand::Input(1));
-        kernel = if self.bias {
-            kernel
-                .read(Operand::Input(2))
-                .file(include_str!("../../shaders/common/binary_bias_bindings.wgsl"))
-        } else {
-            kernel.file(include_str!("../../shaders/common/binary_bindings.wgsl"))
-        };
-        let kernel =
-            kernel.write(Operand::Output(0)).file(include_str!("../../shaders/matmul.wgsl"));
-        vec![Lowering::single("one_per_thread", kernel)]
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        lowering::lowerings(self, &sizes, caps)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
@@ -200,33 +178,4 @@ impl Op for Matmul {
             Epilogue::Bias => None,
         }
     }
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
-        for [m, k, n] in [[1, 1, 1], [3, 5, 7], [16, 8, 32], [17, 33, 65], [64, 16, 128]] {
-            let a = if transpose_a { [k, m] } else { [m, k] };
-            let b = if transpose_b { [n, k] } else { [k, n] };
-            let op = Matmul { transpose_a, transpose_b, ..Matmul::default() };
-            let (ta, tb) =
-                (if transpose_a { "t" } else { "n" }, if transpose_b { "t" } else { "n" });
-            cases.push(Case::new(format!("{ta}{tb}_{m}x{k}x{n}"), op).normal(a).normal(b));
-        }
-    }
-    for activation in Activation::ALL.into_iter().filter(|a| a.derivative_from_output()) {
-        let op = Matmul { bias: true, activation, ..Matmul::default() };
-        let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
-        cases.push(Case::new(name, op).normal([9, 12]).normal([12, 20]).normal([20]));
-    }
-    let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), crate::graph::Fill::NonFinite);
-    let (a, fill) = non_finite([6, 9]);
-    cases.push(
-        Case::new("non_finite", Matmul::default()).input(a, fill).normal([9, 8]).forward_only(),
-    );
-    for [m, k, n] in [[128, 1600, 128], [128, 784, 256], [512, 512, 512]] {
-        let case = Case::new(format!("bench_{m}x{k}x{n}"), Matmul::default());
-        cases.push(case.normal([m, k]).normal([k, n]).bench());
-    }
-    cases
 }

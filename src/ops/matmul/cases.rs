@@ -1,0 +1,42 @@
+//! Cases of the matrix product.
+
+use super::Matmul;
+use crate::graph::{Activation, Case, Fill};
+use crate::tensor::TensorType;
+
+pub(super) fn cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
+        for [m, k, n] in
+            [[1, 1, 1], [3, 5, 7], [16, 8, 32], [17, 33, 65], [20, 36, 68], [64, 16, 128]]
+        {
+            let a = if transpose_a { [k, m] } else { [m, k] };
+            let b = if transpose_b { [n, k] } else { [k, n] };
+            let op = Matmul { transpose_a, transpose_b, ..Matmul::default() };
+            let (ta, tb) =
+                (if transpose_a { "t" } else { "n" }, if transpose_b { "t" } else { "n" });
+            cases.push(Case::new(format!("{ta}{tb}_{m}x{k}x{n}"), op).normal(a).normal(b));
+        }
+    }
+    for activation in Activation::ALL.into_iter().filter(|a| a.derivative_from_output()) {
+        let op = Matmul { bias: true, activation, ..Matmul::default() };
+        let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
+        cases.push(Case::new(name, op).normal([9, 12]).normal([12, 20]).normal([20]));
+    }
+    let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), Fill::NonFinite);
+    let (a, fill) = non_finite([6, 9]);
+    cases.push(
+        Case::new("non_finite", Matmul::default()).input(a, fill).normal([9, 8]).forward_only(),
+    );
+    for [m, k, n] in [[128, 1600, 128], [128, 784, 256], [512, 512, 512]] {
+        let case = Case::new(format!("bench_{m}x{k}x{n}"), Matmul::default());
+        cases.push(case.normal([m, k]).normal([k, n]).bench());
+    }
+    let input_grad = Matmul { transpose_b: true, ..Matmul::default() };
+    let case = Case::new("bench_input_grad_128x128x1600", input_grad);
+    cases.push(case.normal([128, 128]).normal([1600, 128]).bench());
+    let weight_grad = Matmul { transpose_a: true, ..Matmul::default() };
+    let case = Case::new("bench_weight_grad_1600x128x128", weight_grad);
+    cases.push(case.normal([128, 1600]).normal([128, 128]).bench());
+    cases
+}
