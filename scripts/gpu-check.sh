@@ -24,14 +24,18 @@ pack() {
   echo "packed $(cat "$bin/COMMIT") into $bin, $(du -sh "$bin" | cut -f1)"
 }
 
-# stage NAME COMMAND...: runs a command with its output in $out/NAME.log, and notes how it ended.
+# stage FILE COMMAND...: runs a command with its output in $out/FILE and its messages in
+# $out/stderr.log, and notes how it ended.
 stage() {
-  local name=$1 status=0 start=$SECONDS
+  local file=$1 status=0 start=$SECONDS messages
   shift
-  echo "== $name: $*"
-  timeout "${STAGE_SECONDS:-150}" "$@" >"$out/$name.log" 2>&1 </dev/null || status=$?
-  tail -n 15 "$out/$name.log"
-  echo "$name: exit $status after $((SECONDS - start)) s: $*" | tee -a "$out/SUMMARY.txt"
+  echo "== $*"
+  messages=$(mktemp)
+  timeout "${STAGE_SECONDS:-150}" "$@" >"$out/$file" 2>"$messages" </dev/null || status=$?
+  tail -n 15 "$out/$file" "$messages"
+  { echo "== $*" && cat "$messages"; } >>"$out/stderr.log"
+  rm "$messages"
+  echo "$file: exit $status after $((SECONDS - start)) s: $*" | tee -a "$out/SUMMARY.txt"
   if [[ $status != 0 ]]; then
     failed=1
   fi
@@ -48,6 +52,9 @@ run() {
     fi
   fi
   mkdir -p "$out"
+  rm -f "$out/stderr.log"
+  # Mesa's device-choosing layer complains where there is no desktop session.
+  export NODEVICE_SELECT=1
   {
     echo "commit: $(cat "$bin/COMMIT")"
     echo "date:   $(date -u +%Y-%m-%dT%H:%M:%SZ)"
@@ -59,10 +66,10 @@ run() {
   } >"$out/SUMMARY.txt" </dev/null
   cat "$out/SUMMARY.txt"
 
-  stage doctor "$bin/verigrad" doctor --json --device "$device"
-  stage contract "$bin/contract" --nocapture
-  stage bench "$bin/verigrad" bench --json --device "$device"
-  stage train "$bin/verigrad" train "$recipe" --device "$device" --runs "$out/runs"
+  stage doctor.json "$bin/verigrad" doctor --json --device "$device"
+  stage contract.log "$bin/contract" --nocapture
+  stage bench.json "$bin/verigrad" bench --json --device "$device"
+  stage train.log "$bin/verigrad" train "$recipe" --device "$device" --runs "$out/runs"
   if [[ -d "$out/runs" ]]; then
     tar -czf "$out/runs.tar.gz" -C "$out" runs
     rm -r "$out/runs"

@@ -1,7 +1,7 @@
 //! How convolutions run on a GPU: the variants of each op, and the general kernels.
 
 use super::geometry::Sizes;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, subgroup};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, few_channels, subgroup};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm;
 
@@ -12,6 +12,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         sizes.constants(&op.geometry, kernel).flat(sizes.out_pixels() * sizes.oc, 64, caps);
     let general = bind_forward(op, kernel).file(include_str!("../../../shaders/conv2d.wgsl"));
     let mut lowerings = Vec::new();
+    lowerings.extend(few_channels::forward(op, sizes, caps));
     lowerings.extend(subgroup::forward(op, sizes, caps));
     lowerings.push(Lowering::single("one_per_thread", general));
     lowerings
@@ -48,6 +49,7 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
         .write(gemm::partial_result(splits));
     let general = gemm::with_ordered_sum("one_per_thread", general, splits, sizes.weights(), caps);
     let mut lowerings = Vec::new();
+    lowerings.extend(few_channels::weight_grad(op, sizes, caps));
     lowerings.extend(subgroup::weight_grad(op, sizes, caps));
     lowerings.push(general);
     lowerings

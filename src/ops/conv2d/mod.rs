@@ -4,6 +4,7 @@
 //! so that gradients of any order exist.
 
 mod cases;
+mod few_channels;
 mod forward;
 mod geometry;
 mod input_grad;

@@ -39,9 +39,16 @@ pub const VECTOR: &str = "vec4<f32>";
 /// Prelude of kernels whose operands have elements of type `wgsl_type`, and that end in
 /// `activation`.
 pub fn elements(wgsl_type: &str, kernel: Kernel, activation: Activation) -> Kernel {
+    operands([wgsl_type; 3], kernel, activation)
+}
+
+/// Prelude of kernels whose operands `a`, `b` and `y` have elements of the given types, and that
+/// end in `activation`.
+pub fn operands(wgsl_types: [&str; 3], kernel: Kernel, activation: Activation) -> Kernel {
     ["A_TYPE", "B_TYPE", "Y_TYPE"]
         .into_iter()
-        .fold(kernel, |kernel, name| kernel.alias(name, wgsl_type))
+        .zip(wgsl_types)
+        .fold(kernel, |kernel, (name, wgsl_type)| kernel.alias(name, wgsl_type))
         .activation(activation)
 }
 
@@ -112,7 +119,7 @@ pub fn with_ordered_sum(
 }
 
 /// One line for each index below `count`.
-fn for_each(count: usize, line: &dyn Fn(usize) -> String) -> String {
+pub fn for_each(count: usize, line: &dyn Fn(usize) -> String) -> String {
     (0..count).map(line).collect()
 }
 
