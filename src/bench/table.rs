@@ -45,7 +45,8 @@ pub fn kernel_table(peaks: &DevicePeaks, rows: &[KernelRow]) -> String {
         let mark = if row.fastest { '*' } else { ' ' };
         match &row.error {
             Some(error) => {
-                let _ = writeln!(text, "  {mark} {:<50} {error}", row.variant);
+                let reason = error.lines().next().unwrap_or_default();
+                let _ = writeln!(text, "  {mark} {:<50}  {reason}", row.variant);
             }
             None => {
                 let _ = writeln!(

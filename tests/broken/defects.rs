@@ -135,7 +135,11 @@ pub static DEFECTS: &[Defect] = &[
         &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")],
     ),
     // Sums.
-    wrong("stops a sum one early", "sum_rows", &[("row < ROWS", "row + 1u < ROWS")]),
+    wrong(
+        "stops a sum one early",
+        "sum_rows",
+        &[("k < count; k += 1u", "k + 1u < count; k += 1u")],
+    ),
     wrong("starts a sum one late", "matmul", &[("var k = 0u;", "var k = 1u;")]),
     wrong(
         "drops the last image",
@@ -161,6 +165,18 @@ pub static DEFECTS: &[Defect] = &[
         op: "adam",
         change: Change::WithoutKernel(0),
         expected: WRONG,
+    },
+    Defect {
+        name: "lacks barriers in a tree",
+        op: "sum_rows",
+        change: Change::Text(&[
+            (
+                "combine(states[local_index], states[local_index + half * BLOCK])",
+                "combine(states[local_index], states[local_index + half * BLOCK])",
+            ),
+            ("workgroupBarrier();", ""),
+        ]),
+        expected: RACE,
     },
     Defect {
         name: "lacks barriers in a row's reduction",
@@ -275,5 +291,41 @@ pub static DEFECTS: &[Defect] = &[
             "return select(x, 0.0, x < 0.0);",
             "return select(max(x, 0.0), 0.0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);",
         )],
+    ),
+];
+
+/// Defects of kernels that only devices with subgroups of a fixed size run.
+pub static SUBGROUP_DEFECTS: &[Defect] = &[
+    Defect {
+        name: "writes rows behind the last one",
+        op: "matmul",
+        change: Change::Text(&[("if m < M && n4 < N4 {", "if n4 < N4 {")]),
+        expected: OUT_OF_BOUNDS,
+    },
+    wrong(
+        "does not shuffle",
+        "matmul",
+        &[
+            ("subgroupShuffle(", "not_shuffled("),
+            (
+                "const NONE: u32",
+                "fn not_shuffled(v: vec4<f32>, lane: u32) -> vec4<f32> { return v; }\nconst NONE: u32",
+            ),
+        ],
+    ),
+    wrong(
+        "sums one row beyond its share",
+        "conv2d_weight_grad",
+        &[("tap_at(row_at(m), tap), m < end)", "tap_at(row_at(m), tap), m <= end)")],
+    ),
+    wrong(
+        "ignores padding in the tiled kernel",
+        "conv2d",
+        &[("m % OUT_W * STRIDE_W - PAD_LEFT", "m % OUT_W * STRIDE_W")],
+    ),
+    wrong(
+        "visits positions between strides in the tiled kernel",
+        "conv2d_input_grad",
+        &[("y * STRIDE_H == offset_y && x * STRIDE_W == offset_x", "true")],
     ),
 ];
