@@ -48,7 +48,8 @@ fn the_commands_of_the_readme_exist() {
     let mut seen = 0;
     for command in commands() {
         let Some(args) = arguments(&command) else {
-            let known = ["cargo install --path .", "scripts/test", "cargo bench", "cargo run --example"];
+            let known =
+                ["cargo install --path .", "scripts/test", "cargo bench", "cargo run --example"];
             let text = command.join(" ");
             assert!(known.iter().any(|k| text.starts_with(k)), "what is {text:?}?");
             continue;
