@@ -143,8 +143,13 @@ fn compare(what: &str, got: &[f32], single: &[f64], double: &[f64]) -> f64 {
     worst
 }
 
-/// Trains, and compares the loss of each step and the parameters at the end.
-fn check(run: &str, executor: &mut dyn Executor, data: &Splits, optimizer: OptimizerConfig) {
+/// Trains, and compares the loss of each step and the parameters at the end; gives a summary.
+fn check(
+    run: &str,
+    executor: &mut dyn Executor,
+    data: &Splits,
+    optimizer: OptimizerConfig,
+) -> String {
     let fixture = Fixture::read();
     let device = executor.info().name.clone();
     let both = |name: &str| {
@@ -154,10 +159,10 @@ fn check(run: &str, executor: &mut dyn Executor, data: &Splits, optimizer: Optim
     };
     let mut trainer = Trainer::new(executor, &recipe(optimizer), data.clone()).expect("it fits");
     trainer.set_weights(&initial_parameters()).expect("the model's parameters");
-    let (single, double) = both("losses");
-    trainer.run_steps(u32::try_from(double.len()).expect("50")).expect("the device works");
+    let (single, losses64) = both("losses");
+    trainer.run_steps(u32::try_from(losses64.len()).expect("50")).expect("the device works");
     let losses = trainer.losses().expect("the device works");
-    let mut worst = compare(&format!("{run} on {device}: loss"), &losses, &single, &double);
+    let mut worst = compare(&format!("{run} on {device}: loss"), &losses, &single, &losses64);
     for (name, tensor) in trainer.weights().expect("the device works") {
         let stride = if tensor.f32s().len() > 1000 { STRIDE } else { 1 };
         let values: Vec<f32> = tensor.f32s().iter().copied().step_by(stride).collect();
@@ -165,10 +170,13 @@ fn check(run: &str, executor: &mut dyn Executor, data: &Splits, optimizer: Optim
         let what = format!("{run} on {device}: {name}");
         worst = worst.max(compare(&what, &values, &single, &double));
     }
-    println!(
-        "{run} on {device}: {} losses, the worst error is {worst:.3} of the bound",
+    let errors = losses.iter().zip(&losses64).map(|(&got, double)| (f64::from(got) - double).abs());
+    let largest = errors.fold(0.0, f64::max);
+    format!(
+        "{run} on {device}: {} losses, off by at most {largest:.1e}; the worst error, parameters \
+         included, is {worst:.3} of the bound",
         losses.len()
-    );
+    )
 }
 
 #[test]
@@ -186,9 +194,10 @@ fn both_sides_draw_the_same_parameters() {
 fn training_on_drawn_images_follows_pytorch() {
     let set = drawn(5 * 128);
     let data = Splits { train: set.clone(), validation: None, test: set };
-    check("drawn", &mut CpuExecutor::new(), &data, sgd());
+    println!("{}", check("drawn", &mut CpuExecutor::new(), &data, sgd()));
     for adapter in &adapters() {
-        check("drawn", &mut GpuExecutor::open(adapter).expect("the adapter opens"), &data, sgd());
+        let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
+        println!("{}", check("drawn", &mut executor, &data, sgd()));
     }
 }
 
@@ -210,6 +219,7 @@ fn training_on_mnist_follows_pytorch() {
         Err(error) => panic!("{error}"),
     };
     for adapter in &adapters() {
-        check("mnist", &mut GpuExecutor::open(adapter).expect("the adapter opens"), &data, adam());
+        let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
+        println!("{}", check("mnist", &mut executor, &data, adam()));
     }
 }
