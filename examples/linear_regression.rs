@@ -37,13 +37,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let velocity = graph.source("velocity", TensorType::f32([3]));
     let rate = graph.push(Fill { value: 0.005, shape: [1].into() }, &[])?;
     let step = graph.source("step", TensorType::u32([1]));
-    let update = Sgd {
-        momentum: 0.0,
-        dampening: 0.0,
-        nesterov: false,
-        weight_decay: 0.0,
-        decayed: 0,
-    };
+    let update =
+        Sgd { momentum: 0.0, dampening: 0.0, nesterov: false, weight_decay: 0.0, decayed: 0 };
     graph.push_multi::<2>(update, &[parameters, gradient, velocity, rate, step])?;
 
     let mut executor = CpuExecutor::new();
@@ -51,8 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let id = executor.load(program)?;
 
     let inputs: Vec<f32> = (0..n * 3).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
-    let targets: Vec<f32> =
-        inputs.chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2]).collect();
+    let targets: Vec<f32> = inputs.chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2]).collect();
     executor.write("x", 0, bytemuck::cast_slice(&inputs))?;
     executor.write("target", 0, bytemuck::cast_slice(&targets))?;
     for round in 1..=5 {
