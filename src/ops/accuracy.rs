@@ -1,6 +1,5 @@
 //! The class with the largest logit, and how many rows have it as their label.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of};
@@ -9,6 +8,7 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::{row_lowerings, rows_of};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_element;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -44,8 +44,8 @@ impl Argmax {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.inputs.ty(0).rows_columns();
-        io.outputs.u32(0).par_iter_mut().zip(x.par_chunks(columns)).for_each(|(y, row)| {
-            *y = first_largest(row);
+        for_each_element(io.outputs.u32(0), &|row, y| {
+            *y = first_largest(&x[row * columns..][..columns]);
         });
     }
 }
@@ -101,11 +101,13 @@ impl CorrectCount {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
         let [_, columns] = io.inputs.dims(0);
-        let rows = logits.par_chunks(columns).zip(labels);
-        let (correct, counted) = rows
-            .filter(|&(_, &label)| label != IGNORED_LABEL)
-            .map(|(row, &label)| (u32::from(first_largest(row) == label), 1))
-            .reduce(|| (0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+        let (mut correct, mut counted) = (0, 0);
+        for (row, &label) in logits.chunks(columns).zip(labels) {
+            if label != IGNORED_LABEL {
+                correct += u32::from(first_largest(row) == label);
+                counted += 1;
+            }
+        }
         io.outputs.u32(0).copy_from_slice(&[correct, counted]);
     }
 }

@@ -1,6 +1,5 @@
 //! Activation functions and their gradients, element by element.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
@@ -13,15 +12,13 @@ use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature,
     Value, Vjp,
 };
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<Activate>("activate", activate_cases),
     OpEntry::new::<ActivateGrad>("activate_grad", grad_cases),
 ];
-
-/// Elements that one task of the reference code handles.
-const CHUNK: usize = 16_384;
 
 /// `y = f(x)`, element by element. Input and output: any shape.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -123,8 +120,8 @@ fn elementwise(
 impl Activate {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
-        io.outputs.float(0).par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(y, x)| {
-            for (y, x) in y.iter_mut().zip(x) {
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (y, x) in y.iter_mut().zip(&x[start..]) {
                 *y = T::from_f64(self.function.apply(x.to_f64()));
             }
         });
@@ -185,9 +182,9 @@ impl Op for Activate {
 impl ActivateGrad {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
-        let dx = io.outputs.float(0).par_chunks_mut(CHUNK);
-        dx.zip(value.par_chunks(CHUNK)).zip(dy.par_chunks(CHUNK)).for_each(|((dx, value), dy)| {
-            for ((dx, value), dy) in dx.iter_mut().zip(value).zip(dy) {
+        for_each_block(io.outputs.float(0), &|start, dx| {
+            let operands = value[start..].iter().zip(&dy[start..]);
+            for (dx, (value, dy)) in dx.iter_mut().zip(operands) {
                 let value = value.to_f64();
                 *dx = T::from_f64(dy.to_f64() * self.function.derivative(value, value));
             }

@@ -1,6 +1,5 @@
 //! Sum, difference, product and quotient of two tensors, the second one broadcast.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
@@ -11,6 +10,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
 };
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Binary>("binary", cases)];
@@ -93,9 +93,11 @@ impl Binary {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
         let repeat =
             self.repeat(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
-        io.outputs.float(0).par_iter_mut().with_min_len(8192).enumerate().for_each(|(i, y)| {
-            let b_i = b[(i / repeat.divide) % repeat.modulo];
-            *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (i, y) in (start..).zip(y) {
+                let b_i = b[(i / repeat.divide) % repeat.modulo];
+                *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
+            }
         });
     }
 

@@ -1,6 +1,5 @@
 //! Repeats elements along rows or columns: the gradient of sums and means.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
@@ -12,6 +11,7 @@ use super::row_kernels::rows_of;
 use super::scale::Scale;
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Broadcast>("broadcast", cases)];
@@ -40,13 +40,15 @@ impl Broadcast {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.outputs.ty(0).rows_columns();
-        io.outputs.float(0).par_iter_mut().with_min_len(8192).enumerate().for_each(|(i, y)| {
-            let o = match self.over {
-                Over::Rows => i % columns,
-                Over::Columns => i / columns,
-                Over::All => 0,
-            };
-            *y = T::from_f64(self.scale * x[o].to_f64());
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (i, y) in (start..).zip(y) {
+                let o = match self.over {
+                    Over::Rows => i % columns,
+                    Over::Columns => i / columns,
+                    Over::All => 0,
+                };
+                *y = T::from_f64(self.scale * x[o].to_f64());
+            }
         });
     }
 }

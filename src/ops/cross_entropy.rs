@@ -1,6 +1,5 @@
 //! Cross-entropy of softmax from integer labels, with its gradient in the same kernel.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Binary;
@@ -13,6 +12,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
 };
+use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] =
@@ -48,10 +48,9 @@ impl SoftmaxCrossEntropy {
         let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
         let [_, columns] = io.inputs.dims(0);
         let [loss, residual] = io.outputs.floats();
-        let rows = logits.par_chunks(columns).zip(labels);
-        let outputs = loss.par_iter_mut().zip(residual.par_chunks_mut(columns));
-        outputs.zip(rows).for_each(|((loss, residual), (logits, &label))| {
-            *loss = T::from_f64(self.row(logits, label, residual));
+        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+            let logits = &logits[row * columns..][..columns];
+            loss[0] = T::from_f64(self.row(logits, labels[row], residual));
         });
     }
 

@@ -1,6 +1,5 @@
 //! Dropout whose mask is a function of seed, stream, step and position: it is never stored.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
@@ -8,6 +7,7 @@ use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::rng::{philox4x32, uniform};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -47,13 +47,16 @@ impl Dropout {
         let x = io.inputs.float(0);
         let step = io.inputs.u32(1)[0];
         let (rate, scale) = (f64::from(self.rate), self.scale());
-        let draws = io.outputs.float(0).par_chunks_mut(DRAW).zip(x.par_chunks(DRAW)).enumerate();
-        draws.with_min_len(1024).for_each(|(draw, (y, x))| {
-            let draw = u32::try_from(draw).expect("shapes fit 32 bits");
-            let words = philox4x32([draw, self.stream, step, 0], [self.seed, KEY_HIGH]);
-            for ((y, x), word) in y.iter_mut().zip(x).zip(words) {
-                let kept = uniform(word) >= rate;
-                *y = T::from_f64(if kept { x.to_f64() * scale } else { 0.0 });
+        for_each_block(io.outputs.float(0), &|start, y| {
+            // Blocks are whole draws.
+            let draws = y.chunks_mut(DRAW).zip(x[start..].chunks(DRAW));
+            for (draw, (y, x)) in (start / DRAW..).zip(draws) {
+                let draw = u32::try_from(draw).expect("shapes fit 32 bits");
+                let words = philox4x32([draw, self.stream, step, 0], [self.seed, KEY_HIGH]);
+                for ((y, x), word) in y.iter_mut().zip(x).zip(words) {
+                    let kept = uniform(word) >= rate;
+                    *y = T::from_f64(if kept { x.to_f64() * scale } else { 0.0 });
+                }
             }
         });
     }

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::labels::IGNORED_LABEL;
@@ -11,6 +10,7 @@ use super::registry::{OpEntry, attributes};
 use super::state::integer;
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<GatherBatch>("gather_batch", cases)];
@@ -140,7 +140,7 @@ impl GatherBatch {
         for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
             *y = example_of(row).map_or(IGNORED_LABEL, |example| labels[example]);
         }
-        io.outputs.float(0).par_chunks_mut(image).enumerate().for_each(|(row, x)| {
+        for_each_chunk(io.outputs.float(0), image, &|row, x| {
             let Some(example) = example_of(row) else {
                 x.fill(T::from_f64(0.0));
                 return;

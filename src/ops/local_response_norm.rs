@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands, same_type};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -105,8 +105,8 @@ impl LocalResponseNorm {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, channels) = io.inputs.ty(0).rows_columns();
-        let rows = io.outputs.float(0).par_chunks_mut(channels).zip(x.par_chunks(channels));
-        rows.for_each(|(y, x)| {
+        for_each_chunk(io.outputs.float(0), channels, &|row, y| {
+            let x = &x[row * channels..][..channels];
             for (c, base) in self.bases(x).into_iter().enumerate() {
                 y[c] = T::from_f64(x[c].to_f64() / base.powf(f64::from(self.beta)));
             }
@@ -198,9 +198,8 @@ impl LocalResponseNormGrad {
         let beta = f64::from(self.beta);
         let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (_, channels) = io.inputs.ty(0).rows_columns();
-        let dy = dy.par_chunks(channels);
-        let rows = io.outputs.float(0).par_chunks_mut(channels).zip(x.par_chunks(channels)).zip(dy);
-        rows.for_each(|((dx, x), dy)| {
+        for_each_chunk(io.outputs.float(0), channels, &|row, dx| {
+            let (x, dy) = (&x[row * channels..][..channels], &dy[row * channels..][..channels]);
             let mut sums = vec![0.0_f64; channels];
             for (c, base) in op.bases(x).into_iter().enumerate() {
                 let (x_c, dy_c) = (x[c].to_f64(), dy[c].to_f64());

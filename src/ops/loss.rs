@@ -1,6 +1,5 @@
 //! The mean of per-row losses over the rows that have a label.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of};
@@ -111,9 +110,9 @@ impl MaskedMeanGrad {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (labels, dy) = (io.inputs.u32(0), io.inputs.float(1));
         let share = dy.first().map_or(0.0, |dy| dy.to_f64()) / divisor(labels);
-        io.outputs.float(0).par_iter_mut().zip(labels).for_each(|(row, &label)| {
+        for (row, &label) in io.outputs.float(0).iter_mut().zip(labels) {
             *row = T::from_f64(if label == IGNORED_LABEL { 0.0 } else { share });
-        });
+        }
     }
 }
 

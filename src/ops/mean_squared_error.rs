@@ -1,6 +1,5 @@
 //! Mean squared error of each row, with its gradient in the same kernel.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::Scale;
@@ -10,6 +9,7 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, row_lowerings, rows_of, sum_ulps};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] =
@@ -31,16 +31,16 @@ impl MeanSquaredError {
         #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
         let count = columns as f64;
         let [loss, residual] = io.outputs.floats();
-        let rows = prediction.par_chunks(columns).zip(target.par_chunks(columns));
-        let outputs = loss.par_iter_mut().zip(residual.par_chunks_mut(columns));
-        outputs.zip(rows).for_each(|((loss, residual), (prediction, target))| {
+        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+            let prediction = &prediction[row * columns..][..columns];
+            let target = &target[row * columns..][..columns];
             let mut sum = 0.0;
             for ((residual, p), t) in residual.iter_mut().zip(prediction).zip(target) {
                 let difference = p.to_f64() - t.to_f64();
                 sum += difference * difference;
                 *residual = T::from_f64(2.0 * difference / count);
             }
-            *loss = T::from_f64(sum / count);
+            loss[0] = T::from_f64(sum / count);
         });
     }
 }

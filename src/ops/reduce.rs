@@ -1,6 +1,5 @@
 //! Reductions over rows, over columns or over all elements.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::broadcast::Broadcast;
@@ -11,6 +10,7 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::rows_of;
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use crate::tensor::parallel::for_each_element;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -61,7 +61,7 @@ impl Reduce {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (rows, columns) = io.inputs.ty(0).rows_columns();
-        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(o, y)| {
+        for_each_element(io.outputs.float(0), &|o, y| {
             let (first, step, count) = match self.over {
                 Over::Rows => (o, columns, rows),
                 Over::Columns => (o * columns, 1, columns),

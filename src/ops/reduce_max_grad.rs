@@ -1,6 +1,5 @@
 //! The gradient of a maximum.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
@@ -9,6 +8,7 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::{row_lowerings, rows_of};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<ReduceMaxGrad>("reduce_max_grad", cases)];
@@ -45,9 +45,11 @@ impl ReduceMaxGrad {
                 *best = Some(i);
             }
         }
-        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(i, dx)| {
-            let o = output_of(i);
-            *dx = if first[o] == Some(i) { dy[o] } else { T::from_f64(0.0) };
+        for_each_block(io.outputs.float(0), &|start, dx| {
+            for (i, dx) in (start..).zip(dx) {
+                let o = output_of(i);
+                *dx = if first[o] == Some(i) { dy[o] } else { T::from_f64(0.0) };
+            }
         });
     }
 }

@@ -1,6 +1,5 @@
 //! Multiplication by a constant.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
@@ -8,6 +7,7 @@ use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Scale>("scale", cases)];
@@ -26,8 +26,10 @@ impl Scale {
 
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
-        io.outputs.float(0).par_iter_mut().with_min_len(8192).zip(x).for_each(|(y, x)| {
-            *y = T::from_f64(self.factor * x.to_f64());
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (y, x) in y.iter_mut().zip(&x[start..]) {
+                *y = T::from_f64(self.factor * x.to_f64());
+            }
         });
     }
 }

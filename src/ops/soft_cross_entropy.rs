@@ -1,6 +1,5 @@
 //! Cross-entropy of softmax from target probabilities, with its gradient in the same kernel.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::{StableRow, residual_times_loss_gradient};
@@ -10,6 +9,7 @@ use super::row_kernels::{exponential_sum_ulps, row_lowerings, rows_of, sum_ulps}
 use super::{Binary, LogSoftmax, Scale, View};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] =
@@ -32,12 +32,12 @@ impl SoftCrossEntropy {
         let (logits, targets) = (io.inputs.float(0), io.inputs.float(1));
         let [_, columns] = io.inputs.dims(0);
         let [loss, residual] = io.outputs.floats();
-        let rows = logits.par_chunks(columns).zip(targets.par_chunks(columns));
-        let outputs = loss.par_iter_mut().zip(residual.par_chunks_mut(columns));
-        outputs.zip(rows).for_each(|((loss, residual), (logits, targets))| {
+        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+            let logits = &logits[row * columns..][..columns];
+            let targets = &targets[row * columns..][..columns];
             let Some(row) = StableRow::new(logits) else {
                 residual.fill(T::from_f64(f64::NAN));
-                *loss = T::from_f64(f64::NAN);
+                loss[0] = T::from_f64(f64::NAN);
                 return;
             };
             let total: f64 = targets.iter().map(|t| t.to_f64()).sum();
@@ -49,7 +49,7 @@ impl SoftCrossEntropy {
                 }
                 *residual = T::from_f64(total * (-minus_log_p).exp() - t);
             }
-            *loss = T::from_f64(sum);
+            loss[0] = T::from_f64(sum);
         });
     }
 }

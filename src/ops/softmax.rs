@@ -1,6 +1,5 @@
 //! Softmax over the last dimension, and its gradient.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::StableRow;
@@ -9,6 +8,7 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -65,14 +65,16 @@ impl Softmax {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.inputs.ty(0).rows_columns();
-        let y = io.outputs.float(0).par_chunks_mut(columns);
-        y.zip(x.par_chunks(columns)).for_each(|(y, x)| match StableRow::new(x) {
-            Some(row) => {
-                for (y, &x) in y.iter_mut().zip(x) {
-                    *y = T::from_f64((-row.below(x) - row.log_sum).exp());
+        for_each_chunk(io.outputs.float(0), columns, &|row, y| {
+            let x = &x[row * columns..][..columns];
+            match StableRow::new(x) {
+                Some(row) => {
+                    for (y, &x) in y.iter_mut().zip(x) {
+                        *y = T::from_f64((-row.below(x) - row.log_sum).exp());
+                    }
                 }
+                None => y.fill(T::from_f64(f64::NAN)),
             }
-            None => y.fill(T::from_f64(f64::NAN)),
         });
     }
 }
@@ -128,9 +130,8 @@ impl SoftmaxGrad {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (y, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (_, columns) = io.inputs.ty(0).rows_columns();
-        let dx = io.outputs.float(0).par_chunks_mut(columns);
-        let rows = y.par_chunks(columns).zip(dy.par_chunks(columns));
-        dx.zip(rows).for_each(|(dx, (y, dy))| {
+        for_each_chunk(io.outputs.float(0), columns, &|row, dx| {
+            let (y, dy) = (&y[row * columns..][..columns], &dy[row * columns..][..columns]);
             let dot: f64 = y.iter().zip(dy).map(|(y, dy)| y.to_f64() * dy.to_f64()).sum();
             for ((dx, y), dy) in dx.iter_mut().zip(y).zip(dy) {
                 *dx = T::from_f64(y.to_f64() * (dy.to_f64() - dot));

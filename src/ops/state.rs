@@ -1,6 +1,5 @@
 //! State that lives on the device between steps: counters, running totals, logs, constants.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands, same_type, scalar};
@@ -9,6 +8,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill as TestFill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
 };
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -17,9 +17,6 @@ pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<Record>("record", record_cases),
     OpEntry::new::<Fill>("fill", fill_cases),
 ];
-
-/// Elements that one task of the reference code handles at least.
-const CHUNK: usize = 16_384;
 
 /// `step' = step + 1`, modulo 2^32, in place: the counter of completed steps. `step`: u32 `[1]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -238,7 +235,7 @@ impl Op for Record {
 impl Fill {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let value = T::from_f64(f64::from(self.value));
-        io.outputs.float(0).par_iter_mut().with_min_len(CHUNK).for_each(|y| *y = value);
+        for_each_block(io.outputs.float(0), &|_, y| y.fill(value));
     }
 }
 

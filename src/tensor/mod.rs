@@ -9,6 +9,7 @@
 
 mod compare;
 mod host;
+pub mod parallel;
 mod real;
 pub mod rng;
 mod shape;

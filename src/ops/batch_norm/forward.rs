@@ -1,6 +1,5 @@
 //! Normalisation by the statistics of the batch itself, for training.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BatchNormGrad;
@@ -10,6 +9,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signat
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`, with the mean
@@ -29,11 +29,11 @@ impl BatchNorm {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, gamma, beta) = (io.inputs.float(0), io.inputs.float(1), io.inputs.float(2));
         let (_, channels) = io.inputs.ty(0).rows_columns();
-        let statistics: Vec<(f64, f64)> =
-            (0..channels).into_par_iter().map(|c| mean_and_variance(x, c, channels)).collect();
+        let statistics = map_indices(channels, &|c| mean_and_variance(x, c, channels));
         let epsilon = f64::from(self.epsilon);
         let [y, mean, variance] = io.outputs.floats();
-        y.par_chunks_mut(channels).zip(x.par_chunks(channels)).for_each(|(y, x)| {
+        for_each_chunk(y, channels, &|row, y| {
+            let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let (mean, variance) = statistics[c];
                 let normalised = (x.to_f64() - mean) / (variance + epsilon).sqrt();

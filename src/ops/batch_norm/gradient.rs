@@ -1,6 +1,5 @@
 //! Gradient of batch normalisation, through the statistics of the batch.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::channels::{Sizes, joined};
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signat
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// With `s = 1 / sqrt(variance + epsilon)` and `z = (x - mean) s`, for `n` values per channel:
@@ -25,6 +25,7 @@ pub struct BatchNormGrad {
 }
 
 /// Numbers of one channel.
+#[derive(Clone, Default)]
 pub(super) struct ChannelGradient {
     /// `1 / sqrt(variance + epsilon)`.
     pub inverse_deviation: f64,
@@ -48,7 +49,7 @@ pub(super) fn channel_gradients<T: Real>(io: &HostIo<'_, T>, epsilon: f32) -> Ve
         }
         ChannelGradient { inverse_deviation, gamma: gamma[c].to_f64(), mean, dgamma, dbeta }
     };
-    (0..channels).into_par_iter().map(gradient).collect()
+    map_indices(channels, &gradient)
 }
 
 impl BatchNormGrad {
@@ -58,16 +59,14 @@ impl BatchNormGrad {
         let n = f64::from(u32::try_from(rows).expect("shapes fit 32 bits"));
         let gradients = channel_gradients(io, self.epsilon);
         let [dx, dgamma, dbeta] = io.outputs.floats();
-        let dy = dy.par_chunks(channels);
-        dx.par_chunks_mut(channels).zip(x.par_chunks(channels)).zip(dy).for_each(
-            |((dx, x), dy)| {
-                for (c, g) in gradients.iter().enumerate() {
-                    let z = (x[c].to_f64() - g.mean) * g.inverse_deviation;
-                    let centred = dy[c].to_f64() - g.dbeta / n - z * g.dgamma / n;
-                    dx[c] = T::from_f64(g.gamma * g.inverse_deviation * centred);
-                }
-            },
-        );
+        for_each_chunk(dx, channels, &|row, dx| {
+            let (x, dy) = (&x[row * channels..][..channels], &dy[row * channels..][..channels]);
+            for (c, g) in gradients.iter().enumerate() {
+                let z = (x[c].to_f64() - g.mean) * g.inverse_deviation;
+                let centred = dy[c].to_f64() - g.dbeta / n - z * g.dgamma / n;
+                dx[c] = T::from_f64(g.gamma * g.inverse_deviation * centred);
+            }
+        });
         for (c, g) in gradients.iter().enumerate() {
             dgamma[c] = T::from_f64(g.dgamma);
             dbeta[c] = T::from_f64(g.dbeta);

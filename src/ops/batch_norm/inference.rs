@@ -1,6 +1,5 @@
 //! Normalisation by given statistics, for evaluation.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::BatchNormInferenceGrad;
@@ -10,6 +9,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signat
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`.
@@ -29,8 +29,8 @@ impl BatchNormInference {
         let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let epsilon = f64::from(self.epsilon);
-        let rows = io.outputs.float(0).par_chunks_mut(channels).zip(x.par_chunks(channels));
-        rows.for_each(|(y, x)| {
+        for_each_chunk(io.outputs.float(0), channels, &|row, y| {
+            let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let deviation = (variance[c].to_f64() + epsilon).sqrt();
                 let normalised = (x.to_f64() - mean[c].to_f64()) / deviation;

@@ -1,6 +1,5 @@
 //! Gradient of normalisation by given statistics.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::channels::{Sizes, joined};
@@ -10,6 +9,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signat
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// With `s = 1 / sqrt(variance + epsilon)`: `dx = gamma s dy`, `dgamma = sum dy (x - mean) s` and
@@ -30,7 +30,8 @@ impl BatchNormInferenceGrad {
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let gradients = channel_gradients(io, self.epsilon);
         let [dx, dgamma, dbeta] = io.outputs.floats();
-        dx.par_chunks_mut(channels).zip(dy.par_chunks(channels)).for_each(|(dx, dy)| {
+        for_each_chunk(dx, channels, &|row, dx| {
+            let dy = &dy[row * channels..][..channels];
             for (c, g) in gradients.iter().enumerate() {
                 dx[c] = T::from_f64(g.gamma * g.inverse_deviation * dy[c].to_f64());
             }

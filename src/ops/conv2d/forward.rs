@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
@@ -12,6 +11,7 @@ use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signa
 use crate::ops::operands::of_dtype;
 use crate::ops::registry::attributes;
 use crate::ops::{ActivateGrad, SumRows};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `y[n, oy, ox, oc] = f(sum_{ky, kx, c} x[n, iy, ix, c] w[ky, kx, c, oc] + bias[oc])` with
@@ -80,7 +80,7 @@ impl Conv2d {
         let [kh, kw, group_c, oc] = io.inputs.dims(1);
         let [_, oh, ow, _] = io.outputs.dims(0);
         let group_oc = oc / self.geometry.groups;
-        io.outputs.float(0).par_chunks_mut(ow * oc).enumerate().for_each(|(row, y)| {
+        for_each_chunk(io.outputs.float(0), ow * oc, &|row, y| {
             let (n, oy) = (row / oh, row % oh);
             let mut sums = vec![0.0_f64; oc];
             for (ox, y) in y.chunks_mut(oc).enumerate() {

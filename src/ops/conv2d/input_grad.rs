@@ -1,6 +1,5 @@
 //! The gradient of a convolution with respect to its input: a transposed convolution.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
@@ -9,6 +8,7 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 const NAME: &str = "conv2d_input_grad";
@@ -55,7 +55,7 @@ impl Conv2dInputGrad {
         let [kh, kw, group_c, _] = io.inputs.dims(1);
         let [_, h, w, c] = io.outputs.dims(0);
         let group_oc = oc / self.geometry.groups;
-        io.outputs.float(0).par_chunks_mut(w * c).enumerate().for_each(|(row, dx)| {
+        for_each_chunk(io.outputs.float(0), w * c, &|row, dx| {
             let (n, iy) = (row / h, row % h);
             let mut sums = vec![0.0_f64; c];
             for (ix, dx) in dx.chunks_mut(c).enumerate() {

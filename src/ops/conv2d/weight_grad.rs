@@ -1,6 +1,5 @@
 //! The gradient of a convolution with respect to its weights.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
@@ -9,6 +8,7 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 const NAME: &str = "conv2d_weight_grad";
@@ -55,7 +55,7 @@ impl Conv2dWeightGrad {
         let [_, oh, ow, oc] = io.inputs.dims(1);
         let [_, kw, group_c, _] = io.outputs.dims(0);
         let group_oc = oc / self.geometry.groups;
-        io.outputs.float(0).par_chunks_mut(oc).enumerate().for_each(|(row, dw)| {
+        for_each_chunk(io.outputs.float(0), oc, &|row, dw| {
             let (ky, kx, ic) = (row / group_c / kw, row / group_c % kw, row % group_c);
             let mut sums = vec![0.0_f64; oc];
             for (n, oy) in (0..n_count).flat_map(|n| (0..oh).map(move |oy| (n, oy))) {

@@ -5,7 +5,6 @@ mod lowering;
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::operands::of_dtype;
@@ -13,6 +12,7 @@ use super::registry::{OpEntry, attributes};
 use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases::cases)];
@@ -83,7 +83,7 @@ impl Matmul {
         let (m_count, k_count) =
             if self.transpose_a { (columns_a, rows_a) } else { (rows_a, columns_a) };
         let [_, n_count] = io.outputs.dims(0);
-        io.outputs.float(0).par_chunks_mut(n_count.max(1)).enumerate().for_each(|(m, row)| {
+        for_each_chunk(io.outputs.float(0), n_count, &|m, row| {
             let mut sums = vec![0.0_f64; n_count];
             for k in 0..k_count {
                 let a_mk =

@@ -1,6 +1,5 @@
 //! Adam and AdamW.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::ops::state::integer;
+use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// One step of Adam (Kingma and Ba, 2015) or AdamW (Loshchilov and Hutter, 2019), in place, as
@@ -58,22 +58,24 @@ impl Adam {
         let t = f64::from(io.inputs.u32(5)[0]) + 1.0;
         let correction1 = 1.0 - self.beta1.powf(t);
         let correction2 = 1.0 - self.beta2.powf(t);
-        let [params, m, v] = io.outputs.floats();
-        let elements = params.par_iter_mut().zip(m).zip(v).zip(grads).enumerate();
-        elements.with_min_len(8192).for_each(|(i, (((param, m), v), grad))| {
-            let mut w = param.to_f64();
-            let mut g = grad.to_f64();
-            if i < self.decayed && self.decoupled {
-                w *= 1.0 - learning_rate * self.weight_decay;
-            } else if i < self.decayed {
-                g += self.weight_decay * w;
+        let state = io.outputs.floats();
+        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, m, v]| {
+            let elements = params.iter_mut().zip(m).zip(v);
+            for (i, ((param, m), v)) in (block * BLOCK..).zip(elements) {
+                let mut w = param.to_f64();
+                let mut g = grads[i].to_f64();
+                if i < self.decayed && self.decoupled {
+                    w *= 1.0 - learning_rate * self.weight_decay;
+                } else if i < self.decayed {
+                    g += self.weight_decay * w;
+                }
+                let m_new = self.beta1 * m.to_f64() + (1.0 - self.beta1) * g;
+                let v_new = self.beta2 * v.to_f64() + (1.0 - self.beta2) * g * g;
+                let denominator = v_new.sqrt() / correction2.sqrt() + self.epsilon;
+                *param = T::from_f64(w - learning_rate / correction1 * m_new / denominator);
+                *m = T::from_f64(m_new);
+                *v = T::from_f64(v_new);
             }
-            let m_new = self.beta1 * m.to_f64() + (1.0 - self.beta1) * g;
-            let v_new = self.beta2 * v.to_f64() + (1.0 - self.beta2) * g * g;
-            let denominator = v_new.sqrt() / correction2.sqrt() + self.epsilon;
-            *param = T::from_f64(w - learning_rate / correction1 * m_new / denominator);
-            *m = T::from_f64(m_new);
-            *v = T::from_f64(v_new);
         });
     }
 

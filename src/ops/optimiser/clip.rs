@@ -1,6 +1,5 @@
 //! Gradients limited before they are applied: by their common norm, or one by one.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, check_numbers, lanes, widths};
@@ -8,6 +7,7 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
 use crate::ops::operands::{operands, scalar};
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `grads' = grads min(1, max_norm / (norm + 1e-6))`, in place, as
@@ -40,8 +40,10 @@ impl ClipByNorm {
         let ratio = f64::from(self.max_norm) / (norm + f64::from(STABILISER));
         // Not f64::min, which would hide a NaN.
         let scale = if ratio > 1.0 { 1.0 } else { ratio };
-        io.outputs.float(0).par_iter_mut().with_min_len(8192).for_each(|grad| {
-            *grad = T::from_f64(scale * grad.to_f64());
+        for_each_block(io.outputs.float(0), &|_, grads| {
+            for grad in grads {
+                *grad = T::from_f64(scale * grad.to_f64());
+            }
         });
     }
 }
@@ -106,9 +108,11 @@ impl Op for ClipByNorm {
 impl ClipByValue {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let limit = f64::from(self.limit);
-        io.outputs.float(0).par_iter_mut().with_min_len(8192).for_each(|grad| {
-            // f64::clamp keeps a NaN.
-            *grad = T::from_f64(grad.to_f64().clamp(-limit, limit));
+        for_each_block(io.outputs.float(0), &|_, grads| {
+            for grad in grads {
+                // f64::clamp keeps a NaN.
+                *grad = T::from_f64(grad.to_f64().clamp(-limit, limit));
+            }
         });
     }
 }

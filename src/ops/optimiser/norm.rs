@@ -1,6 +1,5 @@
 //! The norm of all gradients together.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, widths};
@@ -36,7 +35,7 @@ fn groups(elements: usize) -> usize {
 impl GlobalNorm {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let sum: f64 = io.inputs.float(0).iter().map(|grad| grad.to_f64().powi(2)).sum();
-        io.outputs.float(0).par_iter_mut().for_each(|norm| *norm = T::from_f64(sum.sqrt()));
+        io.outputs.float(0).fill(T::from_f64(sum.sqrt()));
     }
 
     /// Both stages, reading `width` floats at a time.

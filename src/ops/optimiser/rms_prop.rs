@@ -1,6 +1,5 @@
 //! RMSprop, with momentum.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
@@ -8,6 +7,7 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// One step of RMSprop (Hinton, 2012), in place, as `torch.optim.RMSprop` computes it.
@@ -45,22 +45,24 @@ impl RmsProp {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let grads = io.inputs.float(1);
         let learning_rate = io.inputs.float(4)[0].to_f64();
-        let [params, square, velocity] = io.outputs.floats();
-        let elements = params.par_iter_mut().zip(square).zip(velocity).zip(grads).enumerate();
-        elements.with_min_len(8192).for_each(|(i, (((param, square), velocity), grad))| {
-            let w = param.to_f64();
-            let mut g = grad.to_f64();
-            if i < self.decayed {
-                g += self.weight_decay * w;
+        let state = io.outputs.floats();
+        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, square, velocity]| {
+            let elements = params.iter_mut().zip(square).zip(velocity);
+            for (i, ((param, square), velocity)) in (block * BLOCK..).zip(elements) {
+                let w = param.to_f64();
+                let mut g = grads[i].to_f64();
+                if i < self.decayed {
+                    g += self.weight_decay * w;
+                }
+                let average = self.alpha * square.to_f64() + (1.0 - self.alpha) * g * g;
+                *square = T::from_f64(average);
+                let mut direction = g / (average.sqrt() + self.epsilon);
+                if self.momentum != 0.0 {
+                    direction += self.momentum * velocity.to_f64();
+                    *velocity = T::from_f64(direction);
+                }
+                *param = T::from_f64(w - learning_rate * direction);
             }
-            let average = self.alpha * square.to_f64() + (1.0 - self.alpha) * g * g;
-            *square = T::from_f64(average);
-            let mut direction = g / (average.sqrt() + self.epsilon);
-            if self.momentum != 0.0 {
-                direction += self.momentum * velocity.to_f64();
-                *velocity = T::from_f64(direction);
-            }
-            *param = T::from_f64(w - learning_rate * direction);
         });
     }
 

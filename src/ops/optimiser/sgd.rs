@@ -1,6 +1,5 @@
 //! Stochastic gradient descent, with momentum.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::ops::state::integer;
+use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// One step of stochastic gradient descent, in place, as `torch.optim.SGD` computes it.
@@ -41,25 +41,26 @@ impl Sgd {
         let grads = io.inputs.float(1);
         let learning_rate = io.inputs.float(3)[0].to_f64();
         let first_step = io.inputs.u32(4)[0] == 0;
-        let [params, velocity] = io.outputs.floats();
-        let elements = params.par_iter_mut().zip(velocity).zip(grads).enumerate();
-        elements.with_min_len(8192).for_each(|(i, ((param, velocity), grad))| {
-            let w = param.to_f64();
-            let mut g = grad.to_f64();
-            if i < self.decayed {
-                g += self.weight_decay * w;
+        let state = io.outputs.floats();
+        for_each_chunk_of(state, [BLOCK; 2], &|block, [params, velocity]| {
+            for (i, (param, velocity)) in (block * BLOCK..).zip(params.iter_mut().zip(velocity)) {
+                let w = param.to_f64();
+                let mut g = grads[i].to_f64();
+                if i < self.decayed {
+                    g += self.weight_decay * w;
+                }
+                let mut direction = g;
+                if self.momentum != 0.0 {
+                    let v = if first_step {
+                        g
+                    } else {
+                        self.momentum * velocity.to_f64() + (1.0 - self.dampening) * g
+                    };
+                    *velocity = T::from_f64(v);
+                    direction = if self.nesterov { g + self.momentum * v } else { v };
+                }
+                *param = T::from_f64(w - learning_rate * direction);
             }
-            let mut direction = g;
-            if self.momentum != 0.0 {
-                let v = if first_step {
-                    g
-                } else {
-                    self.momentum * velocity.to_f64() + (1.0 - self.dampening) * g
-                };
-                *velocity = T::from_f64(v);
-                direction = if self.nesterov { g + self.momentum * v } else { v };
-            }
-            *param = T::from_f64(w - learning_rate * direction);
         });
     }
 

@@ -1,6 +1,5 @@
 //! Average over windows, and its gradient.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `y[n, oy, ox, c] = sum x[n, oy s - top + ky, ox s - left + kx, c] / count` over the window
@@ -87,8 +87,7 @@ impl AvgPool2d {
         let x = io.inputs.float(0);
         let [_, h, w, c_count] = io.inputs.dims(0);
         let [_, oh, ow, _] = io.outputs.dims(0);
-        let rows = io.outputs.float(0).par_chunks_mut(c_count.max(1)).enumerate();
-        rows.for_each(|(row, y)| {
+        for_each_chunk(io.outputs.float(0), c_count, &|row, y| {
             let (ox, oy, n) = (row % ow, row / ow % oh, row / (ow * oh));
             let positions = positions(&self.geometry, [oy, ox], [h, w]);
             let count = count(&self.geometry, self.count_include_pad, positions.len());
@@ -169,8 +168,7 @@ impl AvgPool2dGrad {
         let dy = io.inputs.float(0);
         let [_, oh, ow, c_count] = io.inputs.dims(0);
         let [h, w] = self.input;
-        let image_len = (h * w * c_count).max(1);
-        io.outputs.float(0).par_chunks_mut(image_len).enumerate().for_each(|(n, dx)| {
+        for_each_chunk(io.outputs.float(0), h * w * c_count, &|n, dx| {
             let mut sums = vec![0.0_f64; dx.len()];
             for oy in 0..oh {
                 for ox in 0..ow {

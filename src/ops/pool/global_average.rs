@@ -1,6 +1,5 @@
 //! Average over whole images, and its gradient.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::images;
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// Images of at most this many positions are averaged in one stage, larger ones in chunks of the
@@ -36,7 +36,7 @@ impl GlobalAvgPool2d {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let [_, h, w, c_count] = io.inputs.dims(0);
-        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(i, y)| {
+        for_each_element(io.outputs.float(0), &|i, y| {
             let (n, c) = (i / c_count, i % c_count);
             let image = &x[n * h * w * c_count..(n + 1) * h * w * c_count];
             let sum: f64 = image.iter().skip(c).step_by(c_count).map(|x| x.to_f64()).sum();
@@ -150,8 +150,7 @@ impl GlobalAvgPool2dGrad {
         let dy = io.inputs.float(0);
         let [_, c_count] = io.inputs.dims(0);
         let rows = self.input[0] * self.input[1];
-        let images = io.outputs.float(0).par_chunks_mut((rows * c_count).max(1)).enumerate();
-        images.for_each(|(n, dx)| {
+        for_each_chunk(io.outputs.float(0), rows * c_count, &|n, dx| {
             for (i, dx) in dx.iter_mut().enumerate() {
                 *dx = T::from_f64(dy[n * c_count + i % c_count].to_f64() / as_f64(rows));
             }

@@ -1,6 +1,5 @@
 //! Maximum over windows, and its gradient.
 
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
@@ -9,6 +8,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `y[n, oy, ox, c] = max x[n, oy s - top + ky, ox s - left + kx, c]` over the window `ky, kx`.
@@ -61,7 +61,7 @@ impl MaxPool2d {
             best.expect("infer has checked that each window holds an element")
         };
         let elements = io.outputs.ty(0).elements();
-        let found: Vec<(f64, usize)> = (0..elements).into_par_iter().map(largest).collect();
+        let found = map_indices(elements, &largest);
         for (y, (value, _)) in io.outputs.float(0).iter_mut().zip(&found) {
             *y = T::from_f64(*value);
         }
@@ -140,8 +140,7 @@ impl MaxPool2dGrad {
         let [_, oh, ow, c_count] = io.inputs.dims(1);
         let [h, w] = self.input;
         let kw = self.geometry.window[1];
-        let image_len = (h * w * c_count).max(1);
-        io.outputs.float(0).par_chunks_mut(image_len).enumerate().for_each(|(n, dx)| {
+        for_each_chunk(io.outputs.float(0), h * w * c_count, &|n, dx| {
             let mut sums = vec![0.0_f64; dx.len()];
             for oy in 0..oh {
                 for ox in 0..ow {
