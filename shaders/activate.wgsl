@@ -1,9 +1,9 @@
 // y = f(x), element by element.
-// x, y: [INVOCATIONS]. One invocation computes one element.
+// x, y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
 // Twin: Activate in src/ops/activation.rs.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<FLOATS>;
+@group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -13,5 +13,5 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  y[i] = activate(x[i]);
+  y[i] = activate_each(x[i]);
 }

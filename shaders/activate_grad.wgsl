@@ -1,10 +1,11 @@
-// dx = dy * f'(x), element by element. `value` is y = f(x) where VALUE_IS_OUTPUT is 1, else x.
-// value, dy, dx: [INVOCATIONS]. One invocation computes one element.
+// dx = dy * f'(x), element by element. `value` is y = f(x) where f' can be computed
+// from it, else x.
+// value, dy, dx: [INVOCATIONS] of FLOATS. One invocation computes one of them.
 // Twin: ActivateGrad in src/ops/activation.rs.
 
-@group(0) @binding(0) var<storage, read> value: array<f32>;
-@group(0) @binding(1) var<storage, read> dy: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
+@group(0) @binding(0) var<storage, read> value: array<FLOATS>;
+@group(0) @binding(1) var<storage, read> dy: array<FLOATS>;
+@group(0) @binding(2) var<storage, read_write> dx: array<FLOATS>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -14,5 +15,5 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  dx[i] = dy[i] * activate_derivative(value[i], value[i]);
+  dx[i] = dy[i] * derivative_each(value[i]);
 }

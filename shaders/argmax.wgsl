@@ -1,7 +1,8 @@
-// y[r] = the first column c of the largest x[r, c]; of the first NaN where there is one.
-// x: [ROWS, COLUMNS]; y: [ROWS]. An invocation or a workgroup a row (common/row_thread.wgsl,
-// common/row_workgroup.wgsl).
-// Twin: Argmax in src/ops/accuracy.rs.
+// y[r] = the first c < COLUMNS of the largest x[r * OUTER + c * INNER]; of the first NaN where there
+// is one.
+// x: any shape; y: [ROWS]. An invocation or a workgroup computes one element
+// (common/row_thread.wgsl, common/row_workgroup.wgsl).
+// Twins: Argmax in src/ops/accuracy.rs, ReduceMaxGrad in src/ops/reduce_max_grad.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;
@@ -16,11 +17,11 @@ fn main(
   // No early return: the barriers of a row need all invocations.
   let row = min(place.x, ROWS - 1u);
   let lane = place.y;
-  let start = row * COLUMNS;
+  let start = row * OUTER;
   var best_key = 0u;
   var best = COLUMNS;
   for (var c = lane; c < COLUMNS; c += LANES) {
-    let key = order_key(x[start + c]);
+    let key = order_key(x[start + c * INNER]);
     if key > best_key {
       best_key = key;
       best = c;

@@ -22,7 +22,7 @@ fn main(
   var scale = min(1.0, MAX_NORM / (total + STABILISER));
   // Dividing by an infinity may give anything.
   scale = select(scale, 0.0, bitcast<u32>(total) == INFINITY_BITS);
-  scale = select(scale, total, (bitcast<u32>(total) & 0x7fffffffu) > INFINITY_BITS);
+  scale = select(scale, total, (bitcast<u32>(total) & MAGNITUDE_MASK) > INFINITY_BITS);
   let grad = grads[i];
   grads[i] = select(scale * grad, grad, magnitude_bits(grad) >= Index(INFINITY_BITS));
 }

@@ -3,7 +3,8 @@
 // order: u32[ORDER_LENGTH]; step: u32[1]; shard0..: bytes, four to a word, little-endian, shard s
 // holds the examples from s * SHARD_LENGTH on; x: f32[BATCH, IMAGE_BYTES].
 // One invocation computes one float of x, of any image size. Four at a time: gather_words.wgsl.
-// The generated text binds the shards, and has word_of(shard, word) to read them.
+// The generated text binds the shards, has word_of(shard, word) to read them, and
+// normalised(byte, phase) for the channel of pixel number phase + PHASES * k.
 // Twin: GatherBatch in src/ops/gather.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
@@ -26,5 +27,5 @@ fn main(
   }
   let byte = (example % SHARD_LENGTH) * IMAGE_BYTES + pixel;
   let word = word_of(example / SHARD_LENGTH, byte / 4u);
-  x[i] = normalised((word >> (8u * (byte % 4u))) & 0xffu, pixel);
+  x[i] = normalised(f32((word >> (8u * (byte % 4u))) & 0xffu), pixel % PHASES);
 }

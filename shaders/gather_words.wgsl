@@ -3,7 +3,8 @@
 // order: u32[ORDER_LENGTH]; step: u32[1]; shard0..: bytes, four to a word, little-endian, shard s
 // holds the examples from s * SHARD_LENGTH on; x: f32[BATCH, IMAGE_BYTES].
 // One invocation computes four floats of x from one word; IMAGE_BYTES is divisible by four.
-// The generated text binds the shards, and has word_of(shard, word) to read them.
+// The generated text binds the shards, has word_of(shard, word) to read them, and
+// normalised(bytes, phase) for the four channels on which word number phase + PHASES * k begins.
 // Twin: GatherBatch in src/ops/gather.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
@@ -26,12 +27,7 @@ fn main(
     x[i] = vec4<f32>(0.0);
     return;
   }
-  let bytes = word_of(example / SHARD_LENGTH, (example % SHARD_LENGTH) * IMAGE_WORDS + image_word);
-  let pixel = 4u * image_word;
-  x[i] = vec4<f32>(
-    normalised(bytes & 0xffu, pixel),
-    normalised((bytes >> 8u) & 0xffu, pixel + 1u),
-    normalised((bytes >> 16u) & 0xffu, pixel + 2u),
-    normalised(bytes >> 24u, pixel + 3u),
-  );
+  let word = word_of(example / SHARD_LENGTH, (example % SHARD_LENGTH) * IMAGE_WORDS + image_word);
+  let bytes = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu);
+  x[i] = normalised(vec4<f32>(bytes), image_word % PHASES);
 }

@@ -16,7 +16,8 @@ fn main(
   var large = Element(0.0);
   var medium = Element(0.0);
   var small = Element(0.0);
-  for (var i = workgroup_id.x * WORKGROUP_SIZE + local_index; i < ELEMENTS; i += GROUPS * WORKGROUP_SIZE) {
+  let first = workgroup_id.x * WORKGROUP_SIZE + local_index;
+  for (var i = first; i < ELEMENTS; i += GROUPS * WORKGROUP_SIZE) {
     let grad = grads[i];
     let bits = magnitude_bits(grad);
     let is_large = bits > Index(LARGE_BITS);

@@ -6,6 +6,10 @@
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> norm: array<f32>;
 
+// All bits of a float but its sign, and those of infinity; a NaN has larger ones.
+const MAGNITUDE_MASK: u32 = 0x7fffffffu;
+const INFINITY_BITS: u32 = 0x7f800000u;
+
 // sqrt(a^2 + b^2) without overflow; a, b >= 0.
 fn hypotenuse(a: f32, b: f32) -> f32 {
   let longer = max(a, b);
@@ -22,11 +26,11 @@ fn main(@builtin(local_invocation_index) local_index: u32) {
   }
   sums = workgroup_sum(local_index, sums);
   if local_index == 0u {
-    let large = sqrt(sums.x) / LARGE_SCALE;
-    if (bitcast<u32>(sums.x) & 0x7fffffffu) >= 0x7f800000u {
+    if (bitcast<u32>(sums.x) & MAGNITUDE_MASK) >= INFINITY_BITS {
       // max could hide a NaN.
       norm[0] = sums.x;
     } else {
+      let large = sqrt(sums.x) / LARGE_SCALE;
       norm[0] = hypotenuse(large, hypotenuse(sqrt(sums.y), sqrt(sums.z) / SMALL_SCALE));
     }
   }

@@ -20,5 +20,5 @@ fn main(
   for (var j = window.x; j < window.y; j += 1u) {
     squares += x[row + j] * x[row + j];
   }
-  y[i] = x[i] * pow(K + SLOPE * squares, -BETA);
+  y[i] = x[i] * inverse_power(K + SLOPE * squares);
 }

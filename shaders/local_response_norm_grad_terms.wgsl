@@ -25,7 +25,7 @@ fn main(
     squares += x[row + j] * x[row + j];
   }
   let base = K + SLOPE * squares;
-  let direct = dy[i] * pow(base, -BETA);
+  let direct = dy[i] * inverse_power(base);
   dx[i] = direct;
   terms[i] = direct * x[i] / base;
 }

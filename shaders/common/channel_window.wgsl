@@ -1,5 +1,5 @@
-// Windows of local response normalisation over CHANNELS channels: SIZE of them, the channel itself
-// after SIZE / 2 others. Twin: window in src/ops/local_response_norm.rs.
+// Windows and power of local response normalisation over CHANNELS channels: a window has SIZE of
+// them, the channel itself after SIZE / 2 others. Twin: window in src/ops/local_response_norm.rs.
 
 // Channels [begin, end) that normalise channel c.
 fn window_of(c: u32) -> vec2<u32> {
@@ -10,4 +10,10 @@ fn window_of(c: u32) -> vec2<u32> {
 fn window_over(c: u32) -> vec2<u32> {
   let after = (SIZE - 1u) / 2u;
   return vec2<u32>(max(c, after) - after, min(c + SIZE / 2u + 1u, CHANNELS));
+}
+
+// base^-BETA. Built-in pow gives a number for a NaN on some devices; only bits tell.
+fn inverse_power(base: f32) -> f32 {
+  let is_nan = (bitcast<u32>(base) & 0x7fffffffu) > 0x7f800000u;
+  return select(pow(base, -BETA), base, is_nan);
 }

@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use bytemuck::pod_collect_to_vec;
 
-use super::{CpuExecutor, DeviceInfo, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket};
-use crate::compile::Program;
+use super::{
+    CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket,
+};
+use crate::compile::{Program, Step};
 use crate::graph::Caps;
-use crate::tensor::{DType, Tolerance, compare};
+use crate::tensor::{DType, Tolerance, compare_scaled};
 
 /// Runs every step on a GPU and by reference code and compares the outputs.
 ///
@@ -42,10 +44,31 @@ impl ShadowExecutor {
         Ok(())
     }
 
+    /// The magnitude that a sum over `n` products of a step's operands reaches on its way, by the
+    /// root mean squares of the operands. Gradients behind a batch norm sum to nearly zero, so that
+    /// the result does not show it.
+    fn term_scale(&self, on_cpu: ProgramId, step: &Step, n: usize) -> f64 {
+        if n < 2 {
+            return 0.0;
+        }
+        let floats = step.inputs.iter().filter(|operand| operand.ty.dtype == DType::F32);
+        let squares = floats.map(|operand| {
+            let words = self.cpu.words(on_cpu, operand);
+            let sum: f64 = words.iter().map(|&w| f64::from(f32::from_bits(w)).powi(2)).sum();
+            #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+            let count = words.len().max(1) as f64;
+            sum / count
+        });
+        #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+        let n = n as f64;
+        (n * squares.product::<f64>()).sqrt()
+    }
+
     fn compare_step(&mut self, id: ProgramId, index: usize) -> Result<(), ExecError> {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         let step = &program.steps[index];
         let tolerance = step.op.tolerance(&step.signature());
+        let scale = self.term_scale(on_cpu, step, tolerance.reduction_len);
         for (output, operand) in step.outputs.iter().enumerate() {
             let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
             let range = operand.region.offset..operand.region.offset + operand.region.bytes;
@@ -59,18 +82,20 @@ impl ShadowExecutor {
                 words.iter().map(widen_one).collect()
             };
             let tolerance = if exact { Tolerance::EXACT } else { tolerance };
-            compare(&widen(expected), &widen(&got), tolerance).map_err(|mismatch| {
-                ExecError::Diverged {
-                    device: self.gpu.info().name.clone(),
-                    run: self.runs,
-                    step: index,
-                    scope: step.scope.clone(),
-                    op: step.op.name().to_owned(),
-                    variant: step.variant.clone(),
-                    output,
-                    mismatch: mismatch.to_string(),
-                }
-            })?;
+            compare_scaled(&widen(expected), &widen(&got), tolerance, scale).map_err(
+                |mismatch| {
+                    ExecError::Diverged(Box::new(Divergence {
+                        device: self.gpu.info().name.clone(),
+                        run: self.runs,
+                        step: index,
+                        scope: step.scope.clone(),
+                        op: step.op.name().to_owned(),
+                        variant: step.variant.clone(),
+                        output,
+                        mismatch: mismatch.to_string(),
+                    }))
+                },
+            )?;
         }
         Ok(())
     }

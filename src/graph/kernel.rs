@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Activation;
+
 /// What a device offers to kernels: features and limits that decide between variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Caps {
@@ -39,6 +41,16 @@ impl Caps {
             subgroup_size: None,
             f16: false,
         }
+    }
+}
+
+impl Caps {
+    /// Whether loops of one invocation should be tried before trees of a workgroup. Devices with a
+    /// fixed, small subgroup are software: their barriers cost microseconds, and a few invocations
+    /// fill them.
+    pub fn prefers_loops(&self) -> bool {
+        const LARGEST_SOFTWARE_SUBGROUP: u32 = 8;
+        self.subgroup_size.is_some_and(|lanes| lanes <= LARGEST_SOFTWARE_SUBGROUP)
     }
 }
 
@@ -124,6 +136,16 @@ impl Kernel {
             self.source.push('\n');
         }
         self
+    }
+
+    /// Adds the functions `activate` and `activate_derivative` of an activation function, with what
+    /// they need: the constant `ACTIVATION`, `shaders/common/exp_log.wgsl` and
+    /// `shaders/common/activation.wgsl`.
+    #[must_use]
+    pub fn activation(self, function: Activation) -> Self {
+        self.constant("ACTIVATION", function.code() as usize)
+            .file(include_str!("../../shaders/common/exp_log.wgsl"))
+            .file(include_str!("../../shaders/common/activation.wgsl"))
     }
 
     /// Binds an operand that the kernel reads.

@@ -76,6 +76,8 @@ impl Op for Argmax {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let (rows, columns) = sig.inputs[0].rows_columns();
         let kernel = Kernel::new("argmax")
+            .constant("OUTER", columns)
+            .constant("INNER", 1)
             .file(include_str!("../../shaders/argmax.wgsl"))
             .read(Operand::Input(0))
             .write(Operand::Output(0));

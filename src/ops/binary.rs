@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
-use super::{SumColumns, SumRows, View};
+use super::repeat::{Repeat, Unit};
+use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
@@ -43,13 +44,6 @@ pub struct Binary {
     pub per_column: bool,
 }
 
-/// How `b` is repeated: its element for element `i` of `a` is `(i / divide) % modulo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Broadcast {
-    divide: usize,
-    modulo: usize,
-}
-
 impl Binary {
     /// `a + b`, both of one shape, or `b` of one element.
     pub const ADD: Self = Self { function: BinaryFunction::Add, per_column: false };
@@ -58,22 +52,22 @@ impl Binary {
     /// `a + b` with `b` `[columns]`.
     pub const BIAS: Self = Self { function: BinaryFunction::Add, per_column: true };
 
-    fn broadcast(&self, a: &TensorType, b: &TensorType) -> Result<Broadcast, ShapeError> {
+    fn repeat(&self, a: &TensorType, b: &TensorType) -> Result<Repeat, ShapeError> {
         of_dtype("binary", ("a", a), DType::F32)?;
         of_dtype("binary", ("b", b), DType::F32)?;
         let (rows, columns) = a.rows_columns();
         let elements = a.elements().max(1);
         if self.per_column && b.dims() == [columns] {
-            return Ok(Broadcast { divide: 1, modulo: columns.max(1) });
+            return Ok(Repeat { divide: 1, modulo: columns.max(1) });
         }
         if !self.per_column && a.shape == b.shape {
-            return Ok(Broadcast { divide: 1, modulo: elements });
+            return Ok(Repeat { divide: 1, modulo: elements });
         }
         if !self.per_column && b.elements() == 1 {
-            return Ok(Broadcast { divide: elements, modulo: 1 });
+            return Ok(Repeat { divide: elements, modulo: 1 });
         }
         if !self.per_column && b.dims() == [rows, 1] {
-            return Ok(Broadcast { divide: columns.max(1), modulo: rows.max(1) });
+            return Ok(Repeat { divide: columns.max(1), modulo: rows.max(1) });
         }
         let expected = if self.per_column {
             format!("[{columns}]")
@@ -97,10 +91,10 @@ impl Binary {
 
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
-        let broadcast =
-            self.broadcast(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
+        let repeat =
+            self.repeat(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
         io.outputs.float(0).par_iter_mut().with_min_len(8192).enumerate().for_each(|(i, y)| {
-            let b_i = b[(i / broadcast.divide) % broadcast.modulo];
+            let b_i = b[(i / repeat.divide) % repeat.modulo];
             *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
         });
     }
@@ -114,10 +108,8 @@ impl Binary {
         if a.shape == b.shape {
             return Ok(gradient);
         }
-        let (rows, columns) = a.rows_columns();
         let sum = if b.elements() == 1 {
-            let flat = v.push(View::reshape([1, rows * columns]), &[gradient])?;
-            v.push(SumColumns {}, &[flat])?
+            v.push(Reduce::SUM, &[gradient])?
         } else {
             v.push(SumColumns {}, &[gradient])?
         };
@@ -136,7 +128,7 @@ impl Op for Binary {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [a, b] = operands("binary", inputs)?;
-        self.broadcast(a, b)?;
+        self.repeat(a, b)?;
         Ok(vec![a.clone()])
     }
 
@@ -149,7 +141,7 @@ impl Op for Binary {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let Ok(broadcast) = self.broadcast(&sig.inputs[0], &sig.inputs[1]) else {
+        let Ok(repeat) = self.repeat(&sig.inputs[0], &sig.inputs[1]) else {
             return Vec::new();
         };
         let function = match self.function {
@@ -158,23 +150,28 @@ impl Op for Binary {
             BinaryFunction::Multiply => 2,
             BinaryFunction::Divide => 3,
         };
-        let kernel = Kernel::new("binary")
-            .constant("FUNCTION", function)
-            .constant("B_DIVIDE", broadcast.divide)
-            .constant("B_MODULO", broadcast.modulo)
-            .flat(sig.outputs[0].elements(), 64, caps)
-            .file(include_str!("../../shaders/binary.wgsl"))
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(Operand::Output(0));
-        vec![Lowering::single("one_per_thread", kernel)]
+        let elements = sig.outputs[0].elements();
+        let variants = repeat.units(elements).into_iter().map(|Unit { lanes, repeat, small }| {
+            let kernel = lanes
+                .declare(Kernel::new("binary"))
+                .alias("B_FLOATS", small)
+                .constant("FUNCTION", function)
+                .constant("B_DIVIDE", repeat.divide)
+                .constant("B_MODULO", repeat.modulo)
+                .flat(elements / lanes.count(), 64, caps)
+                .file(include_str!("../../shaders/binary.wgsl"))
+                .read(Operand::Input(0))
+                .read(Operand::Input(1))
+                .write(Operand::Output(0));
+            Lowering::single(&lanes.variant("one_per_thread"), kernel)
+        });
+        variants.collect()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let (a, b) = (v.x(0), v.x(1));
         let with = |function| Self { function, per_column: self.per_column };
-        let plain = |function| Self { function, per_column: false };
         if v.wants(0) {
             let da = match self.function {
                 BinaryFunction::Add | BinaryFunction::Subtract => dy,
@@ -188,16 +185,12 @@ impl Op for Binary {
             let full = match self.function {
                 BinaryFunction::Add => dy,
                 BinaryFunction::Multiply => v.push(Self::MULTIPLY, &[dy, a])?,
-                BinaryFunction::Subtract => {
-                    let zero = v.push(plain(BinaryFunction::Subtract), &[dy, dy])?;
-                    v.push(plain(BinaryFunction::Subtract), &[zero, dy])?
-                }
+                BinaryFunction::Subtract => v.push(Scale::NEGATE, &[dy])?,
                 BinaryFunction::Divide => {
                     // d(a / b)/db = -(a / b) / b = -y / b.
                     let scaled = v.push(Self::MULTIPLY, &[dy, v.y(0)])?;
                     let quotient = v.push(with(BinaryFunction::Divide), &[scaled, b])?;
-                    let zero = v.push(plain(BinaryFunction::Subtract), &[quotient, quotient])?;
-                    v.push(plain(BinaryFunction::Subtract), &[zero, quotient])?
+                    v.push(Scale::NEGATE, &[quotient])?
                 }
             };
             let db = self.reduce_to_b(v, full)?;
@@ -243,6 +236,30 @@ fn cases() -> Vec<Case> {
             );
         }
     }
+    // Sizes that vectors of four fit, in a, in b or in neither.
+    for (kind, per_column, b) in [
+        ("same", false, vec![3, 8]),
+        ("columns", true, vec![8]),
+        ("rows", false, vec![3, 1]),
+        ("one", false, vec![1]),
+    ] {
+        cases.push(
+            Case::new(
+                format!("vectors_{kind}"),
+                Binary { function: BinaryFunction::Divide, per_column },
+            )
+            .normal([3, 8])
+            .input(TensorType::f32(b), away_from_zero()),
+        );
+    }
+    cases.push(Case::new("no_vectors", Binary::BIAS).normal([4, 6]).normal([6]));
+    cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
+    cases.push(
+        Case::new("many_workgroups", Binary::MULTIPLY)
+            .normal([65_536 * 64 + 3, 1])
+            .normal([1])
+            .forward_only(),
+    );
     cases.push(
         Case::new("add_non_finite", Binary::ADD)
             .input(TensorType::f32([41]), Fill::NonFinite)

@@ -186,7 +186,7 @@ impl GatherBatch {
             .kernel(name, sizes)
             .constant("IMAGE_BYTES", sizes.image)
             .constant("SHARD_LENGTH", self.shard_len)
-            .file(&self.normalisation())
+            .file(&self.normalisation(width))
             .flat(self.batch * sizes.image / width, 64, caps)
             .file(&shard_bindings(shards))
             .file(text)
@@ -194,21 +194,28 @@ impl GatherBatch {
         (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)))
     }
 
-    /// WGSL of `normalised(byte, pixel)`, with the numbers of this op.
-    fn normalisation(&self) -> String {
+    /// WGSL of `normalised(bytes, phase)`, with the numbers of this op, for `width` neighbouring
+    /// bytes. Their channels repeat every `PHASES` invocations.
+    fn normalisation(&self, width: usize) -> String {
+        let channels = self.mean.len();
+        let phases = (1..=channels).find(|n| (n * width).is_multiple_of(channels)).unwrap_or(1);
+        let pixels = if width == 4 { "vec4<f32>" } else { "f32" };
         let list = |numbers: &[f32]| {
-            let texts: Vec<String> = numbers.iter().map(|n| format!("{n:?}")).collect();
-            texts.join(", ")
+            let of_phase = |phase: usize| {
+                let lanes = (phase * width..(phase + 1) * width).map(|i| numbers[i % channels]);
+                let texts: Vec<String> = lanes.map(|number| format!("{number:?}")).collect();
+                format!("{pixels}({})", texts.join(", "))
+            };
+            (0..phases).map(of_phase).collect::<Vec<_>>().join(", ")
         };
-        let n = self.mean.len();
         format!(
-            "const MEANS = array<f32, {n}>({});\n\
-             const STDS = array<f32, {n}>({});\n\
-             fn normalised(byte: u32, pixel: u32) -> f32 {{\n\
+            "const PHASES: u32 = {phases}u;\n\
+             const MEANS = array<{pixels}, {phases}>({});\n\
+             const STDS = array<{pixels}, {phases}>({});\n\
+             fn normalised(bytes: {pixels}, phase: u32) -> {pixels} {{\n\
              \x20 var means = MEANS;\n\
              \x20 var stds = STDS;\n\
-             \x20 let channel = pixel % {n}u;\n\
-             \x20 return (f32(byte) / {WHITE:?} - means[channel]) / stds[channel];\n\
+             \x20 return (bytes / {WHITE:?} - means[phase]) / stds[phase];\n\
              }}\n",
             list(&self.mean),
             list(&self.std),

@@ -4,6 +4,7 @@ mod accuracy;
 mod activation;
 mod batch_norm;
 mod binary;
+mod broadcast;
 mod concat;
 mod conv2d;
 mod cross_entropy;
@@ -17,12 +18,18 @@ mod local_response_norm;
 mod log_softmax;
 mod loss;
 mod matmul;
+mod mean_squared_error;
 mod operands;
 mod optimiser;
 mod pool;
 mod reduce;
+mod reduce_kernels;
+mod reduce_max_grad;
 mod registry;
+mod repeat;
 mod row_kernels;
+mod scale;
+mod soft_cross_entropy;
 mod softmax;
 mod state;
 mod structural;
@@ -33,6 +40,7 @@ pub use batch_norm::{
     BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
 };
 pub use binary::{Binary, BinaryFunction};
+pub use broadcast::Broadcast;
 pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
@@ -44,13 +52,18 @@ pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use matmul::Matmul;
+pub use mean_squared_error::MeanSquaredError;
 pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
     PoolGeometry,
 };
-pub use reduce::{SumColumns, SumRows};
+pub use reduce::{Reduce, SumColumns, SumRows};
+pub use reduce_kernels::{Over, ReduceFunction};
+pub use reduce_max_grad::ReduceMaxGrad;
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use scale::Scale;
+pub use soft_cross_entropy::SoftCrossEntropy;
 pub use softmax::{Softmax, SoftmaxGrad};
 pub use state::{Accumulate, Advance, Fill, Record};
 pub use structural::{Pack, View};

@@ -1,17 +1,22 @@
-//! Reductions over rows or columns.
+//! Reductions over rows, over columns or over all elements.
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::operands::{of_dtype, operands};
+use super::broadcast::Broadcast;
+use super::operands::operands;
+use super::reduce_kernels::{Over, ReduceFunction, lowerings};
+use super::reduce_max_grad::ReduceMaxGrad;
 use super::registry::{OpEntry, attributes};
+use super::row_kernels::rows_of;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
-use crate::tensor::{DType, Real, TensorType, Tolerance};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<SumRows>("sum_rows", sum_rows_cases),
     OpEntry::new::<SumColumns>("sum_columns", sum_columns_cases),
+    OpEntry::new::<Reduce>("reduce", reduce_cases),
 ];
 
 /// `y[c] = sum_r x[r, c]`. Input: any shape, whose last dimension is the columns. Output:
@@ -25,13 +30,87 @@ pub struct SumRows {}
 #[serde(deny_unknown_fields)]
 pub struct SumColumns {}
 
-impl SumRows {
+/// Sum, mean or maximum over rows (`[columns]` remain), over columns (`[rows]` remain) or over all
+/// elements (`[1]` remains). Input: any shape, whose last dimension is the columns.
+///
+/// The gradient of a maximum goes to the first element that is largest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reduce {
+    /// What becomes of the elements.
+    pub function: ReduceFunction,
+    /// Which elements become one.
+    #[serde(default)]
+    pub over: Over,
+}
+
+impl Reduce {
+    /// The sum of all elements.
+    pub const SUM: Self = Self { function: ReduceFunction::Sum, over: Over::All };
+    /// The mean of all elements.
+    pub const MEAN: Self = Self { function: ReduceFunction::Mean, over: Over::All };
+    const SUM_ROWS: Self = Self { function: ReduceFunction::Sum, over: Over::Rows };
+    const SUM_COLUMNS: Self = Self { function: ReduceFunction::Sum, over: Over::Columns };
+
+    fn infer_as(&self, op: &str, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(op, inputs)?;
+        rows_of(op, ("x", x))?;
+        Ok(vec![TensorType::f32(self.over.result(x))])
+    }
+
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
-        let [columns] = io.outputs.dims(0);
-        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(c, y)| {
-            *y = T::from_f64(x.iter().skip(c).step_by(columns).map(|x| x.to_f64()).sum());
+        let (rows, columns) = io.inputs.ty(0).rows_columns();
+        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(o, y)| {
+            let (first, step, count) = match self.over {
+                Over::Rows => (o, columns, rows),
+                Over::Columns => (o * columns, 1, columns),
+                Over::All => (0, 1, rows * columns),
+            };
+            let elements = x[first..].iter().step_by(step).take(count).map(|x| x.to_f64());
+            *y = T::from_f64(self.combine(elements));
         });
+    }
+
+    fn combine(&self, elements: impl Iterator<Item = f64>) -> f64 {
+        match self.function {
+            ReduceFunction::Sum => elements.sum(),
+            ReduceFunction::Mean => {
+                let (sum, count) = elements.fold((0.0, 0.0), |(sum, n), x| (sum + x, n + 1.0));
+                sum / count
+            }
+            // NaN must stay NaN, which f64::max would hide.
+            ReduceFunction::Max => {
+                elements.fold(f64::NEG_INFINITY, |m, x| if x > m || x.is_nan() { x } else { m })
+            }
+        }
+    }
+
+    fn vjp_of(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let x = v.ty(v.x(0));
+        #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+        let scale = match self.function {
+            ReduceFunction::Mean => 1.0 / self.over.length(&x) as f64,
+            ReduceFunction::Sum | ReduceFunction::Max => 1.0,
+        };
+        let dx = if self.function == ReduceFunction::Max {
+            let x = v.x(0);
+            v.push(ReduceMaxGrad { over: self.over }, &[x, dy])?
+        } else {
+            v.push(Broadcast { shape: x.shape, over: self.over, scale }, &[dy])?
+        };
+        v.set(0, dx);
+        Ok(())
+    }
+
+    fn tolerance_for(&self, x: &TensorType) -> Tolerance {
+        let length = self.over.length(x);
+        match self.function {
+            ReduceFunction::Sum => Tolerance::sum_of(length),
+            ReduceFunction::Mean => Tolerance::sum_of(length).plus_ulps(1.0),
+            ReduceFunction::Max => Tolerance::EXACT,
+        }
     }
 }
 
@@ -45,52 +124,31 @@ impl Op for SumRows {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("sum_rows", inputs)?;
-        of_dtype("sum_rows", ("x", x), DType::F32)?;
-        Ok(vec![TensorType::f32([x.rows_columns().1])])
+        Reduce::SUM_ROWS.infer_as("sum_rows", inputs)
     }
 
     fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
+        Reduce::SUM_ROWS.forward(io);
     }
 
     fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+        Reduce::SUM_ROWS.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let (rows, columns) = sig.inputs[0].rows_columns();
-        let kernel = Kernel::new("sum_rows")
-            .constant("ROWS", rows)
-            .constant("COLUMNS", columns)
-            .flat(columns, 64, caps)
-            .file(include_str!("../../shaders/sum_rows.wgsl"))
-            .read(Operand::Input(0))
-            .write(Operand::Output(0));
-        vec![Lowering::single("one_per_column", kernel)]
+        lowerings(ReduceFunction::Sum, Over::Rows, &sig.inputs[0], caps)
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("sum_rows")
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Reduce::SUM_ROWS.vjp_of(v)
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        Tolerance::sum_of(sig.inputs[0].rows_columns().0)
+        Reduce::SUM_ROWS.tolerance_for(&sig.inputs[0])
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
-    }
-}
-
-impl SumColumns {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let (_, columns) = io.inputs.ty(0).rows_columns();
-        io.outputs.float(0).par_iter_mut().enumerate().for_each(|(r, y)| {
-            let row = &x[r * columns..(r + 1) * columns];
-            *y = T::from_f64(row.iter().map(|x| x.to_f64()).sum());
-        });
     }
 }
 
@@ -104,9 +162,45 @@ impl Op for SumColumns {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("sum_columns", inputs)?;
-        of_dtype("sum_columns", ("x", x), DType::F32)?;
-        Ok(vec![TensorType::f32([x.rows_columns().0])])
+        Reduce::SUM_COLUMNS.infer_as("sum_columns", inputs)
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        Reduce::SUM_COLUMNS.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        Reduce::SUM_COLUMNS.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        lowerings(ReduceFunction::Sum, Over::Columns, &sig.inputs[0], caps)
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        Reduce::SUM_COLUMNS.vjp_of(v)
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        Reduce::SUM_COLUMNS.tolerance_for(&sig.inputs[0])
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.inputs[0].elements())
+    }
+}
+
+impl Op for Reduce {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        self.infer_as("reduce", inputs)
     }
 
     fn reference(&self, io: &mut HostIo<'_, f32>) {
@@ -118,22 +212,15 @@ impl Op for SumColumns {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let (rows, columns) = sig.inputs[0].rows_columns();
-        let kernel = Kernel::new("sum_columns")
-            .constant("COLUMNS", columns)
-            .flat(rows, 64, caps)
-            .file(include_str!("../../shaders/sum_columns.wgsl"))
-            .read(Operand::Input(0))
-            .write(Operand::Output(0));
-        vec![Lowering::single("one_per_row", kernel)]
+        lowerings(self.function, self.over, &sig.inputs[0], caps)
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("sum_columns")
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        self.vjp_of(v)
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        Tolerance::sum_of(sig.inputs[0].rows_columns().1)
+        self.tolerance_for(&sig.inputs[0])
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -142,21 +229,76 @@ impl Op for SumColumns {
 }
 
 fn sum_rows_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [[1, 1], [1, 7], [129, 1], [257, 33]]
+    let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
+    let mut cases: Vec<Case> = [[1, 1], [1, 7], [129, 1], [67, 3], [65, 4]]
         .into_iter()
-        .map(|dims| {
-            Case::new(format!("{}x{}", dims[0], dims[1]), SumRows {}).normal(dims).forward_only()
-        })
+        .map(|dims| Case::new(name(dims), SumRows {}).normal(dims))
         .collect();
-    cases.push(Case::new("bench_128x26x26x32", SumRows {}).normal([128, 26, 26, 32]).bench());
+    // Tails of splits, of blocks and of vectors.
+    for dims in [[257, 33], [4099, 36], [2053, 130], [1500, 1]] {
+        cases.push(Case::new(name(dims), SumRows {}).normal(dims).forward_only());
+    }
+    cases.push(Case::new("rank_4", SumRows {}).normal([2, 3, 5, 6]));
+    for dims in [vec![128, 26, 26, 32], vec![128, 11, 11, 64], vec![128, 128]] {
+        let joined: Vec<String> = dims.iter().map(usize::to_string).collect();
+        cases.push(
+            Case::new(format!("bench_{}", joined.join("x")), SumRows {}).normal(dims).bench(),
+        );
+    }
     cases
 }
 
 fn sum_columns_cases() -> Vec<Case> {
-    [[1, 1], [7, 1], [3, 129], [33, 257]]
+    let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
+    let mut cases: Vec<Case> = [[1, 1], [7, 1], [3, 129], [5, 4]]
         .into_iter()
-        .map(|dims| {
-            Case::new(format!("{}x{}", dims[0], dims[1]), SumColumns {}).normal(dims).forward_only()
-        })
-        .collect()
+        .map(|dims| Case::new(name(dims), SumColumns {}).normal(dims))
+        .collect();
+    for dims in [[33, 257], [3, 5000], [70_001, 3]] {
+        cases.push(Case::new(name(dims), SumColumns {}).normal(dims).forward_only());
+    }
+    cases.push(Case::new("bench_1024x1024", SumColumns {}).normal([1024, 1024]).bench());
+    cases
+}
+
+fn reduce_cases() -> Vec<Case> {
+    let mut cases = Vec::new();
+    for function in [ReduceFunction::Sum, ReduceFunction::Mean, ReduceFunction::Max] {
+        for over in [Over::Rows, Over::Columns, Over::All] {
+            let prefix = format!("{}_{}", word(&function), word(&over));
+            let case = |name: &str, dims: [usize; 2], fill: Fill| {
+                Case::new(format!("{prefix}_{name}"), Reduce { function, over })
+                    .input(TensorType::f32(dims), fill)
+            };
+            // The error of a sum is judged by the largest output, so that one output must not cancel.
+            let positive = || Fill::Uniform(0.1, 1.0);
+            let small =
+                || if function == ReduceFunction::Max { Fill::Distinct } else { positive() };
+            cases.push(case("small", [5, 8], small()));
+            cases.push(case("one", [1, 1], small()));
+            cases.push(case("long", [130, 67], positive()).forward_only());
+            cases.push(case("non_finite", [71, 11], Fill::NonFinite).forward_only());
+        }
+    }
+    for over in [Over::Rows, Over::Columns, Over::All] {
+        let op = Reduce { function: ReduceFunction::Max, over };
+        let values = vec![-0.0, 0.0, -1e-40, f32::NEG_INFINITY, -3e38, f32::NEG_INFINITY];
+        cases.push(
+            Case::new(format!("max_{}_odd", word(&over)), op)
+                .input(TensorType::f32([3, 2]), Fill::Floats(values))
+                .forward_only(),
+        );
+    }
+    let million = || TensorType::f32([1 << 20]);
+    cases.push(
+        Case::new("bench_mean_1048576", Reduce::MEAN)
+            .input(million(), Fill::Uniform(0.1, 1.0))
+            .bench(),
+    );
+    cases
+}
+
+/// The serde name of a unit variant.
+fn word(value: &impl Serialize) -> String {
+    attributes(value).as_str().unwrap_or_default().to_owned()
 }

@@ -11,6 +11,9 @@ const WORKGROUP_SIZE: u32 = 64;
 /// Up to this many columns, one invocation a row is tried first.
 const SHORT_ROW: usize = 64;
 
+/// Longer loops of one invocation would hold up the device.
+const LONGEST_SERIAL_ROW: usize = 1 << 15;
+
 /// Rows and columns of a float operand that has both.
 ///
 /// # Errors
@@ -30,7 +33,7 @@ pub(super) fn rows_of(
     Ok((rows, columns))
 }
 
-/// Both variants of a kernel that is written in terms of `row_and_lane` and the reductions of
+/// The variants of a kernel that is written in terms of `row_and_lane` and the reductions of
 /// `shaders/common/row_thread.wgsl` and `shaders/common/row_workgroup.wgsl`.
 ///
 /// `kernel` has its bindings, its own constants and its WGSL file; `ROWS`, `COLUMNS`,
@@ -57,14 +60,15 @@ pub(super) fn row_lowerings(
         rows.div_ceil(WORKGROUP_SIZE as usize),
     );
     let workgroups = with(include_str!("../../shaders/common/row_workgroup.wgsl"), rows);
-    let mut lowerings = vec![
-        Lowering::single("row_per_thread", threads),
-        Lowering::single("row_per_workgroup", workgroups),
-    ];
-    if columns > SHORT_ROW {
-        lowerings.reverse();
+    let threads = Lowering::single("row_per_thread", threads);
+    let workgroups = Lowering::single("row_per_workgroup", workgroups);
+    if columns <= SHORT_ROW || (columns <= LONGEST_SERIAL_ROW && caps.prefers_loops()) {
+        vec![threads, workgroups]
+    } else if columns <= LONGEST_SERIAL_ROW {
+        vec![workgroups, threads]
+    } else {
+        vec![workgroups]
     }
-    lowerings
 }
 
 /// Error of `exp(x - max)` over a row and of the sum of `columns` such terms, in ulps.

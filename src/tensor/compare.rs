@@ -100,7 +100,21 @@ impl fmt::Display for Mismatch {
 /// # Errors
 /// The first [`Mismatch`].
 pub fn compare(expected: &[f64], got: &[f64], tolerance: Tolerance) -> Result<(), Mismatch> {
-    let scale = expected.iter().filter(|v| v.is_finite()).fold(0.0_f64, |m, v| m.max(v.abs()));
+    compare_scaled(expected, got, tolerance, 0.0)
+}
+
+/// Compares like [`compare`], for sums whose terms are known to reach the magnitude `scale`: where
+/// they cancel, the results alone do not tell how large the terms were.
+///
+/// # Errors
+/// The first [`Mismatch`].
+pub fn compare_scaled(
+    expected: &[f64],
+    got: &[f64],
+    tolerance: Tolerance,
+    scale: f64,
+) -> Result<(), Mismatch> {
+    let scale = expected.iter().filter(|v| v.is_finite()).fold(scale, |m, v| m.max(v.abs()));
     let mut first: Option<Mismatch> = None;
     for (index, (&expected, &got)) in expected.iter().zip(got).enumerate() {
         let allowed = tolerance.allowed(expected, scale);

@@ -13,7 +13,7 @@ mod real;
 pub mod rng;
 mod shape;
 
-pub use compare::{Mismatch, Tolerance, compare};
+pub use compare::{Mismatch, Tolerance, compare, compare_scaled};
 pub use host::HostTensor;
 pub use real::Real;
 pub use shape::{DType, Shape, TensorType};

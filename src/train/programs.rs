@@ -68,12 +68,13 @@ impl ModelPrograms {
     ) -> Result<Self, TrainError> {
         let [h, w, c] = image;
         let mut graph = Graph::default();
-        let x = graph.source("x", TensorType::f32([1, h, w, c]));
+        // Two images, since statistics of a batch need at least two values.
+        let x = graph.source("x", TensorType::f32([2, h, w, c]));
         let step = graph.source(STEP, TensorType::u32([1]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Train { seed: 0, step }, None);
         let logits = builder.layers(layers, x)?;
         let (parameters, states) = (builder.parameters().to_vec(), builder.states().to_vec());
-        if graph.ty(logits).dims() != [1, classes] {
+        if graph.ty(logits).dims() != [2, classes] {
             return Err(TrainError::Model(ShapeError::new(
                 "model",
                 format!(
@@ -133,7 +134,7 @@ impl ModelPrograms {
         let rate = LearningRate {
             base: recipe.optimizer.learning_rate(),
             warmup: recipe.schedule.warmup_steps,
-            schedule: recipe.schedule.decay.clone(),
+            schedule: recipe.schedule.decay,
             total,
         };
         let rate = graph.push(rate, &[step])?;

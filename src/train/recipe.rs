@@ -149,6 +149,10 @@ batch_size = 32
 [data]
 dataset = "synthetic-digits"
 
+[optimizer]
+type = "sgd"
+learning_rate = 0.1
+
 [[layers]]
 type = "flatten"
 

@@ -75,8 +75,9 @@ pub enum Failure {
 
 /// Guard bytes before and behind each tensor: the alignment of binding offsets.
 const GUARD_BYTES: usize = 256;
-/// Content of guard words.
-const GUARD_WORD: u32 = 0x5a5a_a5a5;
+/// Content of the first guard word; each further one, over all buffers, is one more, so that a
+/// kernel which copies guard words from one tensor to another is caught.
+const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
 /// Content of outputs and scratch memory before a run: a NaN, and no plausible integer.
 const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
 
@@ -262,8 +263,12 @@ impl TestBench {
     }
 
     fn add_buffer(&mut self, name: String, words: &[u32]) -> Region {
-        let guard = [GUARD_WORD; GUARD_BYTES / 4];
-        let content = [&guard, words, &guard].concat();
+        let guard = |side: usize| -> Vec<u32> {
+            let earlier = (2 * self.contents.len() + side) * GUARD_BYTES / 4;
+            let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
+            (first..).take(GUARD_BYTES / 4).collect()
+        };
+        let content = [&guard(0), words, &guard(1)].concat();
         let bytes = content.len() * 4;
         self.program.buffers.push(Buffer { name, bytes, role: Role::State });
         self.contents.push(content);

@@ -89,6 +89,11 @@ impl GradientCheck {
     }
 
     fn compare(&self, input: usize, gradient: Value) -> Result<(), Failure> {
+        let (given, expected) = (self.graph.ty(gradient), self.tensors[&input_name(input)].ty());
+        if given != expected {
+            let message = format!("the rule gives a {given} for a {expected}");
+            return Err(Failure::Gradient { input, message });
+        }
         let got = &evaluate(&self.graph, &HashMap::new(), &self.tensors, &[gradient])?[0];
         let tensor = &self.tensors[&input_name(input)];
         let mut x: Vec<f64> = tensor.f32s().iter().map(|&v| f64::from(v)).collect();

@@ -2,9 +2,16 @@
 //! finite differences. Tests, `verigrad doctor` and the tuner run the same code.
 
 mod contract;
+mod doctor;
+mod doctor_text;
+mod facts;
 mod gradient;
 mod inputs;
+pub(crate) mod probe;
 
 pub use contract::{Failure, check_infer, check_lowering, lowerings};
+pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose};
+pub use doctor_text::render;
+pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
 pub use inputs::make_inputs;

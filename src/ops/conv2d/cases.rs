@@ -185,9 +185,14 @@ pub(super) fn input_grad() -> Vec<Case> {
 }
 
 pub(super) fn weight_grad() -> Vec<Case> {
-    all(|conv| {
+    let mut cases = all(|conv| {
         let Sizes { kh, kw, .. } = conv.sizes;
         let op = Conv2dWeightGrad { geometry: conv.geometry.clone(), kernel: [kh, kw] };
         Case::new(conv.name, op).normal(conv.sizes.x()).normal(conv.sizes.y())
-    })
+    });
+    // More rows than one share of a tiled sum has, and no multiple of the rows added at once.
+    let op = Conv2dWeightGrad { geometry: ConvGeometry::default(), kernel: [1, 1] };
+    let pixels = [1, 37, 29, 4];
+    cases.push(Case::new("uneven_shares", op).normal(pixels).normal(pixels).forward_only());
+    cases
 }

@@ -41,8 +41,7 @@ pub fn with_operands(
         .alias("A_TYPE", a.1)
         .alias("B_TYPE", b.1)
         .alias("Y_TYPE", y.1)
-        .constant("ACTIVATION", activation.code() as usize)
-        .file(include_str!("../../../shaders/common/activation.wgsl"))
+        .activation(activation)
         .read(a.0)
         .read(b.0);
     let kernel = match bias {
@@ -84,8 +83,7 @@ pub fn sum_splits(
     let kernel = Kernel::new("sum_splits")
         .constant("SPLITS", splits)
         .constant("COLUMNS", columns)
-        .constant("ACTIVATION", activation.code() as usize)
-        .file(include_str!("../../../shaders/common/activation.wgsl"))
+        .activation(activation)
         .flat(elements, 64, caps)
         .read(partial);
     let kernel = match bias {

@@ -67,8 +67,7 @@ impl PoolGeometry {
 
     /// Output type of a pooling of `x`, as its dimensions.
     pub(super) fn pooled(&self, op: &str, x: &TensorType) -> Result<[usize; 4], ShapeError> {
-        of_dtype(op, ("x", x), DType::F32)?;
-        let [n, h, w, c] = x.ranked(op, "x")?;
+        let [n, h, w, c] = images(op, ("x", x))?;
         let [oh, ow] = self.output(op, [h, w])?;
         Ok([n, oh, ow, c])
     }
@@ -81,8 +80,7 @@ impl PoolGeometry {
         dy: &TensorType,
         input: [usize; 2],
     ) -> Result<[usize; 4], ShapeError> {
-        of_dtype(op, ("dy", dy), DType::F32)?;
-        let [n, oh, ow, c] = dy.ranked(op, "dy")?;
+        let [n, oh, ow, c] = images(op, ("dy", dy))?;
         let expected = self.output(op, input)?;
         if [oh, ow] != expected {
             return Err(ShapeError::new(
@@ -120,6 +118,16 @@ impl PoolGeometry {
             .constant("RIGHT", self.padding[3])
             .file(include_str!("../../../shaders/common/pool_windows.wgsl"))
     }
+}
+
+/// Dimensions of an operand `[n, h, w, c]`, none of them zero.
+pub(super) fn images(op: &str, (name, ty): (&str, &TensorType)) -> Result<[usize; 4], ShapeError> {
+    of_dtype(op, (name, ty), DType::F32)?;
+    let dims = ty.ranked(op, name)?;
+    if ty.elements() == 0 {
+        return Err(ShapeError::new(op, format!("{name} must not be empty, it is {ty}")));
+    }
+    Ok(dims)
 }
 
 /// Geometries and image sizes `[n, h, w, c]` that the cases of windowed pooling share, and a name.

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::geometry::images;
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
 use crate::ops::lanes::Lanes;
@@ -83,14 +84,7 @@ impl Op for GlobalAvgPool2d {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [x] = operands("global_avg_pool2d", inputs)?;
-        of_dtype("global_avg_pool2d", ("x", x), DType::F32)?;
-        let [n, h, w, c] = x.ranked("global_avg_pool2d", "x")?;
-        if h * w == 0 {
-            return Err(ShapeError::new(
-                "global_avg_pool2d",
-                format!("x {} has no positions to average", x.shape),
-            ));
-        }
+        let [n, _, _, c] = images("global_avg_pool2d", ("x", x))?;
         Ok(vec![TensorType::f32([n, c])])
     }
 
@@ -179,7 +173,9 @@ impl Op for GlobalAvgPool2dGrad {
         of_dtype("global_avg_pool2d_grad", ("dy", dy), DType::F32)?;
         let [n, c] = dy.ranked("global_avg_pool2d_grad", "dy")?;
         let [h, w] = self.input;
-        Ok(vec![TensorType::f32([n, h, w, c])])
+        let dx = TensorType::f32([n, h, w, c]);
+        images("global_avg_pool2d_grad", ("dx", &dx))?;
+        Ok(vec![dx])
     }
 
     fn reference(&self, io: &mut HostIo<'_, f32>) {

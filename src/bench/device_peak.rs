@@ -1,0 +1,123 @@
+//! What a device can do at best: bandwidth of a copy and throughput of multiply-add, measured by
+//! kernels of our own.
+
+use std::sync::Arc;
+
+use bytemuck::cast_slice;
+use serde::{Deserialize, Serialize};
+
+use super::BenchError;
+use super::timing::time_program;
+use crate::exec::{DeviceInfo, Executor};
+use crate::graph::{Kernel, Operand};
+use crate::tensor::TensorType;
+use crate::verify::probe::{PROBE_INPUT, probe_program};
+
+/// Measured peaks of a device, against which kernels are compared.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DevicePeaks {
+    /// The device.
+    pub device: DeviceInfo,
+    /// Bytes read and written per second by a copy, in units of 10^9.
+    pub gigabytes_per_second: f64,
+    /// Floating-point operations per second, in units of 10^9; a multiply-add counts as two.
+    pub gigaflops: f64,
+}
+
+/// Bytes of the tensor that is copied: larger than the caches of most devices, and half of what
+/// every device can bind.
+const COPY_BYTES: usize = 64 << 20;
+/// Invocations that multiply and add: enough to fill the largest GPUs.
+const MULTIPLY_ADD_INVOCATIONS: usize = 1 << 18;
+/// Loop iterations of each.
+const MULTIPLY_ADD_ITERATIONS: usize = 512;
+/// Multiply-adds of one iteration, as in `shaders/bench/multiply_add.wgsl`.
+const MULTIPLY_ADDS: usize = 16;
+const WORKGROUP_SIZE: u32 = 64;
+
+/// Measures the peaks of a device.
+///
+/// # Errors
+/// When the device reports an error, or is the CPU executor.
+pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchError> {
+    if executor.info().kind == "cpu" {
+        return Err(BenchError::NoGpu);
+    }
+    let caps = executor.caps().clone();
+    let copy = Kernel::new("copy")
+        .flat(COPY_BYTES / 16, WORKGROUP_SIZE, &caps)
+        .file(include_str!("../../shaders/bench/copy.wgsl"));
+    let copied = TensorType::u32([COPY_BYTES / 4]);
+    let copy_seconds = measure(executor, copy, copied.clone(), copied, &[])?;
+
+    let multiply_add = Kernel::new("multiply_add")
+        .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
+        .flat(MULTIPLY_ADD_INVOCATIONS, WORKGROUP_SIZE, &caps)
+        .file(include_str!("../../shaders/bench/multiply_add.wgsl"));
+    let (x, y) = (TensorType::f32([2]), TensorType::f32([MULTIPLY_ADD_INVOCATIONS]));
+    // A factor below one keeps the numbers ordinary.
+    let multiply_add_seconds = measure(executor, multiply_add, x, y, &[0.999, 0.5])?;
+
+    let flop = 2 * MULTIPLY_ADDS * MULTIPLY_ADD_ITERATIONS * MULTIPLY_ADD_INVOCATIONS;
+    Ok(DevicePeaks {
+        device: executor.info().clone(),
+        gigabytes_per_second: billions(2 * COPY_BYTES as u64) / copy_seconds,
+        gigaflops: billions(flop as u64) / multiply_add_seconds,
+    })
+}
+
+/// A count in units of 10^9.
+pub(super) fn billions(count: u64) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
+    let count = count as f64;
+    count * 1e-9
+}
+
+/// Time of one run of a kernel, in seconds.
+fn measure(
+    executor: &mut dyn Executor,
+    kernel: Kernel,
+    input: TensorType,
+    output: TensorType,
+    content: &[f32],
+) -> Result<f64, BenchError> {
+    let kernel = kernel.read(Operand::Input(0)).write(Operand::Output(0));
+    let program = probe_program(kernel, input, output, executor.caps())?;
+    executor.unload_all();
+    let id = executor.load(Arc::new(program))?;
+    executor.write(PROBE_INPUT, 0, cast_slice(content))?;
+    // The fastest sample: a peak is what the device can do, not what it does on average.
+    let seconds = time_program(executor, id)?.fastest;
+    executor.unload_all();
+    Ok(seconds)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::CpuExecutor;
+    use crate::graph::Caps;
+
+    #[test]
+    fn the_cpu_executor_is_not_measured() {
+        assert_eq!(measure_peaks(&mut CpuExecutor::new()), Err(BenchError::NoGpu));
+    }
+
+    #[test]
+    fn kernels_are_valid_under_default_limits() {
+        let caps = Caps::webgpu_default();
+        let texts = [
+            include_str!("../../shaders/bench/copy.wgsl"),
+            include_str!("../../shaders/bench/multiply_add.wgsl"),
+        ];
+        for text in texts {
+            let kernel = Kernel::new("bench")
+                .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
+                .flat(COPY_BYTES / 16, WORKGROUP_SIZE, &caps)
+                .file(text)
+                .read(Operand::Input(0))
+                .write(Operand::Output(0));
+            crate::compile::check_kernel(&kernel, &caps).expect("the kernel is valid");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Floor 6: measurements of the device, of kernels and of models, as data and as tables.
+//!
+//! Every time is the median of several submissions, each long enough that its own cost does not
+//! count. Numbers are only worth something with device, driver and command beside them: the rows
+//! name the device, whoever prints them adds the rest.
+
+mod device_peak;
+mod error;
+mod kernel;
+mod model;
+mod table;
+mod timing;
+
+pub use device_peak::{DevicePeaks, measure_peaks};
+pub use error::BenchError;
+pub use kernel::{KernelOptions, KernelRow, measure_kernels};
+pub use model::{ModelOptions, ModelRow, measure_model};
+pub use table::{json_lines, kernel_table, model_table};
+pub use timing::Timing;

@@ -1,0 +1,147 @@
+//! Measurements as text: tables for people, JSON lines for programs.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::{DevicePeaks, KernelRow, ModelRow};
+
+/// One JSON object a line.
+///
+/// # Errors
+/// When a row holds a number that JSON cannot express.
+pub fn json_lines<T: Serialize>(rows: &[T]) -> Result<String, serde_json::Error> {
+    let mut text = String::new();
+    for row in rows {
+        text.push_str(&serde_json::to_string(row)?);
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// The peaks, and a line for each lowering, in at most 100 columns where names are not too long.
+/// The fastest lowering of each case has a star.
+pub fn kernel_table(peaks: &DevicePeaks, rows: &[KernelRow]) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}", peaks.device);
+    let _ = writeln!(
+        text,
+        "peaks: {} GFLOP/s multiply-add, {} GB/s copy\n",
+        rate(peaks.gigaflops),
+        rate(peaks.gigabytes_per_second)
+    );
+    let _ = writeln!(
+        text,
+        "{:<54}{:>11}{:>10}{:>9}{:>7}",
+        "op, case, variant", "time", "GFLOP/s", "GB/s", "peak"
+    );
+    let mut heading = String::new();
+    for row in rows {
+        let of_row = format!("{} {}", row.op, row.case);
+        if of_row != heading {
+            let _ = writeln!(text, "{of_row}");
+            heading = of_row;
+        }
+        let mark = if row.fastest { '*' } else { ' ' };
+        match &row.error {
+            Some(error) => {
+                let reason = error.lines().next().unwrap_or_default();
+                let _ = writeln!(text, "  {mark} {:<50}  {reason}", row.variant);
+            }
+            None => {
+                let _ = writeln!(
+                    text,
+                    "  {mark} {:<50}{:>11}{:>10}{:>9}{:>6.0}%",
+                    row.variant,
+                    duration(row.seconds()),
+                    rate(row.gigaflops),
+                    rate(row.gigabytes_per_second),
+                    100.0 * row.share_of_peak
+                );
+            }
+        }
+    }
+    text
+}
+
+/// A line for each model.
+pub fn model_table(rows: &[ModelRow]) -> String {
+    let mut text = format!(
+        "{:<24}{:>7}{:>12}{:>12}{:>18}  {}\n",
+        "model", "batch", "steps/s", "images/s", "to first step", "device"
+    );
+    for row in rows {
+        let _ = writeln!(
+            text,
+            "{:<24}{:>7}{:>12}{:>12}{:>18}  {}",
+            row.model,
+            row.batch,
+            rate(row.steps_per_second),
+            rate(row.images_per_second),
+            duration(row.seconds_to_first_step),
+            row.device
+        );
+    }
+    text
+}
+
+/// Three significant digits below 100, whole numbers above.
+fn rate(value: f64) -> String {
+    match value {
+        v if v >= 100.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}
+
+/// A duration in a unit that suits it.
+fn duration(seconds: f64) -> String {
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 1e-3 => format!("{:.2} ms", 1e3 * s),
+        s => format!("{:.1} µs", 1e6 * s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::Timing;
+    use crate::exec::DeviceInfo;
+
+    #[test]
+    fn rows_become_lines_of_text_and_of_json() {
+        let timing = Timing { seconds: 0.012, fastest: 0.011, slowest: 0.02, samples: 5, runs: 8 };
+        let row = KernelRow {
+            device: "a GPU".to_owned(),
+            op: "matmul".to_owned(),
+            case: "bench_512x512x512".to_owned(),
+            variant: "one_per_thread".to_owned(),
+            flop: 268_435_456,
+            bytes: 3_145_728,
+            timing: Some(timing),
+            gigaflops: 22.369,
+            gigabytes_per_second: 0.262,
+            share_of_peak: 0.55,
+            fastest: true,
+            error: None,
+        };
+        let failed = KernelRow {
+            timing: None,
+            fastest: false,
+            error: Some("rejected".to_owned()),
+            ..row.clone()
+        };
+        let peaks =
+            DevicePeaks { device: DeviceInfo::cpu(), gigabytes_per_second: 10.0, gigaflops: 40.0 };
+        let rows = [row, failed];
+        let text = kernel_table(&peaks, &rows);
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("* one_per_thread") && text.contains("12.00 ms"), "{text}");
+        assert!(text.contains("22.4") && text.contains("55%") && text.contains("rejected"));
+        let json = json_lines(&rows).expect("rows are plain numbers");
+        let again: Vec<KernelRow> =
+            json.lines().map(|line| serde_json::from_str(line).expect("its own form")).collect();
+        assert_eq!(again, rows);
+    }
+}

@@ -1,0 +1,96 @@
+//! Time of one run of a loaded program.
+
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::exec::{ExecError, Executor, ProgramId};
+
+/// Samples of which the median is taken.
+const SAMPLES: u32 = 5;
+/// How long a sample should take: far longer than the cost of a submission, and well below the two
+/// seconds after which desktop drivers reset a device.
+const SAMPLE: Duration = Duration::from_millis(100);
+/// Most runs in one sample: each becomes commands of its own.
+const MAX_RUNS: u32 = 1000;
+
+/// Time of one run of a program.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Timing {
+    /// Median over the samples, in seconds.
+    pub seconds: f64,
+    /// Fastest sample, in seconds.
+    pub fastest: f64,
+    /// Slowest sample, in seconds.
+    pub slowest: f64,
+    /// Samples taken.
+    pub samples: u32,
+    /// Runs in each sample, submitted together.
+    pub runs: u32,
+}
+
+/// Times a program that is loaded and has its inputs. A first run, which may still compile, does
+/// not count.
+///
+/// # Errors
+/// When the device reports an error.
+pub(super) fn time_program(
+    executor: &mut dyn Executor,
+    program: ProgramId,
+) -> Result<Timing, ExecError> {
+    time_samples(executor, program, 1)?;
+    let mut runs = 1;
+    // Short runs are mostly the cost of submitting: estimate again with more of them.
+    for _ in 0..3 {
+        let once = time_samples(executor, program, runs)? / f64::from(runs);
+        runs = runs_for(once);
+    }
+    let mut seconds = Vec::new();
+    for _ in 0..SAMPLES {
+        seconds.push(time_samples(executor, program, runs)? / f64::from(runs));
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Timing {
+        seconds: seconds[seconds.len() / 2],
+        fastest: seconds[0],
+        slowest: seconds[seconds.len() - 1],
+        samples: SAMPLES,
+        runs,
+    })
+}
+
+/// Time of `runs` runs in one submission, in seconds.
+fn time_samples(
+    executor: &mut dyn Executor,
+    program: ProgramId,
+    runs: u32,
+) -> Result<f64, ExecError> {
+    let start = Instant::now();
+    executor.run(program, runs)?;
+    executor.wait()?;
+    Ok(start.elapsed().as_secs_f64())
+}
+
+/// Number of runs that fill a sample, when one takes `once` seconds.
+fn runs_for(once: f64) -> u32 {
+    let ratio = (SAMPLE.as_secs_f64() / once.max(1e-9)).clamp(1.0, f64::from(MAX_RUNS));
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the ratio lies between one and a thousand"
+    )]
+    let runs = ratio as u32;
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_fill_a_sample_within_limits() {
+        assert_eq!(runs_for(0.0), MAX_RUNS);
+        assert_eq!(runs_for(0.01), 10);
+        assert_eq!(runs_for(3.0), 1);
+    }
+}

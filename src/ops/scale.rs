@@ -1,0 +1,107 @@
+//! Multiplication by a constant.
+
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use super::lanes::Lanes;
+use super::operands::{of_dtype, operands};
+use super::registry::{OpEntry, attributes};
+use crate::error::ShapeError;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
+
+pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Scale>("scale", cases)];
+
+/// `y = factor * x`, element by element. Input and output: any shape.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scale {
+    /// The factor.
+    pub factor: f64,
+}
+
+impl Scale {
+    /// `-x`
+    pub const NEGATE: Self = Self { factor: -1.0 };
+
+    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        io.outputs.float(0).par_iter_mut().with_min_len(8192).zip(x).for_each(|(y, x)| {
+            *y = T::from_f64(self.factor * x.to_f64());
+        });
+    }
+}
+
+impl Op for Scale {
+    fn name(&self) -> &'static str {
+        "scale"
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        attributes(self)
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands("scale", inputs)?;
+        of_dtype("scale", ("x", x), DType::F32)?;
+        if !self.factor.is_finite() {
+            return Err(ShapeError::new(
+                "scale",
+                format!("factor must be finite, it is {}", self.factor),
+            ));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.forward(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.forward(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let elements = sig.outputs[0].elements();
+        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
+            let kernel = lanes
+                .declare(Kernel::new("scale"))
+                .constant_f32("FACTOR", f32::from_f64(self.factor))
+                .flat(elements / lanes.count(), 64, caps)
+                .file(include_str!("../../shaders/scale.wgsl"))
+                .read(Operand::Input(0))
+                .write(Operand::Output(0));
+            Lowering::single(&lanes.variant("one_per_thread"), kernel)
+        });
+        variants.collect()
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        let Some(dy) = v.dy(0) else { return Ok(()) };
+        let dx = v.push(self.clone(), &[dy])?;
+        v.set(0, dx);
+        Ok(())
+    }
+
+    fn tolerance(&self, _sig: &Signature) -> Tolerance {
+        // The kernel rounds the factor and the product, the reference its result.
+        Tolerance::ulps(2.0)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        Cost::of(sig, sig.outputs[0].elements())
+    }
+}
+
+fn cases() -> Vec<Case> {
+    vec![
+        Case::new("negate", Scale::NEGATE).normal([3, 7]),
+        Case::new("one", Scale { factor: 0.1 }).normal([1]),
+        Case::new("vectors", Scale { factor: 1e-3 }).normal([3, 8]),
+        Case::new("non_finite", Scale { factor: 2.0 })
+            .input(TensorType::f32([100]), Fill::NonFinite)
+            .forward_only(),
+        Case::new("many_workgroups", Scale::NEGATE).normal([65_536 * 64 + 3]).forward_only(),
+        Case::new("bench_128x26x26x32", Scale::NEGATE).normal([128, 26, 26, 32]).bench(),
+    ]
+}

@@ -1,0 +1,331 @@
+//! Defects of kernels, as replacements in the text of real ones.
+
+/// What a check reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Wrong,
+    OutOfBounds,
+    InputChanged,
+    NotReproducible,
+}
+
+/// How a lowering is changed.
+pub enum Change {
+    /// In a kernel that holds all the pieces, replaces each by its partner.
+    Text(&'static [(&'static str, &'static str)]),
+    /// Makes a binding of the first kernel writable, and replaces pieces of its text.
+    WritesInput { binding: usize, pieces: &'static [(&'static str, &'static str)] },
+    /// Leaves out one of several kernels.
+    WithoutKernel(usize),
+}
+
+pub struct Defect {
+    pub name: &'static str,
+    pub op: &'static str,
+    pub change: Change,
+    /// The kinds of failure that may be reported.
+    pub expected: &'static [Kind],
+}
+
+const WRONG: &[Kind] = &[Kind::Wrong];
+const OUT_OF_BOUNDS: &[Kind] = &[Kind::OutOfBounds];
+/// What a race gives depends on the device.
+const RACE: &[Kind] = &[Kind::Wrong, Kind::NotReproducible];
+
+/// A defect of one replacement.
+const fn wrong(
+    name: &'static str,
+    op: &'static str,
+    pieces: &'static [(&'static str, &'static str)],
+) -> Defect {
+    Defect { name, op, change: Change::Text(pieces), expected: WRONG }
+}
+
+const GUARD: &str = "if i >= INVOCATIONS { return; }";
+
+pub static DEFECTS: &[Defect] = &[
+    // Edges.
+    Defect {
+        name: "writes one element too many",
+        op: "activate",
+        change: Change::Text(&[(GUARD, "if i > INVOCATIONS { return; }")]),
+        expected: OUT_OF_BOUNDS,
+    },
+    Defect {
+        name: "copies one element too many",
+        op: "view",
+        change: Change::Text(&[(GUARD, "if i > INVOCATIONS { return; }")]),
+        expected: OUT_OF_BOUNDS,
+    },
+    Defect {
+        name: "writes behind a ring buffer",
+        op: "record",
+        change: Change::Text(&[("step[0] % LENGTH", "step[0]")]),
+        expected: OUT_OF_BOUNDS,
+    },
+    wrong(
+        "leaves the last element unwritten",
+        "binary",
+        &[(GUARD, "if i + 1u >= INVOCATIONS { return; }")],
+    ),
+    wrong(
+        "ignores the second dimension of a folded grid",
+        "activate",
+        &[(
+            "(workgroup_id.z * num_workgroups.y + workgroup_id.y) * GRID_X + workgroup_id.x",
+            "workgroup_id.x",
+        )],
+    ),
+    Defect {
+        name: "overwrites an input",
+        op: "binary",
+        change: Change::WritesInput {
+            binding: 0,
+            pieces: &[
+                ("var<storage, read> a:", "var<storage, read_write> a:"),
+                ("  y[i] = combine(", "  a[i] = a[i] + 1.0;\n  y[i] = combine("),
+            ],
+        },
+        expected: &[Kind::InputChanged],
+    },
+    // Indices.
+    wrong(
+        "steps by K where N is meant",
+        "matmul",
+        &[("select(N, 1u, B_TRANSPOSED == 1u)", "select(K, 1u, B_TRANSPOSED == 1u)")],
+    ),
+    wrong(
+        "repeats a column where a row is meant",
+        "binary",
+        &[("(i / B_DIVIDE) % B_MODULO", "i % B_MODULO")],
+    ),
+    wrong("forgets the offset of a view", "view", &[("x[X_OFFSET + i]", "x[i]")]),
+    wrong("ignores padding", "conv2d", &[("ky * DILATION_H - PAD_TOP", "ky * DILATION_H")]),
+    wrong(
+        "ignores dilation",
+        "conv2d",
+        &[("oy * STRIDE_H + ky * DILATION_H - PAD_TOP", "oy * STRIDE_H + ky - PAD_TOP")],
+    ),
+    wrong(
+        "ignores groups",
+        "conv2d",
+        &[("let first_c = oc / GROUP_OUT_C * GROUP_IN_C;", "let first_c = 0u;")],
+    ),
+    wrong(
+        "flips the kernel",
+        "conv2d",
+        &[(
+            "(ky * KERNEL_W + kx) * GROUP_IN_C",
+            "((KERNEL_H - 1u - ky) * KERNEL_W + kx) * GROUP_IN_C",
+        )],
+    ),
+    wrong(
+        "visits positions between strides",
+        "conv2d_input_grad",
+        &[("offset_y % STRIDE_H != 0u || oy >= OUT_H", "oy >= OUT_H")],
+    ),
+    wrong(
+        "takes rows for columns of a window",
+        "max_pool2d_grad",
+        &[("WORDS(ky * KW + kx)", "WORDS(kx * KH + ky)")],
+    ),
+    wrong(
+        "reads bytes in the wrong order",
+        "gather_batch",
+        &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")],
+    ),
+    // Sums.
+    wrong(
+        "stops a sum one early",
+        "sum_rows",
+        &[("k < count; k += 1u", "k + 1u < count; k += 1u")],
+    ),
+    wrong("starts a sum one late", "matmul", &[("var k = 0u;", "var k = 1u;")]),
+    wrong(
+        "drops the last image",
+        "conv2d_weight_grad",
+        &[(
+            "min(first_n + IMAGES_PER_SPLIT, BATCH)",
+            "min(first_n + IMAGES_PER_SPLIT, BATCH - 1u)",
+        )],
+    ),
+    wrong(
+        "adds one share too few",
+        "conv2d_weight_grad",
+        &[("split < SPLITS", "split + 1u < SPLITS")],
+    ),
+    Defect {
+        name: "leaves out the second stage",
+        op: "conv2d_weight_grad",
+        change: Change::WithoutKernel(1),
+        expected: WRONG,
+    },
+    Defect {
+        name: "reads scratch memory that nothing has written",
+        op: "adam",
+        change: Change::WithoutKernel(0),
+        expected: WRONG,
+    },
+    Defect {
+        name: "lacks barriers in a tree",
+        op: "sum_rows",
+        change: Change::Text(&[
+            (
+                "combine(states[local_index], states[local_index + half * BLOCK])",
+                "combine(states[local_index], states[local_index + half * BLOCK])",
+            ),
+            ("workgroupBarrier();", ""),
+        ]),
+        expected: RACE,
+    },
+    Defect {
+        name: "lacks barriers in a row's reduction",
+        op: "softmax_cross_entropy",
+        change: Change::Text(&[
+            ("row_floats[lane] = value;", "row_floats[lane] = value;"),
+            ("workgroupBarrier();", ""),
+        ]),
+        expected: RACE,
+    },
+    Defect {
+        name: "lacks barriers in a sum over all rows",
+        op: "masked_mean",
+        change: Change::Text(&[
+            ("sums[lane] += sums[lane + half];", "sums[lane] += sums[lane + half];"),
+            ("workgroupBarrier();", ""),
+        ]),
+        expected: RACE,
+    },
+    // Arithmetic.
+    wrong("swaps the operands", "binary", &[("return a - b;", "return b - a;")]),
+    wrong(
+        "has a wrong digit in a constant",
+        "activate",
+        &[("const GELU_B: f32 = 0.044715;", "const GELU_B: f32 = 0.044615;")],
+    ),
+    wrong("drops the bias", "matmul", &[("activate(sum + bias_at(n))", "activate(sum)")]),
+    wrong(
+        "rounds an operand to half precision",
+        "matmul",
+        &[(
+            "fma(a[a_index], b[b_index], sum)",
+            "fma(unpack2x16float(pack2x16float(vec2<f32>(a[a_index], 0.0))).x, b[b_index], sum)",
+        )],
+    ),
+    wrong(
+        "divides by the wrong count",
+        "avg_pool2d",
+        &[("COUNT_INCLUDE_PAD == 1u", "COUNT_INCLUDE_PAD == 0u")],
+    ),
+    wrong(
+        "exponentiates without the maximum",
+        "softmax_cross_entropy",
+        &[(
+            "let largest = from_order_key(row_max(key, lane));",
+            "let largest = 0.0 * from_order_key(row_max(key, lane));",
+        )],
+    ),
+    wrong("counts ignored labels", "masked_mean", &[("if labels[row] != IGNORED_LABEL {", "{")]),
+    wrong(
+        "decays every parameter",
+        "adam",
+        &[("lane_index(i) < Index(DECAYED)", "lane_index(i) >= Index(0u)")],
+    ),
+    wrong(
+        "corrects the bias of the step before",
+        "adam",
+        &[("max(step[0], step[0] + 1u)", "max(step[0], 1u)")],
+    ),
+    wrong("forgets to store a moment", "adam", &[("  v[i] = second;\n", "")]),
+    wrong("warms up one step late", "learning_rate", &[("f32(completed + 1u)", "f32(completed)")]),
+    wrong(
+        "divides a variance by one less",
+        "batch_norm",
+        &[("total / f32(ROWS)", "total / f32(ROWS - 1u)")],
+    ),
+    wrong(
+        "adds epsilon behind the root",
+        "batch_norm",
+        &[("sqrt(variance[group] + EPSILON)", "(sqrt(variance[group]) + EPSILON)")],
+    ),
+    wrong(
+        "takes batch statistics for constants",
+        "batch_norm_grad",
+        &[("(dy[at] - mean_dy - (x[at] - centre) * slope)", "dy[at]")],
+    ),
+    wrong("does not scale what it keeps", "dropout", &[("x[i] * SCALE", "x[i]")]),
+    wrong(
+        "draws the same mask in every step",
+        "dropout",
+        &[("STREAM, step[0], 0u", "STREAM, 0u, 0u")],
+    ),
+    wrong(
+        "adds the decay with the wrong sign",
+        "sgd",
+        &[("grad + WEIGHT_DECAY * param", "grad - WEIGHT_DECAY * param")],
+    ),
+    wrong(
+        "makes a window one too small",
+        "local_response_norm",
+        &[("j < window.y", "j + 1u < window.y")],
+    ),
+    // Choices and special values.
+    wrong("takes the last of equal maxima", "max_pool2d", &[("(value > best)", "(value >= best)")]),
+    wrong("lets padding win", "max_pool2d", &[("!started | (", "(")]),
+    wrong("lets a NaN lose", "max_pool2d", &[("(is_nan | (value > best))", "(value > best)")]),
+    wrong(
+        "takes the last of equal scores",
+        "argmax",
+        &[("if key > best_key {", "if key >= best_key {")],
+    ),
+    wrong(
+        "makes numbers of a row with a NaN",
+        "softmax",
+        &[("poison(value, !is_finite(largest))", "select(value, 0.0, !is_finite(largest))")],
+    ),
+    // Many devices do this for max(x, 0); the bits make all of them do it.
+    wrong(
+        "hides a NaN",
+        "activate",
+        &[(
+            "return select(x, 0.0, x < 0.0);",
+            "return select(max(x, 0.0), 0.0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);",
+        )],
+    ),
+];
+
+/// Defects of kernels that only devices with subgroups of a fixed size run.
+pub static SUBGROUP_DEFECTS: &[Defect] = &[
+    Defect {
+        name: "writes rows behind the last one",
+        op: "matmul",
+        change: Change::Text(&[("if m < M && n4 < N4 {", "if n4 < N4 {")]),
+        expected: OUT_OF_BOUNDS,
+    },
+    wrong(
+        "does not shuffle",
+        "matmul",
+        &[
+            ("subgroupShuffle(", "not_shuffled("),
+            (
+                "const NONE: u32",
+                "fn not_shuffled(v: vec4<f32>, lane: u32) -> vec4<f32> { return v; }\nconst NONE: u32",
+            ),
+        ],
+    ),
+    wrong(
+        "sums one row beyond its share",
+        "conv2d_weight_grad",
+        &[("tap_at(row_at(m), tap), m < end)", "tap_at(row_at(m), tap), m <= end)")],
+    ),
+    wrong(
+        "ignores padding in the tiled kernel",
+        "conv2d",
+        &[("m % OUT_W * STRIDE_W - PAD_LEFT", "m % OUT_W * STRIDE_W")],
+    ),
+    wrong(
+        "visits positions between strides in the tiled kernel",
+        "conv2d_input_grad",
+        &[("y * STRIDE_H == offset_y && x * STRIDE_W == offset_x", "true")],
+    ),
+];

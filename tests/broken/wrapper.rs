@@ -1,0 +1,75 @@
+//! An op that behaves like another one, except for its gradient rule or its shape rule.
+
+use std::sync::Arc;
+
+use verigrad::error::ShapeError;
+use verigrad::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
+use verigrad::tensor::{TensorType, Tolerance};
+
+/// A gradient rule for the op that is given.
+pub type Rule = fn(&dyn Op, &mut Vjp<'_>) -> Result<(), ShapeError>;
+/// A shape rule for the op that is given.
+pub type Shapes = fn(&dyn Op, &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
+
+#[derive(Debug)]
+pub struct Wrapper {
+    inner: Arc<dyn Op>,
+    rule: Rule,
+    shapes: Shapes,
+}
+
+impl Wrapper {
+    pub fn new(inner: Arc<dyn Op>) -> Self {
+        Self { inner, rule: |op, v| op.vjp(v), shapes: |op, inputs| op.infer(inputs) }
+    }
+
+    pub fn with_rule(self, rule: Rule) -> Self {
+        Self { rule, ..self }
+    }
+
+    pub fn with_shapes(self, shapes: Shapes) -> Self {
+        Self { shapes, ..self }
+    }
+}
+
+impl Op for Wrapper {
+    fn name(&self) -> &'static str {
+        self.inner.name()
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        self.inner.attributes()
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        (self.shapes)(self.inner.as_ref(), inputs)
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        self.inner.reference(io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        self.inner.reference_f64(io);
+    }
+
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.inner.lower(sig, caps)
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        (self.rule)(self.inner.as_ref(), v)
+    }
+
+    fn aliases(&self) -> &'static [(usize, usize)] {
+        self.inner.aliases()
+    }
+
+    fn tolerance(&self, sig: &Signature) -> Tolerance {
+        self.inner.tolerance(sig)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        self.inner.cost(sig)
+    }
+}

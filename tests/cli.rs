@@ -1,0 +1,215 @@
+//! The real binary, as a user would run it: the whole path on small data, and hostile input.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Runs the binary in `folder` without any data folder in its environment.
+fn verigrad(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_verigrad"))
+        .args(args)
+        .current_dir(folder)
+        .env_remove("VERIGRAD_DATA")
+        .env_remove("RUST_LOG")
+        .output()
+        .expect("the binary starts")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs the binary and demands a failure with `code` whose message has all of `parts`.
+fn fails(folder: &Path, args: &[&str], code: i32, parts: &[&str]) {
+    let output = verigrad(folder, args);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {message}");
+    assert!(message.contains("error:"), "{args:?}: {message}");
+    assert!(!message.contains("panicked"), "{args:?}: {message}");
+    for part in parts {
+        assert!(message.contains(part), "{args:?}: no {part:?} in:\n{message}");
+    }
+}
+
+/// A small, quick run on the CPU executor; returns its run directory.
+fn small_run(folder: &Path) -> PathBuf {
+    let args = [
+        "train",
+        "digits",
+        "--device",
+        "cpu",
+        "--set",
+        "epochs=2",
+        "--set",
+        "data.train_size=320",
+        "--set",
+        "data.test_size=100",
+        "--set",
+        "data.validation=0.1",
+        "--set",
+        "batch_size=32",
+    ];
+    let output = verigrad(folder, &args);
+    assert!(output.status.success(), "{}", stderr(&output));
+    assert!(stdout(&output).contains("test accuracy"), "{}", stdout(&output));
+    folder.join("runs/digits-1")
+}
+
+#[test]
+fn a_run_leaves_all_files_and_can_be_used() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = small_run(folder.path());
+    for file in [
+        "recipe.toml",
+        "device.json",
+        "model.json",
+        "summary.txt",
+        "metrics.csv",
+        "metrics.jsonl",
+        "steps.csv",
+        "weights-best.safetensors",
+        "weights-last.safetensors",
+        "curves.png",
+        "result.json",
+    ] {
+        let size = fs::metadata(run.join(file)).map(|m| m.len()).unwrap_or(0);
+        assert!(size > 0, "{file} is missing or empty");
+    }
+    let steps = fs::read_to_string(run.join("steps.csv")).expect("steps.csv");
+    assert_eq!(steps.lines().count(), 1 + 2 * 9, "288 training images make 9 steps per epoch");
+    let result = fs::read_to_string(run.join("result.json")).expect("result.json");
+    let result: serde_json::Value = serde_json::from_str(&result).expect("JSON");
+    assert_eq!(result["parameters"], 27_562);
+    assert_eq!(result["steps"], 18);
+
+    let run = run.to_str().expect("a UTF-8 path").to_owned();
+    let last = ["eval", run.as_str(), "--weights", "last", "--device", "cpu"];
+    let output = verigrad(folder.path(), &last);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let accuracy = result["test_accuracy"].as_f64().expect("a number");
+    let line = format!("accuracy {:.2} %", 100.0 * accuracy);
+    assert!(stdout(&output).contains(&line), "{line} not in {}", stdout(&output));
+
+    let picture = folder.path().join("seven.png");
+    image::GrayImage::from_pixel(20, 30, image::Luma([9])).save(&picture).expect("a picture");
+    let picture = picture.to_str().expect("a UTF-8 path");
+    let output = verigrad(folder.path(), &["predict", &run, picture, "--device", "cpu"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let total: f64 = stdout(&output)
+        .lines()
+        .filter_map(|line| line.trim().split_once(" %")?.0.parse::<f64>().ok())
+        .sum();
+    assert!((total - 100.0).abs() < 0.1, "probabilities sum to {total} %");
+}
+
+#[test]
+fn recipes_can_be_looked_at_without_running_them() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = verigrad(folder.path(), &["summary", "digits"]);
+    assert!(stdout(&output).contains("27,562"), "{}", stdout(&output));
+    let output = verigrad(folder.path(), &["inspect", "digits", "--device", "cpu"]);
+    let text = stdout(&output);
+    for part in ["conv1/gradient", "conv2d_weight_grad", "adam", "memory:", "FLOP"] {
+        assert!(text.contains(part), "no {part} in:\n{text}");
+    }
+    let output = verigrad(folder.path(), &["inspect", "digits", "--device", "cpu", "--dot"]);
+    assert!(stdout(&output).starts_with("digraph"), "{}", stdout(&output));
+    let output = verigrad(folder.path(), &["inspect", "digits", "--device", "cpu", "--json"]);
+    let program: verigrad::compile::Program =
+        serde_json::from_slice(&output.stdout).expect("a Program can be read back");
+    assert!(program.steps.len() > 20);
+    let output = verigrad(folder.path(), &["devices", "--json"]);
+    let devices: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(devices.as_array().is_some_and(|list| !list.is_empty()));
+}
+
+#[test]
+fn wrong_usage_is_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    fails(folder, &["train", "digitz"], 2, &["digitz", "mnist-cnn"]);
+    fails(folder, &["train", "missing.toml"], 2, &["missing.toml"]);
+    fails(folder, &["train", "digits", "--device", "9"], 2, &["--device 9", "cpu"]);
+    fails(folder, &["train", "digits", "--device", "quantum"], 2, &["quantum"]);
+    fails(folder, &["train", "digits", "--set", "epoch=1"], 2, &["epoch=1", "epochs"]);
+    fails(folder, &["train", "digits", "--nonsense"], 2, &["--nonsense"]);
+    let recipe = verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml();
+    fs::write(folder.join("typo.toml"), recipe.replace("batch_size", "batch_sise"))
+        .expect("a file");
+    fails(folder, &["train", "typo.toml"], 2, &["typo.toml", "line", "batch_sise"]);
+    let small = ["--device", "cpu", "--set", "data.train_size=64", "--set", "data.test_size=64"];
+    let with = |set: &'static str| [["train", "digits", "--set", set].as_slice(), &small].concat();
+    fails(folder, &with("layers.0.kernel_size=40"), 2, &["conv1", "40"]);
+    fails(folder, &with("layers.6.units=7"), 2, &["7", "10 classes"]);
+    fails(folder, &["eval", "no-such-run"], 1, &["no-such-run"]);
+}
+
+#[test]
+fn broken_data_is_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    fails(folder, &["train", "mnist-cnn"], 1, &["train-images-idx3-ubyte", "VERIGRAD_DATA"]);
+
+    let write_idx = |name: &str, magic: u32, dims: &[u32], bytes: &[u8]| {
+        let mut content = magic.to_be_bytes().to_vec();
+        content.extend(dims.iter().flat_map(|d| d.to_be_bytes()));
+        content.extend(bytes);
+        fs::create_dir_all(folder.join("data/mnist")).expect("a folder");
+        fs::write(folder.join("data/mnist").join(name), content).expect("a file");
+    };
+    let images = vec![7_u8; 4 * 784];
+    let complete = |labels: &[u8]| {
+        for part in ["train", "t10k"] {
+            write_idx(&format!("{part}-images-idx3-ubyte"), 2051, &[4, 28, 28], &images);
+            write_idx(&format!("{part}-labels-idx1-ubyte"), 2049, &[4], labels);
+        }
+    };
+    complete(&[1, 2, 3, 77]);
+    fails(folder, &["train", "mnist-cnn"], 1, &["77"]);
+    complete(&[1, 2, 3, 4]);
+    write_idx("train-images-idx3-ubyte", 2051, &[4, 28, 28], &images[..1000]);
+    fails(folder, &["train", "mnist-cnn"], 1, &["train-images-idx3-ubyte"]);
+    write_idx("train-images-idx3-ubyte", 99, &[4, 28, 28], &images);
+    fails(folder, &["train", "mnist-cnn"], 1, &["train-images-idx3-ubyte"]);
+
+    let recipe = verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml();
+    let recipe = recipe.replace("\"synthetic-digits\"", "\"folder\"\npath = \"pictures\"");
+    fs::write(folder.join("pictures.toml"), recipe).expect("a file");
+    fs::create_dir_all(folder.join("pictures/cat")).expect("a folder");
+    fails(folder, &["train", "pictures.toml"], 1, &["pictures"]);
+    for class in ["cat", "dog"] {
+        fs::create_dir_all(folder.join("pictures").join(class)).expect("a folder");
+        for name in ["a.png", "b.png"] {
+            let path = folder.join("pictures").join(class).join(name);
+            fs::write(path, b"no picture").expect("a file");
+        }
+    }
+    fails(folder, &["train", "pictures.toml"], 1, &[".png"]);
+}
+
+#[test]
+fn broken_runs_are_explained() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = small_run(folder.path());
+    let folder = folder.path();
+    let run_name = run.to_str().expect("a UTF-8 path").to_owned();
+    let eval = ["eval", run_name.as_str(), "--device", "cpu"];
+    fs::write(folder.join("no.png"), b"no picture").expect("a file");
+    fails(folder, &["predict", &run_name, "no.png", "--device", "cpu"], 1, &["no.png"]);
+
+    let weights = run.join("weights-best.safetensors");
+    let content = fs::read(&weights).expect("weights");
+    fs::write(&weights, &content[..content.len() / 2]).expect("a file");
+    fails(folder, &eval, 1, &["weights-best.safetensors"]);
+    fs::write(&weights, content).expect("a file");
+    let recipe = fs::read_to_string(run.join("recipe.toml")).expect("the recipe");
+    fs::write(run.join("recipe.toml"), recipe.replace("units = 64", "units = 65")).expect("ok");
+    fails(folder, &eval, 1, &["dense1.weight", "[400, 64]", "[400, 65]"]);
+
+    fs::write(folder.join("a-file"), b"").expect("a file");
+    fails(folder, &["train", "digits", "--device", "cpu", "--runs", "a-file"], 1, &["a-file"]);
+}

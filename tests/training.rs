@@ -1,0 +1,274 @@
+//! Training as a whole, through the library: reproducible, without allocations, and learning.
+
+use std::sync::Arc;
+
+use verigrad::compile::check_kernel;
+use verigrad::data::{Splits, load};
+use verigrad::exec::gpu::adapters;
+use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
+use verigrad::graph::{Caps, Kernel};
+use verigrad::tensor::HostTensor;
+use verigrad::train::{
+    EpochResult, Feed, ModelPrograms, Observer, Progress, Recipe, Trainer, builtin_recipes,
+    sha256_of_weights,
+};
+
+fn recipe(name: &str, set: &[&str]) -> Recipe {
+    let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
+    Recipe::builtin(name, &set).expect("a built-in recipe")
+}
+
+fn small_digits() -> (Recipe, Splits) {
+    let recipe = recipe(
+        "digits",
+        &["epochs=1", "batch_size=16", "data.train_size=1600", "data.test_size=64"],
+    );
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    (recipe, data)
+}
+
+/// A small model that has every kind of layer.
+fn every_layer() -> Recipe {
+    let text = r#"
+name = "every-layer"
+epochs = 1
+batch_size = 8
+label_smoothing = 0.1
+data = { dataset = "synthetic-digits", train_size = 64, test_size = 24 }
+optimizer = { type = "adamw", learning_rate = 1e-3 }
+clipping = { by_norm = 1.0, by_value = 0.5 }
+schedule = { warmup_steps = 3, decay = { exponential = { factor = 0.99 } } }
+layers = [
+  { type = "conv2d", out_channels = 8, kernel_size = 3, stride = 2, padding = "same", bias = false },
+  { type = "batch_norm" },
+  { type = "activation", function = "silu" },
+  { type = "residual", activation = "relu", layers = [
+      { type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1, groups = 8 },
+      { type = "conv2d", out_channels = 8, kernel_size = 1, activation = "gelu" } ] },
+  { type = "concat", branches = [
+      [],
+      [ { type = "conv2d", out_channels = 4, kernel_size = 3, padding = [2, 2, 2, 2], dilation = 2 } ] ] },
+  { type = "local_response_norm" },
+  { type = "max_pool2d", window = 3, stride = 2 },
+  { type = "avg_pool2d", window = 2, stride = 1, padding = 1, count_include_pad = true },
+  { type = "dropout", rate = 0.25 },
+  { type = "global_avg_pool2d" },
+  { type = "dense", units = 16, activation = "tanh" },
+  { type = "batch_norm" },
+  { type = "dense", units = 10 },
+]
+"#;
+    Recipe::parse("every-layer", text, &[]).expect("a valid recipe")
+}
+
+fn gpu() -> GpuExecutor {
+    let adapters = adapters();
+    let adapter = adapters.last().expect("a GPU adapter; install e.g. mesa-vulkan-drivers");
+    GpuExecutor::open(adapter).expect("the adapter opens")
+}
+
+fn train(executor: &mut dyn Executor, recipe: &Recipe, data: &Splits, steps: u32) -> Vec<f32> {
+    let mut trainer = Trainer::new(executor, recipe, data.clone()).expect("a trainer");
+    let before = trainer.allocations();
+    trainer.run_steps(steps).expect("steps");
+    assert_eq!(trainer.allocations(), before, "no buffer is allocated while training");
+    let losses = trainer.losses().expect("losses");
+    losses.into_iter().take(steps as usize).collect()
+}
+
+fn weights_hash(executor: &mut dyn Executor, recipe: &Recipe, data: &Splits) -> String {
+    let mut trainer = Trainer::new(executor, recipe, data.clone()).expect("a trainer");
+    trainer.run_steps(20).expect("steps");
+    sha256_of_weights(&trainer.weights().expect("weights"))
+}
+
+#[test]
+fn two_runs_give_the_same_bits_on_each_device() {
+    let (digits, data) = small_digits();
+    let every = every_layer();
+    let every_data = load(&every.data, None).expect("synthetic digits need no files");
+    for (recipe, data) in [(&digits, &data), (&every, &every_data)] {
+        let on_gpu = weights_hash(&mut gpu(), recipe, data);
+        assert_eq!(on_gpu, weights_hash(&mut gpu(), recipe, data), "{} on GPU", recipe.name);
+        let on_cpu = weights_hash(&mut CpuExecutor::new(), recipe, data);
+        assert_eq!(on_cpu, weights_hash(&mut CpuExecutor::new(), recipe, data), "{}", recipe.name);
+        let mut other = recipe.clone();
+        other.seed += 1;
+        assert_ne!(on_gpu, weights_hash(&mut gpu(), &other, data), "the seed matters");
+    }
+}
+
+#[test]
+fn devices_agree_and_the_loss_falls() {
+    let (recipe, data) = small_digits();
+    let on_gpu = train(&mut gpu(), &recipe, &data, 100);
+    let on_cpu = train(&mut CpuExecutor::new(), &recipe, &data, 20);
+    for (step, (gpu, cpu)) in on_gpu.iter().zip(&on_cpu).enumerate() {
+        let difference = (gpu - cpu).abs() / cpu.abs().max(1e-3);
+        assert!(difference < 1e-3, "step {step}: {gpu} on the GPU, {cpu} on the CPU");
+    }
+    let mean = |losses: &[f32]| losses.iter().sum::<f32>() / 10.0;
+    assert!(mean(&on_gpu[90..]) < 0.8 * mean(&on_gpu[..10]), "{on_gpu:?}");
+}
+
+/// Counts nothing, keeps nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _: &Progress) {}
+    fn epoch(
+        &mut self,
+        _: &EpochResult,
+        _: &[(String, HostTensor)],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_whole_run_allocates_nothing_after_its_start() {
+    let (mut recipe, _) = small_digits();
+    recipe.epochs = 2;
+    recipe.data.validation = 0.2;
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    let mut gpu = gpu();
+    let mut trainer = Trainer::new(&mut gpu, &recipe, data).expect("a trainer");
+    let before = trainer.allocations();
+    trainer.run(&mut Silent).expect("a run");
+    assert_eq!(trainer.allocations(), before);
+}
+
+/// Every layer, compared with the reference after every single step of a program.
+#[test]
+fn the_shadow_executor_finds_nothing() {
+    let recipe = every_layer();
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    let mut shadow = ShadowExecutor::new(gpu());
+    let mut trainer = Trainer::new(&mut shadow, &recipe, data).expect("a trainer");
+    trainer.run_steps(3).expect("no step diverges");
+    let losses = trainer.losses().expect("losses");
+    assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
+}
+
+/// A set that is too large for the device goes through a window; the batches are the same.
+#[test]
+fn a_data_set_that_does_not_fit_is_streamed() {
+    let set = ["batch_size=16", "data.train_size=2400", "data.test_size=64"];
+    let recipe = recipe("digits", &set);
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    let caps = Caps { max_binding_bytes: 400_000, ..Caps::webgpu_default() };
+    let feed = Feed::plan("train", &data.train, 16, false, &caps);
+    assert!(!feed.is_resident(), "four buffers of 510 images do not hold 2,400");
+    let resident = train(&mut CpuExecutor::new(), &recipe, &data, 40);
+    let mut small = SmallDevice { inner: CpuExecutor::new(), caps };
+    let streamed = train(&mut small, &recipe, &data, 40);
+    assert_eq!(resident, streamed);
+}
+
+/// A CPU executor that claims smaller limits.
+struct SmallDevice {
+    inner: CpuExecutor,
+    caps: Caps,
+}
+
+impl Executor for SmallDevice {
+    fn info(&self) -> &verigrad::exec::DeviceInfo {
+        self.inner.info()
+    }
+    fn caps(&self) -> &Caps {
+        &self.caps
+    }
+    fn load(
+        &mut self,
+        program: Arc<verigrad::compile::Program>,
+    ) -> Result<verigrad::exec::ProgramId, verigrad::exec::ExecError> {
+        self.inner.load(program)
+    }
+    fn write(
+        &mut self,
+        buffer: &str,
+        offset: usize,
+        bytes: &[u8],
+    ) -> Result<(), verigrad::exec::ExecError> {
+        self.inner.write(buffer, offset, bytes)
+    }
+    fn run(
+        &mut self,
+        program: verigrad::exec::ProgramId,
+        steps: u32,
+    ) -> Result<(), verigrad::exec::ExecError> {
+        self.inner.run(program, steps)
+    }
+    fn read(
+        &mut self,
+        buffer: &str,
+    ) -> Result<verigrad::exec::ReadTicket, verigrad::exec::ExecError> {
+        self.inner.read(buffer)
+    }
+    fn wait(&mut self) -> Result<(), verigrad::exec::ExecError> {
+        self.inner.wait()
+    }
+    fn unload_all(&mut self) {
+        self.inner.unload_all();
+    }
+    fn allocations(&self) -> usize {
+        self.inner.allocations()
+    }
+}
+
+/// Every built-in recipe compiles for a device with WebGPU's default limits, and all its kernels
+/// are valid there.
+#[test]
+fn built_in_recipes_fit_webgpu_default_limits() {
+    let caps = Caps::webgpu_default();
+    let (_, digits) = small_digits();
+    let mut recipes: Vec<Recipe> = builtin_recipes().iter().map(|r| recipe(r.name, &[])).collect();
+    recipes.push(every_layer());
+    for recipe in recipes {
+        // Digits stand in for MNIST: the same images and classes.
+        let feed = Feed::plan("train", &digits.train, recipe.batch_size, false, &caps);
+        let normalization = recipe.data.normalization(1).expect("one channel");
+        let model = ModelPrograms::new(&recipe.layers, [28, 28, 1], 10, normalization)
+            .expect("the model fits its data");
+        let training = model.training(&recipe, &feed, &caps).expect("compiles");
+        let evaluation = model.evaluation("test", &feed, &caps).expect("compiles");
+        for program in [training, evaluation] {
+            for dispatch in program.steps.iter().flat_map(|step| &step.dispatches) {
+                let text = &program.kernels[dispatch.kernel];
+                let mut kernel = Kernel::new(&text.name).file(&text.source);
+                kernel.workgroups = dispatch.workgroups;
+                kernel.bindings = text
+                    .writes
+                    .iter()
+                    .map(|&writes| verigrad::graph::Binding {
+                        operand: verigrad::graph::Operand::Input(0),
+                        writes,
+                    })
+                    .collect();
+                if let Err(error) = check_kernel(&kernel, &caps) {
+                    panic!("{}: {error}", recipe.name);
+                }
+                for bound in &dispatch.bindings {
+                    assert!(bound.region.offset.is_multiple_of(256));
+                    assert!(bound.region.bytes as u64 <= caps.max_binding_bytes);
+                }
+            }
+        }
+    }
+}
+
+/// The program says what a device will hold: no buffer is bound for reading and for writing in one
+/// dispatch, and tensors that live at the same time never share memory.
+#[test]
+fn parameter_counts_are_known() {
+    let count = |name: &str| {
+        let recipe = recipe(name, &[]);
+        let normalization = recipe.data.normalization(1).expect("one channel");
+        let model = ModelPrograms::new(&recipe.layers, [28, 28, 1], 10, normalization)
+            .expect("the model fits its data");
+        model.arena.parameter_count()
+    };
+    assert_eq!(count("mnist-cnn"), 232_650);
+    assert_eq!(count("mnist-mlp"), 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10);
+    assert_eq!(count("digits"), 27_562);
+}
