@@ -1,5 +1,5 @@
-// y[r] = the first c < COLUMNS of the largest x[r * OUTER + c * INNER]; of the first NaN where there
-// is one.
+// y[r] = the first c < COLUMNS of the largest x[r * OUTER + c * INNER]; of the first NaN where
+// there is one.
 // x: any shape; y: [ROWS]. An invocation or a workgroup computes one element
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
 // Twins: Argmax in src/ops/accuracy.rs, ReduceMaxGrad in src/ops/reduce_max_grad.rs.

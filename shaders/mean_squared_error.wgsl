@@ -1,4 +1,5 @@
-// loss[r] = sum_c (p[r, c] - t[r, c])^2 / COLUMNS and residual[r, c] = 2 (p[r, c] - t[r, c]) / COLUMNS.
+// loss[r] = sum_c (p[r, c] - t[r, c])^2 / COLUMNS and
+// residual[r, c] = 2 (p[r, c] - t[r, c]) / COLUMNS.
 // p, t, residual: [ROWS, COLUMNS]; loss: [ROWS]. An invocation or a workgroup a row
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
 // Twin: MeanSquaredError in src/ops/mean_squared_error.rs.

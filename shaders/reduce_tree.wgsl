@@ -1,7 +1,7 @@
 // y[s, o] = f over the k of split s of x[o * OUTER + k * INNER], where a split is SPLIT_LENGTH
 // values of k < LENGTH, and f one of common/reduce_sum.wgsl and common/reduce_max.wgsl.
-// x: FLOATS of any shape; y: [SPLITS, OUTPUTS]. A workgroup computes BLOCK neighbouring outputs of a
-// split: lane l of LANES takes k = l, l + LANES, ..., and the lanes are combined as a tree, in a
+// x: FLOATS of any shape; y: [SPLITS, OUTPUTS]. A workgroup computes BLOCK neighbouring outputs of
+// a split: lane l of LANES takes k = l, l + LANES, ..., and the lanes are combined as a tree, in a
 // fixed order.
 // Twins: SumRows, SumColumns and Reduce in src/ops/reduce.rs.
 

@@ -4,7 +4,8 @@
 //   loss = log1p(o) + (1 - SMOOTHING) (m - x[label]) + SMOOTHING / COLUMNS sum_c (m - x[c]),
 // whose terms are all positive: nothing cancels, however small the loss. At a label of the largest
 // logit, p - 1 = -o / (1 + o) for the same reason.
-// A row whose maximum is not finite, or whose label is too large, gives NaN; an ignored label zeros.
+// A row whose maximum is not finite, or whose label is too large, gives NaN; an ignored label gives
+// zeros.
 // logits, residual: [ROWS, COLUMNS]; labels, loss: [ROWS]. An invocation or a workgroup a row
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
 // Twin: SoftmaxCrossEntropy in src/ops/cross_entropy.rs.

@@ -5,6 +5,7 @@
 //! shapes of real models, which benchmarks use, are checked with `VERIGRAD_TEST_LARGE=1` and by
 //! `verigrad doctor --large`: their references take minutes.
 
+use std::io::Write as _;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::ops::{OpEntry, entries};
@@ -43,7 +44,7 @@ fn every_lowering_matches_its_reference() {
             }
         }
     }
-    println!("lowerings checked: {checked} on {} device(s)", adapters.len());
+    announce(&format!("lowerings checked: {checked} on {} device(s)", adapters.len()));
     assert!(checked > 0, "the filter matches no op");
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
@@ -60,7 +61,7 @@ fn every_gradient_rule_matches_finite_differences() {
             }
         }
     }
-    println!("gradients checked: {checked}");
+    announce(&format!("gradients checked: {checked}"));
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -75,5 +76,10 @@ fn infer_rejects_wrong_inputs() {
             }
         }
     }
-    println!("cases checked: {checked}");
+    announce(&format!("cases checked: {checked}"));
+}
+
+/// Prints a line even where the test passes: cargo captures only the print macros.
+fn announce(line: &str) {
+    let _ = writeln!(std::io::stderr(), "{line}");
 }

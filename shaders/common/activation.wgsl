@@ -7,8 +7,8 @@ const GELU_A: f32 = 0.7978845608028654; // sqrt(2 / pi)
 const GELU_B: f32 = 0.044715;
 const GELU_FLAT: f32 = 20.0;
 
-// Up to this magnitude, tanh is the polynomial of tanhf of the Cephes library (S. L. Moshier); beyond,
-// 1 - exp(-2 |x|) does not cancel. Largest error 1.5 ulps plus that of the division.
+// Up to this magnitude, tanh is the polynomial of tanhf of the Cephes library (S. L. Moshier);
+// beyond, 1 - exp(-2 |x|) does not cancel. Largest error 1.5 ulps plus that of the division.
 const TANH_POLYNOMIAL: f32 = 0.625;
 
 fn tanh_accurate(x: f32) -> f32 {
