@@ -1,9 +1,7 @@
-// y[i] = sum_s partial[s, i], in the order of s.
-// partial: [SPLITS, INVOCATIONS]; y: [INVOCATIONS]. One invocation computes one element.
+// y[i] = f(sum_s x[s, i] + bias[i % COLUMNS]), in the order of s.
+// x: [SPLITS, INVOCATIONS]; y: [INVOCATIONS]. One invocation computes one element.
+// The bindings stand in common/unary_bindings.wgsl or common/unary_bias_bindings.wgsl.
 // Second stage of sums that are split so that they run in parallel; their twins are the ops'.
-
-@group(0) @binding(0) var<storage, read> partial: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -15,7 +13,7 @@ fn main(
   if i >= INVOCATIONS { return; }
   var sum = 0.0;
   for (var split = 0u; split < SPLITS; split += 1u) {
-    sum += partial[split * INVOCATIONS + i];
+    sum += x[split * INVOCATIONS + i];
   }
-  y[i] = sum;
+  y[i] = activate(sum + bias_at(i % COLUMNS));
 }

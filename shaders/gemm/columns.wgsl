@@ -7,6 +7,8 @@
 // src/ops/gemm/columns.rs, unrolled over the tile.
 // Twins: those of the ops that use it.
 
+const N4: u32 = N / 4u;
+const TAP_K4: u32 = TAP_K / 4u;
 // Index of a vector of `a`; NONE stands for zeros.
 const NONE: u32 = 0xffffffffu;
 

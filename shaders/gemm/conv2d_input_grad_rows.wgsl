@@ -1,4 +1,4 @@
-// Rows of dy [BATCH, OUT_H, OUT_W, OUT_C] in gemm_rows: row m is input pixel m, a tap is the
+// Rows of dy [BATCH, OUT_H, OUT_W, OUT_C] as those of a product: row m is input pixel m, a tap is the
 // channels of the output pixel whose window reads the input pixel with that tap. Taps that no
 // window has do not exist.
 
@@ -24,5 +24,5 @@ fn tap_at(row: Row, tap: u32) -> u32 {
   let x = offset_x / STRIDE_W;
   let on_grid = y * STRIDE_H == offset_y && x * STRIDE_W == offset_x;
   let inside = on_grid && y < OUT_H && x < OUT_W;
-  return select(NONE, ((row.n * OUT_H + y) * OUT_W + x) * (OUT_C / 4u), inside);
+  return select(NONE, ((row.n * OUT_H + y) * OUT_W + x) * (OUT_C / A_WIDTH), inside);
 }

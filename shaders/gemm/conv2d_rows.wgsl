@@ -1,4 +1,4 @@
-// Rows of x [BATCH, IN_H, IN_W, IN_C] in gemm_rows: row m is output pixel m, a tap of the window is
+// Rows of x [BATCH, IN_H, IN_W, IN_C] as those of a product: row m is output pixel m, a tap of the window is
 // the channels of one input pixel. Taps in the padding do not exist.
 
 struct Row {
@@ -21,5 +21,5 @@ fn tap_at(row: Row, tap: u32) -> u32 {
   let y = row.y + tap / KERNEL_W * DILATION_H;
   let x = row.x + tap % KERNEL_W * DILATION_W;
   let inside = y < IN_H && x < IN_W;
-  return select(NONE, ((row.n * IN_H + y) * IN_W + x) * (IN_C / 4u), inside);
+  return select(NONE, ((row.n * IN_H + y) * IN_W + x) * (IN_C / A_WIDTH), inside);
 }

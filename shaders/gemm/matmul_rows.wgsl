@@ -1,9 +1,9 @@
-// Rows of a left operand [M, K] in gemm_rows: one tap of K / 4 vectors.
+// Rows of a left factor [M, TAP_K] of a product: one tap of TAP_K elements.
 
 alias Row = u32;
 
 fn row_at(m: u32) -> Row {
-  return select(NONE, m * TAP_K4, m < M);
+  return select(NONE, m * (TAP_K / A_WIDTH), m < M);
 }
 
 fn tap_at(row: Row, tap: u32) -> u32 {

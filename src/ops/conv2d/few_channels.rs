@@ -1,10 +1,9 @@
 //! Convolutions of inputs with few channels, such as images, by subgroups.
 
 use super::geometry::Sizes;
-use super::lowering::bind_forward;
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry};
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
-use crate::ops::gemm::{self, VECTOR, for_each};
+use crate::ops::gemm::{self, Task, VECTOR, for_each};
 
 const VARIANT: &str = "subgroup_few_channels";
 
@@ -19,6 +18,7 @@ struct Unrolled {
     step: usize,
     /// Output pixels of a segment.
     segment: usize,
+    segments_per_row: usize,
     segments: usize,
     /// Workgroups along the output channels.
     n_tiles: usize,
@@ -47,6 +47,7 @@ impl Unrolled {
             row: taps.map(|(kx, c)| kx * geometry.dilation[1] * sizes.c + c).collect(),
             step: geometry.stride[1] * sizes.c,
             segment: sizes.ow.div_ceil(per_row),
+            segments_per_row: per_row,
             segments: sizes.n * sizes.oh * per_row,
             n_tiles: (sizes.oc / 4).div_ceil(lanes),
         })
@@ -63,6 +64,7 @@ impl Unrolled {
             .constant("LANES", self.lanes)
             .constant("WINDOW", self.window())
             .constant("SEGMENT_W", self.segment)
+            .constant("SEGMENTS_PER_ROW", self.segments_per_row)
             .constant("SEGMENTS", self.segments)
             .constant("SEGMENTS_PER_TILE", per_tile)
             .constant("N_TILES", self.n_tiles)
@@ -158,10 +160,12 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
     const SEGMENTS_PER_TILE: usize = 8;
     let unrolled = Unrolled::new(&op.geometry, sizes, caps)?;
     let tiles = unrolled.segments.div_ceil(SEGMENTS_PER_TILE) * unrolled.n_tiles;
-    let kernel = Kernel::new("conv2d_few_channels_forward")
-        .constant("SEGMENTS_PER_ROW", sizes.ow.div_ceil(unrolled.segment));
-    let kernel = sizes.constants(&op.geometry, kernel);
-    let kernel = bind_forward(op, gemm::operands(["f32", VECTOR, VECTOR], kernel, op.activation))
+    let constants = sizes.constants(&op.geometry);
+    let kernel = gemm::with_constants(Kernel::new("conv2d_few_channels_forward"), &constants);
+    let operands =
+        [(Operand::Input(0), "f32"), (Operand::Input(1), VECTOR), (Operand::Output(0), VECTOR)];
+    let bias = op.bias.then_some(Operand::Input(2));
+    let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
         .file(include_str!("../../../shaders/common/epilogue.wgsl"));
     let kernel = unrolled
         .prelude(kernel, SEGMENTS_PER_TILE, tiles, caps)
@@ -171,22 +175,25 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
 }
 
 /// Shares of segments times output channels.
-pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> Option<Lowering> {
+pub(super) fn weight_grad(
+    op: &Conv2dWeightGrad,
+    task: &Task,
+    sizes: &Sizes,
+    caps: &Caps,
+) -> Option<Lowering> {
+    /// Workgroups that occupy a device with few cores.
+    const WANTED_TILES: usize = 32;
+    const LEAST_SEGMENTS: usize = 32;
     let unrolled = Unrolled::new(&op.geometry, sizes, caps)?;
-    let pixels = unrolled.segments * unrolled.segment;
-    let per_tile = unrolled.segments.div_ceil(gemm::splits(pixels, unrolled.n_tiles));
-    let splits = unrolled.segments.div_ceil(per_tile);
-    let kernel = Kernel::new("conv2d_few_channels_weight_grad")
-        .constant("SEGMENTS_PER_ROW", sizes.ow.div_ceil(unrolled.segment));
-    let kernel = sizes.constants(&op.geometry, kernel);
-    let kernel = gemm::operands(["f32", VECTOR, VECTOR], kernel, Activation::Identity)
-        .file(gemm::bindings(false))
-        .read(Operand::Input(0))
-        .read(Operand::Input(1))
-        .write(gemm::partial_result(splits));
+    let splits = gemm::splits(unrolled.segments, LEAST_SEGMENTS, unrolled.n_tiles, WANTED_TILES);
+    let per_tile = unrolled.segments.div_ceil(splits);
+    let kernel =
+        gemm::with_constants(Kernel::new("conv2d_few_channels_weight_grad"), &task.constants);
+    let operands = [(task.a, "f32"), (task.b, VECTOR), (task.result(splits), VECTOR)];
+    let kernel = gemm::with_operands(kernel, operands, None, Activation::Identity);
     let kernel = unrolled
         .prelude(kernel, per_tile, splits * unrolled.n_tiles, caps)
         .file(include_str!("../../../shaders/conv2d_few_channels_weight_grad.wgsl"))
         .file(&unrolled.weight_grad_main());
-    Some(gemm::with_ordered_sum(VARIANT, kernel, splits, sizes.weights(), caps))
+    Some(task.lowering(VARIANT, kernel, splits, caps))
 }

@@ -3,7 +3,6 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
-use crate::graph::Kernel;
 use crate::ops::gemm::Product;
 use crate::tensor::{DType, TensorType};
 
@@ -220,9 +219,9 @@ impl Sizes {
     }
 
     /// The constants that every convolution kernel may use.
-    pub(super) fn constants(&self, geometry: &ConvGeometry, kernel: Kernel) -> Kernel {
+    pub(super) fn constants(&self, geometry: &ConvGeometry) -> Vec<(&'static str, usize)> {
         let [top, _, left, _] = geometry.padding;
-        [
+        vec![
             ("BATCH", self.n),
             ("IN_H", self.h),
             ("IN_W", self.w),
@@ -241,8 +240,6 @@ impl Sizes {
             ("PAD_TOP", top),
             ("PAD_LEFT", left),
         ]
-        .into_iter()
-        .fold(kernel, |kernel, (name, value)| kernel.constant(name, value))
     }
 }
 

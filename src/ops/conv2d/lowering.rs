@@ -1,63 +1,103 @@
-//! How convolutions run on a GPU: the variants of each op, and the general kernels.
+//! How convolutions run on a GPU: the variants of each op, best guess first.
 
 use super::geometry::Sizes;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, few_channels, subgroup};
-use crate::graph::{Caps, Kernel, Lowering, Operand};
-use crate::ops::gemm;
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, few_channels};
+use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::ops::gemm::{self, Form, Product, Task};
 
-/// Variants of the convolution, best guess first.
+/// Name of the general variants: one element per invocation, any geometry.
+const GENERAL: &str = "one_per_thread";
+
 pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let kernel = gemm::elements("f32", Kernel::new("conv2d"), op.activation);
-    let kernel =
-        sizes.constants(&op.geometry, kernel).flat(sizes.out_pixels() * sizes.oc, 64, caps);
-    let general = bind_forward(op, kernel).file(include_str!("../../../shaders/conv2d.wgsl"));
+    let bias = op.bias.then_some(Operand::Input(2));
+    let task = Task {
+        form: Form::Rows,
+        product: sizes.product(&op.geometry),
+        a: Operand::Input(0),
+        b: Operand::Input(1),
+        bias,
+        activation: op.activation,
+        rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        constants: sizes.constants(&op.geometry),
+        before: Vec::new(),
+        scratch: Vec::new(),
+    };
+    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)].map(|o| (o, "f32"));
+    let kernel = gemm::with_constants(Kernel::new("conv2d"), &task.constants);
+    let general = gemm::with_operands(kernel, operands, bias, op.activation)
+        .flat(sizes.out_pixels() * sizes.oc, 64, caps)
+        .file(include_str!("../../../shaders/conv2d.wgsl"));
     let mut lowerings = Vec::new();
     lowerings.extend(few_channels::forward(op, sizes, caps));
-    lowerings.extend(subgroup::forward(op, sizes, caps));
-    lowerings.push(Lowering::single("one_per_thread", general));
+    lowerings.extend(task.lowerings(caps));
+    lowerings.push(Lowering::single(GENERAL, general));
     lowerings
 }
 
-/// Variants of the input gradient, best guess first.
 pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let general = sizes
-        .constants(&op.geometry, Kernel::new("conv2d_input_grad"))
+    // The product of dy with the weights, whose input and output channels are swapped first.
+    let swapped = Operand::Scratch(0);
+    let blocks = [sizes.kh * sizes.kw, sizes.group_c, op.geometry.groups, sizes.group_oc];
+    let task = Task {
+        form: Form::Rows,
+        product: Product {
+            m: sizes.in_pixels(),
+            n: sizes.group_c,
+            tap_k: sizes.group_oc,
+            ..sizes.product(&op.geometry)
+        },
+        a: Operand::Input(0),
+        b: swapped,
+        bias: None,
+        activation: Activation::Identity,
+        rows: include_str!("../../../shaders/gemm/conv2d_input_grad_rows.wgsl"),
+        constants: sizes.constants(&op.geometry),
+        before: vec![gemm::swap_axes(Operand::Input(1), swapped, blocks, caps)],
+        scratch: vec![sizes.weights() * size_of::<f32>()],
+    };
+    let general = gemm::with_constants(Kernel::new("conv2d_input_grad"), &task.constants)
         .flat(sizes.in_pixels() * sizes.c, 64, caps)
         .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"))
         .read(Operand::Input(0))
         .read(Operand::Input(1))
         .write(Operand::Output(0));
-    let mut lowerings = Vec::new();
-    lowerings.extend(subgroup::input_grad(op, sizes, caps));
-    lowerings.push(Lowering::single("one_per_thread", general));
+    let mut lowerings = task.lowerings(caps);
+    lowerings.push(Lowering::single(GENERAL, general));
     lowerings
 }
 
-/// Variants of the weight gradient, best guess first.
 pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
+    let task = Task {
+        form: Form::Columns,
+        product: sizes.product(&op.geometry),
+        a: Operand::Input(0),
+        b: Operand::Input(1),
+        bias: None,
+        activation: Activation::Identity,
+        rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        constants: sizes.constants(&op.geometry),
+        before: Vec::new(),
+        scratch: Vec::new(),
+    };
+    let mut lowerings = Vec::new();
+    lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));
+    lowerings.extend(task.lowerings(caps));
+    lowerings.push(one_weight_per_thread(&task, sizes, caps));
+    lowerings
+}
+
+/// One weight and one share of the images per invocation, then the ordered sum of the shares.
+fn one_weight_per_thread(task: &Task, sizes: &Sizes, caps: &Caps) -> Lowering {
     /// Shares into which the images are split at most, so that there are enough invocations.
     const MAX_SPLITS: usize = 16;
     let images_per_split = sizes.n.div_ceil(MAX_SPLITS);
     let splits = sizes.n.div_ceil(images_per_split);
-    let general = sizes
-        .constants(&op.geometry, Kernel::new("conv2d_weight_grad"))
+    let kernel = gemm::with_constants(Kernel::new("conv2d_weight_grad"), &task.constants)
         .constant("IMAGES_PER_SPLIT", images_per_split)
         .flat(splits * sizes.weights(), 64, caps)
         .file(include_str!("../../../shaders/conv2d_weight_grad.wgsl"))
         .read(Operand::Input(0))
         .read(Operand::Input(1))
-        .write(gemm::partial_result(splits));
-    let general = gemm::with_ordered_sum("one_per_thread", general, splits, sizes.weights(), caps);
-    let mut lowerings = Vec::new();
-    lowerings.extend(few_channels::weight_grad(op, sizes, caps));
-    lowerings.extend(subgroup::weight_grad(op, sizes, caps));
-    lowerings.push(general);
-    lowerings
-}
-
-/// Binds `x`, `w`, the bias if there is one, and `y`, and adds the file that declares them.
-pub(super) fn bind_forward(op: &Conv2d, kernel: Kernel) -> Kernel {
-    let kernel = kernel.read(Operand::Input(0)).read(Operand::Input(1));
-    let kernel = if op.bias { kernel.read(Operand::Input(2)) } else { kernel };
-    kernel.write(Operand::Output(0)).file(gemm::bindings(op.bias))
+        .write(task.result(splits));
+    task.lowering(GENERAL, kernel, splits, caps)
 }

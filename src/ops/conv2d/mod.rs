@@ -9,7 +9,6 @@ mod forward;
 mod geometry;
 mod input_grad;
 mod lowering;
-mod subgroup;
 mod weight_grad;
 
 pub use forward::Conv2d;

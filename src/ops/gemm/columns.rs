@@ -36,8 +36,8 @@ impl ColumnTile {
         product.taps * product.groups * k_tiles * n_tiles
     }
 
-    /// The kernel for `product`, on subgroups of `lanes`. The caller binds `a`, `b`, the bias and
-    /// `y` in this order, as vectors of four, and has added the files that declare them.
+    /// The kernel for `product`, on subgroups of `lanes`. The caller has added its
+    /// constants and operands, as vectors of four.
     pub fn finish(
         self,
         kernel: Kernel,
@@ -47,11 +47,6 @@ impl ColumnTile {
         caps: &Caps,
     ) -> Kernel {
         kernel
-            .constant("M", product.m)
-            .constant("N4", product.n / 4)
-            .constant("GROUPS", product.groups)
-            .constant("TAPS", product.taps)
-            .constant("TAP_K4", product.tap_k / 4)
             .constant("LANES", lanes)
             .constant("ROWS_PER_SPLIT", product.m.div_ceil(splits))
             .constant("K_TILES", (product.tap_k / 4).div_ceil(lanes))

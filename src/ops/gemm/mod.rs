@@ -1,28 +1,19 @@
-//! Matrix products in tiles: what the fast kernels of matmul and the convolutions share.
+//! Matrix products in tiles: the fast kernels that matmul and the convolutions share.
+//!
+//! A [`Task`] says what is multiplied and where it lies. Subgroup kernels suit devices on which a
+//! load costs as much as dozens of multiplications; tiled kernels suit GPUs.
 
 mod columns;
 mod rows;
+mod task;
+mod tiled;
 
-pub use columns::ColumnTile;
-pub use rows::RowTile;
+pub use task::{Form, Product, Task};
 
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Activation, Caps, Kernel, Operand};
 
-/// Sizes of a product `y[m, n] = sum_{tap, k} a[row(m), tap, k] b[tap, k, n]` in each of several
-/// groups of columns; a matmul has one tap and one group.
-#[derive(Debug, Clone, Copy)]
-pub struct Product {
-    /// Rows of the result.
-    pub m: usize,
-    /// Columns of the result in one group.
-    pub n: usize,
-    /// Groups.
-    pub groups: usize,
-    /// Taps of a convolution.
-    pub taps: usize,
-    /// Terms of one tap's sum.
-    pub tap_k: usize,
-}
+/// Four adjacent elements as the element type of an operand.
+pub const VECTOR: &str = "vec4<f32>";
 
 /// Lanes of a subgroup, where kernels may shuffle and subgroups are small enough to lie along the
 /// columns of a product.
@@ -33,32 +24,33 @@ pub fn shuffling_lanes(caps: &Caps) -> Option<usize> {
     usize::try_from(lanes).ok()
 }
 
-/// Four adjacent elements as the element type of an operand.
-pub const VECTOR: &str = "vec4<f32>";
-
-/// Prelude of kernels whose operands have elements of type `wgsl_type`, and that end in
-/// `activation`.
-pub fn elements(wgsl_type: &str, kernel: Kernel, activation: Activation) -> Kernel {
-    operands([wgsl_type; 3], kernel, activation)
+/// Adds constants to the prelude of a kernel.
+pub fn with_constants(kernel: Kernel, constants: &[(&str, usize)]) -> Kernel {
+    constants.iter().fold(kernel, |kernel, &(name, value)| kernel.constant(name, value))
 }
 
-/// Prelude of kernels whose operands `a`, `b` and `y` have elements of the given types, and that
-/// end in `activation`.
-pub fn operands(wgsl_types: [&str; 3], kernel: Kernel, activation: Activation) -> Kernel {
-    ["A_TYPE", "B_TYPE", "Y_TYPE"]
-        .into_iter()
-        .zip(wgsl_types)
-        .fold(kernel, |kernel, (name, wgsl_type)| kernel.alias(name, wgsl_type))
+/// Declares and binds the factors `a` and `b`, a bias where there is one, and `y`, whose elements
+/// have the given types, and adds the activation function.
+pub fn with_operands(
+    kernel: Kernel,
+    [a, b, y]: [(Operand, &str); 3],
+    bias: Option<Operand>,
+    activation: Activation,
+) -> Kernel {
+    let kernel = kernel
+        .alias("A_TYPE", a.1)
+        .alias("B_TYPE", b.1)
+        .alias("Y_TYPE", y.1)
         .activation(activation)
-}
-
-/// The binding file of two factors and, with a bias, a third vector; the caller binds in this order.
-pub const fn bindings(bias: bool) -> &'static str {
-    if bias {
-        include_str!("../../../shaders/common/binary_bias_bindings.wgsl")
-    } else {
-        include_str!("../../../shaders/common/binary_bindings.wgsl")
-    }
+        .read(a.0)
+        .read(b.0);
+    let kernel = match bias {
+        Some(bias) => kernel
+            .read(bias)
+            .file(include_str!("../../../shaders/common/binary_bias_bindings.wgsl")),
+        None => kernel.file(include_str!("../../../shaders/common/binary_bindings.wgsl")),
+    };
+    kernel.write(y.0)
 }
 
 /// Swaps rows and columns of `x` `[outer, rows, middle, columns]`.
@@ -78,44 +70,37 @@ pub fn swap_axes(
         .write(y)
 }
 
-/// Shares into which a sum over `rows` is cut, where one share makes `tiles` workgroups: enough to
-/// occupy a device with few cores, and none shorter than a thousand rows or so.
-pub fn splits(rows: usize, tiles: usize) -> usize {
-    const ENOUGH_TILES: usize = 32;
-    const ROWS_PER_SPLIT: usize = 1024;
-    let wanted = ENOUGH_TILES.div_ceil(tiles.max(1)).min(rows.div_ceil(ROWS_PER_SPLIT)).max(1);
-    // As many shares as have rows once each is rounded up.
-    rows.div_ceil(rows.div_ceil(wanted).max(1)).max(1)
-}
-
-/// Where a kernel writes that computes `splits` shares of a sum: the output if there is only one.
-pub fn partial_result(splits: usize) -> Operand {
-    if splits == 1 { Operand::Output(0) } else { Operand::Scratch(0) }
-}
-
-/// A lowering whose kernel writes `splits` shares of a sum of `elements` to [`partial_result`], and
-/// that then adds them in order.
-pub fn with_ordered_sum(
-    variant: &str,
-    kernel: Kernel,
+/// The ordered sum of `splits` shares of `elements` each, and what follows it.
+pub fn sum_splits(
+    partial: Operand,
     splits: usize,
     elements: usize,
+    columns: usize,
+    bias: Option<Operand>,
+    activation: Activation,
     caps: &Caps,
-) -> Lowering {
-    if splits == 1 {
-        return Lowering::single(variant, kernel);
-    }
-    let sum = Kernel::new("sum_splits")
+) -> Kernel {
+    let kernel = Kernel::new("sum_splits")
         .constant("SPLITS", splits)
+        .constant("COLUMNS", columns)
+        .activation(activation)
         .flat(elements, 64, caps)
-        .file(include_str!("../../../shaders/sum_splits.wgsl"))
-        .read(Operand::Scratch(0))
-        .write(Operand::Output(0));
-    Lowering {
-        variant: variant.to_owned(),
-        scratch: vec![splits * elements * size_of::<f32>()],
-        kernels: vec![kernel, sum],
-    }
+        .read(partial);
+    let kernel = match bias {
+        Some(bias) => {
+            kernel.read(bias).file(include_str!("../../../shaders/common/unary_bias_bindings.wgsl"))
+        }
+        None => kernel.file(include_str!("../../../shaders/common/unary_bindings.wgsl")),
+    };
+    kernel.write(Operand::Output(0)).file(include_str!("../../../shaders/sum_splits.wgsl"))
+}
+
+/// Shares into which a sum of `terms` is cut, where one share makes `tiles` workgroups: enough for
+/// `wanted_tiles`, and none shorter than `least_terms`.
+pub fn splits(terms: usize, least_terms: usize, tiles: usize, wanted_tiles: usize) -> usize {
+    let wanted = wanted_tiles.div_ceil(tiles.max(1)).min(terms / least_terms).max(1);
+    // As many shares as have terms once the length of each is rounded up.
+    terms.div_ceil(terms.div_ceil(wanted).max(1)).max(1)
 }
 
 /// One line for each index below `count`.
@@ -126,4 +111,20 @@ pub fn for_each(count: usize, line: &dyn Fn(usize) -> String) -> String {
 /// One line for each pair of indices.
 fn for_pairs(rows: usize, columns: usize, line: &dyn Fn(usize, usize) -> String) -> String {
     (0..rows).flat_map(|i| (0..columns).map(move |j| line(i, j))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_share_has_terms_and_none_is_too_short() {
+        for (terms, least, tiles) in [(1, 1, 1), (5, 2, 1), (1000, 64, 3), (97, 10, 2), (8, 16, 1)]
+        {
+            let splits = splits(terms, least, tiles, 64);
+            let length = terms.div_ceil(splits);
+            assert!((splits - 1) * length < terms, "{terms} terms in {splits} shares");
+            assert!(splits == 1 || length >= least, "{length} terms in a share");
+        }
+    }
 }

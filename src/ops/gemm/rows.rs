@@ -29,17 +29,12 @@ impl RowTile {
         format!("subgroup_{}x{}", self.rows, 4 * self.columns4)
     }
 
-    /// The kernel for `product`, on subgroups of `lanes`. The caller binds `a`, `b`, the bias and
-    /// `y` in this order, as vectors of four, and has added the files that declare them.
+    /// The kernel for `product`, on subgroups of `lanes`. The caller has added its
+    /// constants and operands, as vectors of four.
     pub fn finish(self, kernel: Kernel, product: &Product, lanes: usize, caps: &Caps) -> Kernel {
         let m_tiles = product.m.div_ceil(self.rows);
         let n_tiles = (product.n / 4).div_ceil(lanes * self.columns4);
         kernel
-            .constant("M", product.m)
-            .constant("N4", product.n / 4)
-            .constant("GROUPS", product.groups)
-            .constant("TAPS", product.taps)
-            .constant("TAP_K4", product.tap_k / 4)
             .constant("LANES", lanes)
             .constant("M_TILES", m_tiles)
             .constant("N_TILES", n_tiles)

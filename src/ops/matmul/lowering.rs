@@ -2,14 +2,39 @@
 
 use super::{Matmul, Sizes};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
-use crate::ops::gemm::{self, ColumnTile, Product, RowTile, VECTOR};
+use crate::ops::gemm::{self, Form, Product, Task};
 
 /// Every variant, best guess first.
 pub(super) fn lowerings(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let mut lowerings = Vec::new();
-    lowerings.extend(by_subgroups(op, sizes, caps));
+    let mut lowerings = task(op, sizes, caps).lowerings(caps);
     lowerings.push(one_per_thread(op, sizes, caps));
     lowerings
+}
+
+/// The product for tiled kernels, which want `b` as `[k, n]`: a transposed `b` is transposed into
+/// scratch memory first.
+fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task {
+    let (form, rows, tap_k) =
+        if op.transpose_a { (Form::Columns, k, m) } else { (Form::Rows, m, k) };
+    let (b, before, scratch) = if op.transpose_b {
+        let b = Operand::Scratch(0);
+        let swap = gemm::swap_axes(Operand::Input(1), b, [1, n, 1, k], caps);
+        (b, vec![swap], vec![k * n * size_of::<f32>()])
+    } else {
+        (Operand::Input(1), Vec::new(), Vec::new())
+    };
+    Task {
+        form,
+        product: Product { m: rows, n, groups: 1, taps: 1, tap_k },
+        a: Operand::Input(0),
+        b,
+        bias: op.bias.then_some(Operand::Input(2)),
+        activation: op.activation,
+        rows: include_str!("../../../shaders/gemm/matmul_rows.wgsl"),
+        constants: Vec::new(),
+        before,
+        scratch,
+    }
 }
 
 /// One output element per invocation: any sizes.
@@ -21,44 +46,9 @@ fn one_per_thread(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Lower
         .constant("A_TRANSPOSED", usize::from(op.transpose_a))
         .constant("B_TRANSPOSED", usize::from(op.transpose_b))
         .flat(m * n, 64, caps);
-    let kernel = bind(op, gemm::elements("f32", kernel, op.activation), Operand::Input(1))
+    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)].map(|o| (o, "f32"));
+    let bias = op.bias.then_some(Operand::Input(2));
+    let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
         .file(include_str!("../../../shaders/matmul.wgsl"));
     Lowering::single("one_per_thread", kernel)
-}
-
-/// Tiles of rows and columns, one per subgroup, where the sizes that are read as vectors come in
-/// fours. A transposed `b` is transposed into scratch memory first.
-fn by_subgroups(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Option<Lowering> {
-    let lanes = gemm::shuffling_lanes(caps)?;
-    let along_a = if op.transpose_a { m } else { k };
-    if !along_a.is_multiple_of(4) || !n.is_multiple_of(4) {
-        return None;
-    }
-    let b = if op.transpose_b { Operand::Scratch(0) } else { Operand::Input(1) };
-    let kernel = |name| {
-        let kernel = gemm::elements(VECTOR, Kernel::new(name), op.activation);
-        bind(op, kernel, b).file(include_str!("../../../shaders/gemm/matmul_rows.wgsl"))
-    };
-    let (variant, product) = if op.transpose_a {
-        let product = Product { m: k, n, groups: 1, taps: 1, tap_k: m };
-        let tile = ColumnTile::for_columns(n, lanes);
-        (tile.variant(), tile.finish(kernel("gemm_columns"), &product, 1, lanes, caps))
-    } else {
-        let product = Product { m, n, groups: 1, taps: 1, tap_k: k };
-        let tile = RowTile::for_columns(n, lanes);
-        (tile.variant(), tile.finish(kernel("gemm_rows"), &product, lanes, caps))
-    };
-    if !op.transpose_b {
-        return Some(Lowering::single(&variant, product));
-    }
-    let swap = gemm::swap_axes(Operand::Input(1), b, [1, n, 1, k], caps);
-    let scratch = vec![k * n * size_of::<f32>()];
-    Some(Lowering { variant, scratch, kernels: vec![swap, product] })
-}
-
-/// Binds `a`, `b`, the bias if there is one, and `y`, and adds the file that declares them.
-fn bind(op: &Matmul, kernel: Kernel, b: Operand) -> Kernel {
-    let kernel = kernel.read(Operand::Input(0)).read(b);
-    let kernel = if op.bias { kernel.read(Operand::Input(2)) } else { kernel };
-    kernel.write(Operand::Output(0)).file(gemm::bindings(op.bias))
 }
