@@ -3,6 +3,8 @@
 //! `VERIGRAD_DEVICE` chooses the device (a number or a part of a name, as `--device`), a text on
 //! the command line the ops (`cargo bench -- conv2d`), and `--json` prints JSON lines.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its results")]
+
 use std::error::Error;
 
 use verigrad::bench::{KernelOptions, json_lines, kernel_table, measure_kernels, measure_peaks};
