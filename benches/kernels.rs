@@ -3,7 +3,7 @@
 //! `VERIGRAD_DEVICE` chooses the device (a number or a part of a name, as `--device`), a text on
 //! the command line the ops (`cargo bench -- conv2d`), and `--json` prints JSON lines.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program prints its results")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a benchmark prints")]
 
 use std::error::Error;
 

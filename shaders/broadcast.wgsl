@@ -1,9 +1,9 @@
-// y[i] = SCALE * x[(i / X_DIVIDE) % X_MODULO].
-// x: [X_MODULO]; y: [INVOCATIONS]. One invocation computes one element.
+// y[i] = SCALE * FLOATS(x[(i / X_DIVIDE) % X_MODULO]).
+// x: [X_MODULO] of X_FLOATS; y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
 // Twin: Broadcast in src/ops/broadcast.rs.
 
-@group(0) @binding(0) var<storage, read> x: array<f32>;
-@group(0) @binding(1) var<storage, read_write> y: array<f32>;
+@group(0) @binding(0) var<storage, read> x: array<X_FLOATS>;
+@group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -13,5 +13,5 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  y[i] = SCALE * x[(i / X_DIVIDE) % X_MODULO];
+  y[i] = SCALE * FLOATS(x[(i / X_DIVIDE) % X_MODULO]);
 }

@@ -7,7 +7,11 @@ use verigrad::data::{Splits, load};
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::graph::{Caps, Kernel};
-use verigrad::train::{Feed, ModelPrograms, Recipe, Trainer, builtin_recipes, sha256_of_weights};
+use verigrad::tensor::HostTensor;
+use verigrad::train::{
+    EpochResult, Feed, ModelPrograms, Observer, Progress, Recipe, Trainer, builtin_recipes,
+    sha256_of_weights,
+};
 
 fn recipe(name: &str, set: &[&str]) -> Recipe {
     let set: Vec<String> = set.iter().map(|s| (*s).to_owned()).collect();
@@ -107,13 +111,42 @@ fn devices_agree_and_the_loss_falls() {
     assert!(mean(&on_gpu[90..]) < 0.8 * mean(&on_gpu[..10]), "{on_gpu:?}");
 }
 
+/// Counts nothing, keeps nothing.
+struct Silent;
+
+impl Observer for Silent {
+    fn progress(&mut self, _: &Progress) {}
+    fn epoch(
+        &mut self,
+        _: &EpochResult,
+        _: &[(String, HostTensor)],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        Ok(())
+    }
+}
+
+#[test]
+fn a_whole_run_allocates_nothing_after_its_start() {
+    let (mut recipe, _) = small_digits();
+    recipe.epochs = 2;
+    recipe.data.validation = 0.2;
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    let mut gpu = gpu();
+    let mut trainer = Trainer::new(&mut gpu, &recipe, data).expect("a trainer");
+    let before = trainer.allocations();
+    trainer.run(&mut Silent).expect("a run");
+    assert_eq!(trainer.allocations(), before);
+}
+
 /// Every layer, compared with the reference after every single step of a program.
 #[test]
 fn the_shadow_executor_finds_nothing() {
     let recipe = every_layer();
     let data = load(&recipe.data, None).expect("synthetic digits need no files");
     let mut shadow = ShadowExecutor::new(gpu());
-    let losses = train(&mut shadow, &recipe, &data, 3);
+    let mut trainer = Trainer::new(&mut shadow, &recipe, data).expect("a trainer");
+    trainer.run_steps(3).expect("no step diverges");
+    let losses = trainer.losses().expect("losses");
     assert!(losses.iter().all(|loss| loss.is_finite()), "{losses:?}");
 }
 

@@ -247,11 +247,22 @@ def reduce():
         for kind, shape in shapes.items():
             name = f"{op}_{kind}"
             family.add(name, op, {}, family.normal(name, shape), function, gradients=(0,))
-    for function in ("sum", "mean", "max"):
-        for kind, shape in shapes.items():
-            name = f"all_{function}_{kind}"
-            family.add(name, "reduce", {"function": function}, family.normal(name, shape),
-                       lambda x, f=function: getattr(torch, f)(x).reshape(1), gradients=(0,))
+    def largest(x, axis):
+        return x.max() if axis is None else x.max(axis).values
+
+    functions = {
+        "sum": lambda x, axis: x.sum() if axis is None else x.sum(axis),
+        "mean": lambda x, axis: x.mean() if axis is None else x.mean(axis),
+        "max": largest,
+    }
+    for name, function in functions.items():
+        for over, axis in {"all": None, "rows": 0, "columns": 1}.items():
+            for kind, shape in shapes.items():
+                case = f"{over}_{name}_{kind}"
+                family.add(case, "reduce", {"function": name, "over": over},
+                           family.normal(case, shape),
+                           lambda x, f=function, axis=axis: f(rows(x), axis).reshape(-1),
+                           gradients=(0,))
     for kind, shape in shapes.items():
         (x,) = family.normal(f"argmax_{kind}", shape)
         # Few distinct values: the first of the largest wins.

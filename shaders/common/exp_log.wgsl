@@ -3,8 +3,8 @@
 // NaN may be optimised away.
 // Source: expf and logf of the Cephes library (S. L. Moshier, netlib.org/cephes/single), with
 // the argument of exp reduced in integers, so that reassociation cannot merge the two parts of
-// n ln 2. Largest errors over the normal floats, in f32 without fused operations: exp 1.0 ulp,
-// log 0.8 ulps, log1p 2.1 ulps.
+// n ln 2. Largest errors over every 37th float whose result is normal, in f32 without fused
+// operations: exp 1.0 ulp, log 0.8 ulps, log1p 2.1 ulps.
 // No twin: reference code uses the functions of f64.
 
 const LOG2_E: f32 = 1.4426950408889634;

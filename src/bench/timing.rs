@@ -45,7 +45,7 @@ pub(super) fn time_program(
     // A short run is mostly the cost of submitting it: estimate again with more of them.
     let mut runs = 1;
     let mut once = time_samples(executor, program, 1)?;
-    while runs < runs_for(once) {
+    while runs_for(once) >= 2 * runs {
         runs = runs_for(once);
         once = time_samples(executor, program, runs)? / f64::from(runs);
     }

@@ -9,7 +9,7 @@ use super::format::{bytes, decimal, grouped};
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::compile::{Program, Role};
-use crate::data::Splits;
+use crate::data::Dataset;
 use crate::exec::{self, DeviceChoice};
 use crate::nn::{LayerSummary, summarize};
 use crate::train::{Feed, ModelPrograms, Recipe, TrainError, builtin_recipes};
@@ -52,14 +52,16 @@ pub(super) fn recipes() -> Result<(), Failure> {
 /// Prints the layers of a recipe.
 pub(super) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
-    let data = read_data(&recipe, &args.data)?;
-    print!("{}", summary_text(&recipe, &data)?);
+    let image = match recipe.data.dataset.image() {
+        Some(image) => image,
+        None => image_of(&read_data(&recipe, &args.data)?.train),
+    };
+    print!("{}", summary_text(&recipe, image)?);
     Ok(())
 }
 
 /// The layers of a recipe as a table.
-pub(super) fn summary_text(recipe: &Recipe, data: &Splits) -> Result<String, TrainError> {
-    let image = [data.train.height, data.train.width, data.train.channels];
+pub(super) fn summary_text(recipe: &Recipe, image: [usize; 3]) -> Result<String, TrainError> {
     let layers = summarize(&recipe.layers, image)?;
     let mut text = String::new();
     let [h, w, c] = image;
@@ -86,6 +88,11 @@ pub(super) fn summary_text(recipe: &Recipe, data: &Splits) -> Result<String, Tra
     Ok(text)
 }
 
+/// Height, width and channels of a set's images.
+pub(super) fn image_of(data: &Dataset) -> [usize; 3] {
+    [data.height, data.width, data.channels]
+}
+
 /// Prints the compiled training step of a recipe.
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
@@ -93,7 +100,7 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let choice: DeviceChoice = args.device.device.parse()?;
     let executor = exec::open(&choice)?.executor;
     let train = &data.train;
-    let image = [train.height, train.width, train.channels];
+    let image = image_of(train);
     let normalization = recipe.data.normalization(train.channels)?;
     let model = ModelPrograms::new(&recipe.layers, image, train.classes.len(), normalization)?;
     let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), executor.caps());

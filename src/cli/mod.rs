@@ -1,8 +1,12 @@
 //! Floor 8: the command line. Parses, prints, and turns errors into exit codes: 0 for success, 1
 //! for a failed run, 2 for wrong usage.
 
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this floor is what prints")]
+
+mod bench;
 mod describe;
 mod devices;
+mod doctor;
 mod evaluate;
 mod failure;
 mod format;
@@ -36,6 +40,10 @@ enum Command {
     Inspect(describe::InspectArgs),
     /// List the devices that kernels can run on
     Devices(devices::DevicesArgs),
+    /// Check every kernel against its reference on your device
+    Doctor(doctor::DoctorArgs),
+    /// Measure kernels, or the training step of a recipe
+    Bench(bench::BenchArgs),
     /// List the built-in recipes
     Recipes,
 }
@@ -83,6 +91,8 @@ pub fn main() -> ExitCode {
         Some(Command::Summary(args)) => describe::summary(&args),
         Some(Command::Inspect(args)) => describe::inspect(&args),
         Some(Command::Devices(args)) => devices::list(&args),
+        Some(Command::Doctor(args)) => doctor::check(&args),
+        Some(Command::Bench(args)) => bench::measure(&args),
         Some(Command::Recipes) => describe::recipes(),
     };
     match result {

@@ -7,7 +7,7 @@ use std::time::Instant;
 use clap::Args;
 use serde::Serialize;
 
-use super::describe::summary_text;
+use super::describe::{image_of, summary_text};
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
 use super::progress::ProgressView;
@@ -112,8 +112,8 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         grouped(data.test.len()),
         data.train.classes.len()
     );
-    let summary = summary_text(&recipe, &data)?;
-    let image = [data.train.height, data.train.width, data.train.channels];
+    let image = image_of(&data.train);
+    let summary = summary_text(&recipe, image)?;
     let model = ModelRecord { image, classes: data.train.classes.clone() };
 
     let run_dir = RunDir::create(&args.runs, &recipe.name)?;

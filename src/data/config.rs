@@ -29,6 +29,15 @@ pub enum DatasetKind {
 }
 
 impl DatasetKind {
+    /// Height, width and channels of the images, where all copies of the set agree on them.
+    pub fn image(self) -> Option<[usize; 3]> {
+        match self {
+            Self::SyntheticDigits | Self::Mnist | Self::FashionMnist => Some([28, 28, 1]),
+            Self::Cifar10 | Self::Cifar100 => Some([32, 32, 3]),
+            Self::Folder => None,
+        }
+    }
+
     /// The name of the set in recipes.
     pub fn name(self) -> &'static str {
         match self {

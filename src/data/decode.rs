@@ -131,7 +131,9 @@ mod tests {
 
     #[test]
     fn pixels_of_the_right_size_pass_unchanged() {
-        let image = RgbImage::from_fn(3, 2, |x, y| Rgb([x, y, x + y].map(|v| v as u8 * 40)));
+        let image = RgbImage::from_fn(3, 2, |x, y| {
+            Rgb([x, y, x + y].map(|v| u8::try_from(v).unwrap_or(0) * 40))
+        });
         let (_dir, path) = saved(image.clone(), "x.png");
         let pixels = decode_image(&path, 2, 3, 3, false).expect("a fine image");
         assert_eq!(pixels, image.clone().into_raw());
@@ -157,7 +159,8 @@ mod tests {
 
     #[test]
     fn transparent_parts_are_white() {
-        let image = RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, x as u8 * 255]));
+        let image =
+            RgbaImage::from_fn(2, 1, |x, _| Rgba([0, 0, 0, u8::try_from(x).unwrap_or(0) * 255]));
         let (_dir, path) = saved(image, "x.png");
         assert_eq!(decode_image(&path, 1, 2, 1, false).expect("fine"), [255, 0]);
     }

@@ -74,9 +74,13 @@ pub(super) fn shuffle<T>(items: &mut [T], stream: &mut Stream) {
 }
 
 /// `fraction * n`, rounded to the nearest count.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of examples are far below 2^53, where f64 is exact; the way back saturates"
+)]
 pub(super) fn portion(n: usize, fraction: f64) -> usize {
-    // `as` is the only conversion between floats and counts: counts of examples are far below
-    // 2^53, where f64 is exact, and the way back saturates.
     (n as f64 * fraction).round() as usize
 }
 

@@ -71,26 +71,31 @@ pub enum ExecError {
         given: usize,
     },
     /// GPU and reference disagree.
-    #[error(
-        "{device} disagrees with the reference at run {run}, step {step} ({scope}: {op}, variant \
-         {variant}), output {output}: {mismatch}"
-    )]
-    Diverged {
-        /// The device.
-        device: String,
-        /// Number of the run, from zero.
-        run: u64,
-        /// Position of the step in the program.
-        step: usize,
-        /// Layer of the step.
-        scope: String,
-        /// The op.
-        op: String,
-        /// Its lowering.
-        variant: String,
-        /// Position of the output.
-        output: usize,
-        /// Element, values and tolerance.
-        mismatch: String,
-    },
+    #[error(transparent)]
+    Diverged(Box<Divergence>),
+}
+
+/// The first place where a GPU and the reference disagree.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "{device} disagrees with the reference at run {run}, step {step} ({scope}: {op}, variant \
+     {variant}), output {output}: {mismatch}"
+)]
+pub struct Divergence {
+    /// The device.
+    pub device: String,
+    /// Number of the run, from zero.
+    pub run: u64,
+    /// Position of the step in the program.
+    pub step: usize,
+    /// Layer of the step.
+    pub scope: String,
+    /// The op.
+    pub op: String,
+    /// Its lowering.
+    pub variant: String,
+    /// Position of the output.
+    pub output: usize,
+    /// Element, values and tolerance.
+    pub mismatch: String,
 }

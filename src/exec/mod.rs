@@ -16,7 +16,7 @@ use crate::graph::Caps;
 
 pub use cpu::CpuExecutor;
 pub use device::{DeviceChoice, DeviceInfo, Opened, open, open_gpu};
-pub use error::ExecError;
+pub use error::{Divergence, ExecError};
 pub use evaluate::evaluate;
 pub use gpu::GpuExecutor;
 pub use shadow::ShadowExecutor;

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytemuck::pod_collect_to_vec;
 
-use super::{CpuExecutor, DeviceInfo, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket};
+use super::{
+    CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket,
+};
 use crate::compile::{Program, Step};
 use crate::graph::Caps;
 use crate::tensor::{DType, Tolerance, compare_scaled};
@@ -81,15 +83,17 @@ impl ShadowExecutor {
             };
             let tolerance = if exact { Tolerance::EXACT } else { tolerance };
             compare_scaled(&widen(expected), &widen(&got), tolerance, scale).map_err(
-                |mismatch| ExecError::Diverged {
-                    device: self.gpu.info().name.clone(),
-                    run: self.runs,
-                    step: index,
-                    scope: step.scope.clone(),
-                    op: step.op.name().to_owned(),
-                    variant: step.variant.clone(),
-                    output,
-                    mismatch: mismatch.to_string(),
+                |mismatch| {
+                    ExecError::Diverged(Box::new(Divergence {
+                        device: self.gpu.info().name.clone(),
+                        run: self.runs,
+                        step: index,
+                        scope: step.scope.clone(),
+                        op: step.op.name().to_owned(),
+                        variant: step.variant.clone(),
+                        output,
+                        mismatch: mismatch.to_string(),
+                    }))
                 },
             )?;
         }

@@ -44,6 +44,16 @@ impl Caps {
     }
 }
 
+impl Caps {
+    /// Whether loops of one invocation should be tried before trees of a workgroup. Devices with a
+    /// fixed, small subgroup are software: their barriers cost microseconds, and a few invocations
+    /// fill them.
+    pub fn prefers_loops(&self) -> bool {
+        const LARGEST_SOFTWARE_SUBGROUP: u32 = 8;
+        self.subgroup_size.is_some_and(|lanes| lanes <= LARGEST_SOFTWARE_SUBGROUP)
+    }
+}
+
 /// An operand of a node, seen from its kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Operand {

@@ -3,9 +3,9 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
+use super::repeat::{Repeat, Unit};
 use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
@@ -44,31 +44,6 @@ pub struct Binary {
     pub per_column: bool,
 }
 
-/// How `b` is repeated: its element for element `i` of `a` is `(i / divide) % modulo`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Broadcast {
-    divide: usize,
-    modulo: usize,
-}
-
-impl Broadcast {
-    /// The vectors that fit `elements` elements of `a`, with the repetition in units of them, and
-    /// whether `b` is read as vectors: not where neighbours in `a` share an element of it.
-    fn vectors(self, elements: usize) -> Vec<(Lanes, Self, bool)> {
-        let alike = if self.divide == 1 { self.modulo } else { self.divide };
-        let fitting =
-            if elements.is_multiple_of(alike) { Lanes::fitting(alike) } else { &[Lanes::One] };
-        let unit = |lanes: Lanes| {
-            if self.divide == 1 {
-                (lanes, Self { modulo: self.modulo / lanes.count(), ..self }, true)
-            } else {
-                (lanes, Self { divide: self.divide / lanes.count(), ..self }, false)
-            }
-        };
-        fitting.iter().copied().map(unit).collect()
-    }
-}
-
 impl Binary {
     /// `a + b`, both of one shape, or `b` of one element.
     pub const ADD: Self = Self { function: BinaryFunction::Add, per_column: false };
@@ -77,22 +52,22 @@ impl Binary {
     /// `a + b` with `b` `[columns]`.
     pub const BIAS: Self = Self { function: BinaryFunction::Add, per_column: true };
 
-    fn broadcast(&self, a: &TensorType, b: &TensorType) -> Result<Broadcast, ShapeError> {
+    fn repeat(&self, a: &TensorType, b: &TensorType) -> Result<Repeat, ShapeError> {
         of_dtype("binary", ("a", a), DType::F32)?;
         of_dtype("binary", ("b", b), DType::F32)?;
         let (rows, columns) = a.rows_columns();
         let elements = a.elements().max(1);
         if self.per_column && b.dims() == [columns] {
-            return Ok(Broadcast { divide: 1, modulo: columns.max(1) });
+            return Ok(Repeat { divide: 1, modulo: columns.max(1) });
         }
         if !self.per_column && a.shape == b.shape {
-            return Ok(Broadcast { divide: 1, modulo: elements });
+            return Ok(Repeat { divide: 1, modulo: elements });
         }
         if !self.per_column && b.elements() == 1 {
-            return Ok(Broadcast { divide: elements, modulo: 1 });
+            return Ok(Repeat { divide: elements, modulo: 1 });
         }
         if !self.per_column && b.dims() == [rows, 1] {
-            return Ok(Broadcast { divide: columns.max(1), modulo: rows.max(1) });
+            return Ok(Repeat { divide: columns.max(1), modulo: rows.max(1) });
         }
         let expected = if self.per_column {
             format!("[{columns}]")
@@ -116,10 +91,10 @@ impl Binary {
 
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
-        let broadcast =
-            self.broadcast(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
+        let repeat =
+            self.repeat(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
         io.outputs.float(0).par_iter_mut().with_min_len(8192).enumerate().for_each(|(i, y)| {
-            let b_i = b[(i / broadcast.divide) % broadcast.modulo];
+            let b_i = b[(i / repeat.divide) % repeat.modulo];
             *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
         });
     }
@@ -153,7 +128,7 @@ impl Op for Binary {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [a, b] = operands("binary", inputs)?;
-        self.broadcast(a, b)?;
+        self.repeat(a, b)?;
         Ok(vec![a.clone()])
     }
 
@@ -166,7 +141,7 @@ impl Op for Binary {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let Ok(broadcast) = self.broadcast(&sig.inputs[0], &sig.inputs[1]) else {
+        let Ok(repeat) = self.repeat(&sig.inputs[0], &sig.inputs[1]) else {
             return Vec::new();
         };
         let function = match self.function {
@@ -176,13 +151,13 @@ impl Op for Binary {
             BinaryFunction::Divide => 3,
         };
         let elements = sig.outputs[0].elements();
-        let variants = broadcast.vectors(elements).into_iter().map(|(lanes, broadcast, vector)| {
+        let variants = repeat.units(elements).into_iter().map(|Unit { lanes, repeat, small }| {
             let kernel = lanes
                 .declare(Kernel::new("binary"))
-                .alias("B_FLOATS", if vector { "FLOATS" } else { "f32" })
+                .alias("B_FLOATS", small)
                 .constant("FUNCTION", function)
-                .constant("B_DIVIDE", broadcast.divide)
-                .constant("B_MODULO", broadcast.modulo)
+                .constant("B_DIVIDE", repeat.divide)
+                .constant("B_MODULO", repeat.modulo)
                 .flat(elements / lanes.count(), 64, caps)
                 .file(include_str!("../../shaders/binary.wgsl"))
                 .read(Operand::Input(0))

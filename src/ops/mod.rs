@@ -26,6 +26,7 @@ mod reduce;
 mod reduce_kernels;
 mod reduce_max_grad;
 mod registry;
+mod repeat;
 mod row_kernels;
 mod scale;
 mod soft_cross_entropy;

@@ -91,7 +91,7 @@ impl Reduce {
         let x = v.ty(v.x(0));
         #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
         let scale = match self.function {
-            ReduceFunction::Mean => f32::from_f64(1.0 / self.over.length(&x) as f64),
+            ReduceFunction::Mean => 1.0 / self.over.length(&x) as f64,
             ReduceFunction::Sum | ReduceFunction::Max => 1.0,
         };
         let dx = if self.function == ReduceFunction::Max {

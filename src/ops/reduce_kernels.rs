@@ -124,17 +124,18 @@ pub(super) fn lowerings(
     if span.length <= SHORT {
         return vec![serial, tree];
     }
-    let mut variants = vec![tree];
-    if span.length <= LONGEST_SERIAL {
-        variants.push(serial);
+    let [two_trees, two_serial] = [two(Walk::Tree, "two_trees"), two(Walk::Serial, "two_serial")];
+    let one_stage_fills = span.length < LONG || span.outputs >= MANY_OUTPUTS;
+    let mut variants = match (caps.prefers_loops(), one_stage_fills) {
+        (true, true) => vec![serial, two_serial, tree, two_trees],
+        (true, false) => vec![two_serial, serial, tree, two_trees],
+        (false, true) => vec![tree, serial, two_trees, two_serial],
+        (false, false) => vec![two_trees, two_serial, tree, serial],
+    };
+    if span.length > LONGEST_SERIAL {
+        variants.retain(|lowering| lowering.variant != lanes.variant("serial"));
     }
-    let two_stages = [two(Walk::Tree, "two_trees"), two(Walk::Serial, "two_serial")];
-    if span.length < LONG || span.outputs >= MANY_OUTPUTS {
-        variants.extend(two_stages);
-        variants
-    } else {
-        two_stages.into_iter().chain(variants).collect()
-    }
+    variants
 }
 
 /// A reduction, apart from its stages.

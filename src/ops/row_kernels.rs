@@ -62,7 +62,7 @@ pub(super) fn row_lowerings(
     let workgroups = with(include_str!("../../shaders/common/row_workgroup.wgsl"), rows);
     let threads = Lowering::single("row_per_thread", threads);
     let workgroups = Lowering::single("row_per_workgroup", workgroups);
-    if columns <= SHORT_ROW {
+    if columns <= SHORT_ROW || (columns <= LONGEST_SERIAL_ROW && caps.prefers_loops()) {
         vec![threads, workgroups]
     } else if columns <= LONGEST_SERIAL_ROW {
         vec![workgroups, threads]

@@ -28,7 +28,6 @@ pub fn uniform(word: u32) -> f64 {
     f64::from(word >> 8) * (1.0 / 16_777_216.0)
 }
 
-#[expect(clippy::cast_possible_truncation, reason = "the high half of 64 bits fits 32")]
 fn high(product: u64) -> u32 {
     (product >> 32) as u32
 }

@@ -72,6 +72,14 @@ impl Evaluator {
         Ok(metrics(f64::from(loss[0]), counts[0], counts[1]))
     }
 
+    /// Reads once what [`Self::run`] reads, so that the buffers for it exist.
+    pub(super) fn prime_reads(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
+        for part in ["loss", "correct"] {
+            executor.read_now(&format!("{}/{part}", self.name))?;
+        }
+        Ok(())
+    }
+
     /// Class probabilities of every example, row by row.
     ///
     /// # Errors

@@ -134,7 +134,7 @@ impl ModelPrograms {
         let rate = LearningRate {
             base: recipe.optimizer.learning_rate(),
             warmup: recipe.schedule.warmup_steps,
-            schedule: recipe.schedule.decay.clone(),
+            schedule: recipe.schedule.decay,
             total,
         };
         let rate = graph.push(rate, &[step])?;

@@ -156,6 +156,7 @@ impl<'a> Trainer<'a> {
             best: None,
         };
         trainer.write_initial_weights()?;
+        trainer.prime_reads()?;
         Ok(trainer)
     }
 
@@ -167,6 +168,11 @@ impl<'a> Trainer<'a> {
     /// The program of one training step.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The executor's handle of [`Self::program`].
+    pub fn program_id(&self) -> ProgramId {
+        self.id
     }
 
     /// Device memory in bytes: parameters and optimiser state, data sets, and everything else that
@@ -290,6 +296,20 @@ impl<'a> Trainer<'a> {
         self.set_weights(&weights)
     }
 
+    /// Reads once whatever a run reads, so that the buffers for it exist before the first step.
+    fn prime_reads(&mut self) -> Result<(), TrainError> {
+        self.weights()?;
+        self.losses()?;
+        let mut look = Look::new(Instant::now());
+        look.ask(self.executor, 0)?;
+        look.finish()?;
+        self.test.prime_reads(self.executor)?;
+        match &self.validation {
+            Some(evaluator) => evaluator.prime_reads(self.executor),
+            None => Ok(()),
+        }
+    }
+
     fn submit(&mut self, order: &[u32], first: u64, steps: u32) -> Result<(), TrainError> {
         let data = &self.data.train;
         self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
@@ -330,6 +350,7 @@ impl<'a> Trainer<'a> {
                 });
             }
         }
+        look.finish()?;
         self.executor.wait()?;
         let train_time = started.elapsed();
         let step_losses = self.step_losses(first)?;
@@ -417,14 +438,27 @@ impl Look {
         Self { last: started, pending: None }
     }
 
+    /// Asks for the metrics of the first `steps` steps.
+    fn ask(&mut self, executor: &mut dyn Executor, steps: u64) -> Result<(), TrainError> {
+        self.last = Instant::now();
+        let correct = executor.read("train/correct")?;
+        self.pending = Some((steps, executor.read(LOSS_LOG)?, correct));
+        Ok(())
+    }
+
+    /// Waits for what was asked for: a ticket that is dropped would take its buffer with it.
+    fn finish(&mut self) -> Result<(), TrainError> {
+        if let Some((_, losses, correct)) = self.pending.take() {
+            losses.wait()?;
+            correct.wait()?;
+        }
+        Ok(())
+    }
+
+    /// What has arrived since the last look; asks anew now and then.
     fn at(&mut self, executor: &mut dyn Executor, steps: u64) -> Result<Option<Seen>, TrainError> {
         match self.pending.take() {
-            None if self.last.elapsed() >= LOOK => {
-                self.last = Instant::now();
-                let correct = executor.read("train/correct")?;
-                self.pending = Some((steps, executor.read(LOSS_LOG)?, correct));
-                Ok(None)
-            }
+            None if self.last.elapsed() >= LOOK => self.ask(executor, steps).map(|()| None),
             None => Ok(None),
             Some((asked, mut losses, mut correct)) => {
                 if losses.is_ready()? && correct.is_ready()? {

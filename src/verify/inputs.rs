@@ -32,23 +32,12 @@ pub(super) fn normal(ty: &TensorType, rng: &mut impl Rng) -> HostTensor {
     HostTensor::from_f32(ty.shape.clone(), &values).expect("one value per element")
 }
 
-fn make_input(input: &TestInput, rng: &mut impl Rng) -> HostTensor {
+fn make_input(input: &TestInput, rng: &mut ChaCha8Rng) -> HostTensor {
     let n = input.ty.elements();
-    let mut floats = |mut draw: Box<dyn FnMut(&mut dyn Rng) -> f32>| -> Vec<f32> {
-        (0..n).map(|_| draw(rng)).collect()
-    };
     let values: Vec<f32> = match &input.fill {
-        Fill::Normal => floats(Box::new(|rng| StandardNormal.sample(rng))),
-        Fill::Uniform(low, high) => {
-            let (low, high) = (*low, *high);
-            floats(Box::new(move |rng| rng.random_range(low..high)))
-        }
-        Fill::NonFinite => floats(Box::new(|rng| match rng.random_range(0..30_u32) {
-            0 => f32::NAN,
-            1 => f32::INFINITY,
-            2 => f32::NEG_INFINITY,
-            _ => StandardNormal.sample(rng),
-        })),
+        Fill::Normal => (0..n).map(|_| StandardNormal.sample(rng)).collect(),
+        Fill::Uniform(low, high) => (0..n).map(|_| rng.random_range(*low..*high)).collect(),
+        Fill::NonFinite => (0..n).map(|_| normal_or_not_finite(rng)).collect(),
         Fill::Distinct => distinct(n, rng),
         Fill::Probabilities => probabilities(&input.ty, rng),
         Fill::Floats(values) => values.clone(),
@@ -59,6 +48,15 @@ fn make_input(input: &TestInput, rng: &mut impl Rng) -> HostTensor {
         | Fill::Permutation => return make_integers(input, rng),
     };
     HostTensor::from_f32(input.ty.shape.clone(), &values).expect("cases give one value per element")
+}
+
+fn normal_or_not_finite(rng: &mut ChaCha8Rng) -> f32 {
+    match rng.random_range(0..30_u32) {
+        0 => f32::NAN,
+        1 => f32::INFINITY,
+        2 => f32::NEG_INFINITY,
+        _ => StandardNormal.sample(rng),
+    }
 }
 
 fn make_integers(input: &TestInput, rng: &mut impl Rng) -> HostTensor {

@@ -121,8 +121,12 @@ impl Bend {
 }
 
 /// The byte nearest to `value * 255`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the value is rounded and clamped to the range of a byte"
+)]
 fn quantise(value: f32) -> u8 {
-    // `as` is the only conversion from floats to integers; the clamp makes it exact.
     (value * 255.0).round().clamp(0.0, 255.0) as u8
 }
 

@@ -93,7 +93,8 @@ impl Linear {
             let logits = self.logits(&x);
             (0..10).all(|class| class == label || logits[class] < logits[label])
         });
-        right.count() as f64 / set.len() as f64
+        let count = |n: usize| f64::from(u32::try_from(n).expect("a few thousand examples"));
+        count(right.count()) / count(set.len())
     }
 }
 

@@ -156,7 +156,10 @@ mod tests {
     fn errors_say_what_is_wrong() {
         let [a, b] = [[2, 3], [4, 5]].map(TensorType::f32);
         assert!(rejected(0, &[]).contains("none were given"));
-        assert!(rejected(2, &[a.clone()]).contains("input 0 must have elements and a dimension 2"));
+        assert!(
+            rejected(2, std::slice::from_ref(&a))
+                .contains("input 0 must have elements and a dimension 2")
+        );
         assert!(rejected(1, &[a.clone(), b]).contains("input 1 f32[4, 5] may differ"));
         assert!(rejected(1, &[a, TensorType::u32([2, 3])]).contains("in dimension 1 only"));
     }
