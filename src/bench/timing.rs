@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 use crate::exec::{ExecError, Executor, ProgramId};
 
 /// Samples of which the median is taken.
-const SAMPLES: u32 = 5;
+const SAMPLES: usize = 5;
+/// Time after which no further sample is started: slow kernels get fewer samples.
+const PATIENCE: Duration = Duration::from_millis(1500);
 /// How long a sample should take: far longer than the cost of a submission, and well below the two
 /// seconds after which desktop drivers reset a device.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -24,7 +26,7 @@ pub struct Timing {
     /// Slowest sample, in seconds.
     pub slowest: f64,
     /// Samples taken.
-    pub samples: u32,
+    pub samples: usize,
     /// Runs in each sample, submitted together.
     pub runs: u32,
 }
@@ -38,15 +40,17 @@ pub(super) fn time_program(
     executor: &mut dyn Executor,
     program: ProgramId,
 ) -> Result<Timing, ExecError> {
+    let start = Instant::now();
     time_samples(executor, program, 1)?;
+    // A short run is mostly the cost of submitting it: estimate again with more of them.
     let mut runs = 1;
-    // Short runs are mostly the cost of submitting: estimate again with more of them.
-    for _ in 0..3 {
-        let once = time_samples(executor, program, runs)? / f64::from(runs);
+    let mut once = time_samples(executor, program, 1)?;
+    while runs_for(once) >= 2 * runs {
         runs = runs_for(once);
+        once = time_samples(executor, program, runs)? / f64::from(runs);
     }
-    let mut seconds = Vec::new();
-    for _ in 0..SAMPLES {
+    let mut seconds = vec![once];
+    while seconds.len() < SAMPLES && start.elapsed() < PATIENCE {
         seconds.push(time_samples(executor, program, runs)? / f64::from(runs));
     }
     seconds.sort_by(f64::total_cmp);
@@ -54,7 +58,7 @@ pub(super) fn time_program(
         seconds: seconds[seconds.len() / 2],
         fastest: seconds[0],
         slowest: seconds[seconds.len() - 1],
-        samples: SAMPLES,
+        samples: seconds.len(),
         runs,
     })
 }
