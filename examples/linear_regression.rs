@@ -5,6 +5,8 @@
 //! Run: `cargo run --example linear_regression`. Expected output (the last line):
 //! `w = [2.00, -1.00, 0.50]`
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use std::error::Error;
 use std::sync::Arc;
 
@@ -45,7 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let program = Arc::new(compile("fit", &graph, executor.caps(), &|_, _, _| 0)?);
     let id = executor.load(program)?;
 
-    let inputs: Vec<f32> = (0..n * 3).map(|i| ((i * 37 % 101) as f32 / 50.0) - 1.0).collect();
+    let inputs: Vec<f32> =
+        (0_u16..).take(n * 3).map(|i| f32::from(i * 37 % 101) / 50.0 - 1.0).collect();
     let targets: Vec<f32> = inputs.chunks(3).map(|x| 2.0 * x[0] - x[1] + 0.5 * x[2]).collect();
     executor.write("x", 0, bytemuck::cast_slice(&inputs))?;
     executor.write("target", 0, bytemuck::cast_slice(&targets))?;

@@ -3,6 +3,8 @@
 //! Run: `cargo run --example train_recipe`. Expected output: a falling loss, and
 //! `27562 parameters` in the second line.
 
+#![expect(clippy::print_stdout, reason = "an example prints")]
+
 use std::error::Error;
 
 use verigrad::data::load;
