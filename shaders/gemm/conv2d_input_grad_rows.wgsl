@@ -1,5 +1,5 @@
-// Rows of dy [BATCH, OUT_H, OUT_W, OUT_C] as those of a product: row m is input pixel m, a tap is the
-// channels of the output pixel whose window reads the input pixel with that tap. Taps that no
+// Rows of dy [BATCH, OUT_H, OUT_W, OUT_C] as those of a product: row m is input pixel m, a tap is
+// the channels of the output pixel whose window reads the input pixel with that tap. Taps that no
 // window has do not exist.
 
 struct Row {

@@ -1,5 +1,5 @@
-// Rows of x [BATCH, IN_H, IN_W, IN_C] as those of a product: row m is output pixel m, a tap of the window is
-// the channels of one input pixel. Taps in the padding do not exist.
+// Rows of x [BATCH, IN_H, IN_W, IN_C] as those of a product: row m is output pixel m, a tap of the
+// window is the channels of one input pixel. Taps in the padding do not exist.
 
 struct Row {
   n: u32,

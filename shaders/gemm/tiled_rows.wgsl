@@ -1,7 +1,8 @@
 // y[split, m, n] = f(sum_k a[row(m), k] * b[k, n] + bias[n]) over the share `split` of the k, for
 // each group; k counts through the taps of a row.
 // Operands: see vectors.wgsl or scalars.wgsl. One workgroup computes TILE_M x TILE_N elements, from
-// tiles of both factors in workgroup memory; one invocation computes 8 rows of one vector of columns.
+// tiles of both factors in workgroup memory; one invocation computes 8 rows of one vector of
+// columns.
 // Twins: those of the ops that use it.
 
 const TILE_M: u32 = 128u;

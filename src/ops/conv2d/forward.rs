@@ -20,6 +20,9 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 ///
 /// Inputs: `x` `[n, h, w, c]`, `w` `[kh, kw, c / groups, oc]`, and `bias` `[oc]` when `bias` is
 /// set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
+///
+/// Kernels may multiply weights by the zeros of the padding: a non-finite weight then also reaches
+/// the windows that meet the padding with its tap.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conv2d {

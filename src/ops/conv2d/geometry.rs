@@ -155,7 +155,8 @@ impl Sizes {
             return Err(ShapeError::new(
                 op,
                 format!(
-                    "needs at least one image, channel and group: {n} images, {c} and {oc} channels, {groups} groups"
+                    "needs at least one image, channel and group, there are {n} images, {c} input \
+                     and {oc} output channels and {groups} groups"
                 ),
             ));
         }

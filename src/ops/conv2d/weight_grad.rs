@@ -37,7 +37,8 @@ impl Conv2dWeightGrad {
             return Err(ShapeError::new(
                 NAME,
                 format!(
-                    "dy must have the shape of the output, {:?} for x {} and kernel {:?}, it has {}",
+                    "dy must have the shape of the output, {:?} for x {} and kernel {:?}, it has \
+                     {}",
                     sizes.y(),
                     x.shape,
                     self.kernel,

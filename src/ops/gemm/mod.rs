@@ -3,8 +3,8 @@
 //! A [`Task`] says what is multiplied and where it lies. Subgroup kernels suit devices on which a
 //! load costs as much as dozens of multiplications; tiled kernels suit GPUs.
 
-mod columns;
-mod rows;
+mod subgroup_columns;
+mod subgroup_rows;
 mod task;
 mod tiled;
 

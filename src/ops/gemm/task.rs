@@ -1,7 +1,7 @@
 //! What a product multiplies, and its lowerings.
 
-use super::columns::ColumnTile;
-use super::rows::RowTile;
+use super::subgroup_columns::ColumnTile;
+use super::subgroup_rows::RowTile;
 use super::{VECTOR, shuffling_lanes, sum_splits, tiled, with_constants, with_operands};
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
 
@@ -96,14 +96,14 @@ impl Task {
         match self.form {
             Form::Rows => {
                 let tile = RowTile::for_columns(product.n, lanes);
-                let kernel = self.kernel("gemm_rows", VECTOR, 1);
+                let kernel = self.kernel("subgroup_rows", VECTOR, 1);
                 self.lowering(&tile.variant(), tile.finish(kernel, product, lanes, caps), 1, caps)
             }
             Form::Columns => {
                 let tile = ColumnTile::for_columns(product.n, lanes);
                 let tiles = tile.tiles(product, lanes);
                 let splits = super::splits(product.m, LEAST_TERMS, tiles, WANTED_TILES);
-                let kernel = self.kernel("gemm_columns", VECTOR, splits);
+                let kernel = self.kernel("subgroup_columns", VECTOR, splits);
                 let kernel = tile.finish(kernel, product, splits, lanes, caps);
                 self.lowering(&tile.variant(), kernel, splits, caps)
             }
@@ -157,5 +157,40 @@ impl Task {
             ));
         }
         Lowering { variant: variant.to_owned(), scratch, kernels }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::check_kernel;
+
+    /// Every kernel is valid for each subgroup size that it is offered for.
+    #[test]
+    fn kernels_are_valid_for_every_subgroup_size() {
+        let task = |form, tap_k, n| Task {
+            form,
+            product: Product { m: 37, n, groups: 1, taps: 1, tap_k },
+            a: Operand::Input(0),
+            b: Operand::Input(1),
+            bias: Some(Operand::Input(2)),
+            activation: Activation::Relu,
+            rows: include_str!("../../../shaders/gemm/matmul_rows.wgsl"),
+            constants: Vec::new(),
+            before: Vec::new(),
+            scratch: Vec::new(),
+        };
+        for subgroup_size in [None, Some(4), Some(8), Some(16), Some(32)] {
+            let caps = Caps { subgroup_size, ..Caps::webgpu_default() };
+            for form in [Form::Rows, Form::Columns] {
+                for (tap_k, n) in [(8, 12), (64, 128), (7, 9)] {
+                    for lowering in task(form, tap_k, n).lowerings(&caps) {
+                        for kernel in &lowering.kernels {
+                            check_kernel(kernel, &caps).expect("a valid kernel");
+                        }
+                    }
+                }
+            }
+        }
     }
 }

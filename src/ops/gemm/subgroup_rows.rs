@@ -40,7 +40,7 @@ impl RowTile {
             .constant("N_TILES", n_tiles)
             .tiles(m_tiles * n_tiles * product.groups, caps)
             .file(include_str!("../../../shaders/common/epilogue.wgsl"))
-            .file(include_str!("../../../shaders/gemm/rows.wgsl"))
+            .file(include_str!("../../../shaders/gemm/subgroup_rows.wgsl"))
             .file(&self.main())
     }
 

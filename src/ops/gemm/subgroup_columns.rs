@@ -53,7 +53,7 @@ impl ColumnTile {
             .constant("N_TILES", (product.n / 4).div_ceil(lanes * self.columns4))
             .tiles(splits * self.tiles(product, lanes), caps)
             .file(include_str!("../../../shaders/common/epilogue.wgsl"))
-            .file(include_str!("../../../shaders/gemm/columns.wgsl"))
+            .file(include_str!("../../../shaders/gemm/subgroup_columns.wgsl"))
             .file(&self.main(lanes))
     }
 
