@@ -3,6 +3,17 @@
 //! Every time is the median of several submissions, each long enough that its own cost does not
 //! count. Numbers are only worth something with device, driver and command beside them: the rows
 //! name the device, whoever prints them adds the rest.
+//!
+//! ```no_run
+//! use verigrad::bench::{KernelOptions, kernel_table, measure_kernels, measure_peaks};
+//! use verigrad::exec::{DeviceChoice, open_gpu};
+//!
+//! let mut gpu = open_gpu(&DeviceChoice::Gpu)?;
+//! let peaks = measure_peaks(&mut gpu)?;
+//! let rows = measure_kernels(&mut gpu, &peaks, &KernelOptions::default(), &mut |_| {})?;
+//! println!("{}", kernel_table(&peaks, &rows));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 mod device_peak;
 mod error;

@@ -1,5 +1,14 @@
 //! Verification: every lowering of every op against its reference, and every gradient rule against
 //! finite differences. Tests, `verigrad doctor` and the tuner run the same code.
+//!
+//! ```
+//! use verigrad::exec::CpuExecutor;
+//! use verigrad::verify::{DoctorOptions, diagnose, render};
+//!
+//! let options = DoctorOptions { filter: "sum_rows".to_owned(), ..DoctorOptions::default() };
+//! let report = diagnose(&mut CpuExecutor::new(), &options, &mut |_| {});
+//! assert!(report.is_healthy(), "{}", render(&report));
+//! ```
 
 mod contract;
 mod doctor;
