@@ -1,5 +1,5 @@
-// partial[s, ky, kx, c, oc] = sum_{n, oy, ox} x[n, iy, ix, c] * dy[n, oy, ox, oc], over the images
-// of share s, with iy = oy * STRIDE_H + ky * DILATION_H - PAD_TOP, ix likewise.
+// partial[s, ky, kx, c, oc] = sum_{n, oy, ox} x[n, iy, ix, c] * dy[n, oy, ox, oc], over the pixels
+// (n, oy, ox) of share s, with iy = oy * STRIDE_H + ky * DILATION_H - PAD_TOP, ix likewise.
 // x: [BATCH, IN_H, IN_W, IN_C]; dy: [BATCH, OUT_H, OUT_W, OUT_C];
 // partial: [splits, KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C].
 // One invocation computes one element: any geometry. sum_splits.wgsl adds the shares.
@@ -23,21 +23,15 @@ fn main(
   let ky = tap / KERNEL_W;
   let kx = tap % KERNEL_W;
   let split = i / (OUT_C * GROUP_IN_C * KERNEL_H * KERNEL_W);
-  let first_n = split * IMAGES_PER_SPLIT;
-  let end_n = min(first_n + IMAGES_PER_SPLIT, BATCH);
+  let end = min((split + 1u) * PIXELS_PER_SPLIT, BATCH * OUT_H * OUT_W);
   var sum = 0.0;
-  for (var n = first_n; n < end_n; n += 1u) {
-    for (var oy = 0u; oy < OUT_H; oy += 1u) {
-      // Left of and above the image the difference wraps around, far beyond IN_H.
-      let iy = oy * STRIDE_H + ky * DILATION_H - PAD_TOP;
-      if iy >= IN_H { continue; }
-      for (var ox = 0u; ox < OUT_W; ox += 1u) {
-        let ix = ox * STRIDE_W + kx * DILATION_W - PAD_LEFT;
-        if ix >= IN_W { continue; }
-        let x_value = x[((n * IN_H + iy) * IN_W + ix) * IN_C + c];
-        sum = fma(x_value, dy[((n * OUT_H + oy) * OUT_W + ox) * OUT_C + oc], sum);
-      }
-    }
+  for (var pixel = split * PIXELS_PER_SPLIT; pixel < end; pixel += 1u) {
+    // Left of and above the image the differences wrap around, far beyond the image.
+    let iy = pixel / OUT_W % OUT_H * STRIDE_H + ky * DILATION_H - PAD_TOP;
+    let ix = pixel % OUT_W * STRIDE_W + kx * DILATION_W - PAD_LEFT;
+    if iy >= IN_H || ix >= IN_W { continue; }
+    let n = pixel / (OUT_W * OUT_H);
+    sum = fma(x[((n * IN_H + iy) * IN_W + ix) * IN_C + c], dy[pixel * OUT_C + oc], sum);
   }
   partial[i] = sum;
 }

@@ -185,14 +185,21 @@ pub(super) fn input_grad() -> Vec<Case> {
 }
 
 pub(super) fn weight_grad() -> Vec<Case> {
-    let mut cases = all(|conv| {
+    let build = |conv: &ConvCase| {
         let Sizes { kh, kw, .. } = conv.sizes;
         let op = Conv2dWeightGrad { geometry: conv.geometry.clone(), kernel: [kh, kw] };
         Case::new(conv.name, op).normal(conv.sizes.x()).normal(conv.sizes.y())
-    });
-    // More rows than one share of a tiled sum has, and no multiple of the rows added at once.
-    let op = Conv2dWeightGrad { geometry: ConvGeometry::default(), kernel: [1, 1] };
-    let pixels = [1, 37, 29, 4];
-    cases.push(Case::new("uneven_shares", op).normal(pixels).normal(pixels).forward_only());
+    };
+    let plain = ConvGeometry::default;
+    let long = [
+        // More rows than one share of a tiled sum has, and no multiple of the rows added at once.
+        conv("uneven_shares", [1, 37, 29, 4], [1, 1], 4, plain()),
+        // Sums longer than software devices let a loop run.
+        conv("long_sum_one_row", [1, 1, 70_000, 1], [1, 2], 1, plain()),
+        conv("long_sum_image", [1, 290, 300, 1], [1, 1], 8, plain()),
+        conv("long_sum_vectors", [2, 260, 270, 8], [1, 1], 64, plain()),
+    ];
+    let mut cases = all(build);
+    cases.extend(long.iter().map(|conv| build(conv).forward_only()));
     cases
 }

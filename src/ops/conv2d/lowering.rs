@@ -30,8 +30,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
     let mut lowerings = Vec::new();
     lowerings.extend(few_channels::forward(op, sizes, caps));
     lowerings.extend(task.lowerings(caps));
-    lowerings.push(Lowering::single(GENERAL, general));
-    lowerings
+    with_general(lowerings, general, &task.product)
 }
 
 pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
@@ -61,8 +60,14 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         .read(Operand::Input(0))
         .read(Operand::Input(1))
         .write(Operand::Output(0));
-    let mut lowerings = task.lowerings(caps);
-    lowerings.push(Lowering::single(GENERAL, general));
+    with_general(task.lowerings(caps), general, &task.product)
+}
+
+/// Adds the general kernel, unless its sums are too long and there is another.
+fn with_general(mut lowerings: Vec<Lowering>, general: Kernel, product: &Product) -> Vec<Lowering> {
+    if lowerings.is_empty() || product.k() <= gemm::MAX_TERMS {
+        lowerings.push(Lowering::single(GENERAL, general));
+    }
     lowerings
 }
 
@@ -86,14 +91,14 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
     lowerings
 }
 
-/// One weight and one share of the images per invocation, then the ordered sum of the shares.
+/// One weight and one share of the output pixels per invocation, then the ordered sum of the shares.
 fn one_weight_per_thread(task: &Task, sizes: &Sizes, caps: &Caps) -> Lowering {
-    /// Shares into which the images are split at most, so that there are enough invocations.
-    const MAX_SPLITS: usize = 16;
-    let images_per_split = sizes.n.div_ceil(MAX_SPLITS);
-    let splits = sizes.n.div_ceil(images_per_split);
+    /// Shares that give enough invocations.
+    const WANTED_SPLITS: usize = 16;
+    const LEAST_PIXELS: usize = 64;
+    let splits = gemm::splits(sizes.out_pixels(), LEAST_PIXELS, 1, WANTED_SPLITS);
     let kernel = gemm::with_constants(Kernel::new("conv2d_weight_grad"), &task.constants)
-        .constant("IMAGES_PER_SPLIT", images_per_split)
+        .constant("PIXELS_PER_SPLIT", sizes.out_pixels().div_ceil(splits))
         .flat(splits * sizes.weights(), 64, caps)
         .file(include_str!("../../../shaders/conv2d_weight_grad.wgsl"))
         .read(Operand::Input(0))

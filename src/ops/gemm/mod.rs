@@ -95,10 +95,15 @@ pub fn sum_splits(
     kernel.write(Operand::Output(0)).file(include_str!("../../../shaders/sum_splits.wgsl"))
 }
 
+/// Most terms that one invocation adds in loops. Software devices leave loops after 65,535 turns of
+/// all loops of an invocation together, without an error.
+pub const MAX_TERMS: usize = 50_000;
+
 /// Shares into which a sum of `terms` is cut, where one share makes `tiles` workgroups: enough for
-/// `wanted_tiles`, and none shorter than `least_terms`.
+/// `wanted_tiles`, but none shorter than `least_terms`, nor longer than [`MAX_TERMS`].
 pub fn splits(terms: usize, least_terms: usize, tiles: usize, wanted_tiles: usize) -> usize {
-    let wanted = wanted_tiles.div_ceil(tiles.max(1)).min(terms / least_terms).max(1);
+    let wanted = wanted_tiles.div_ceil(tiles.max(1)).min(terms / least_terms);
+    let wanted = wanted.max(terms.div_ceil(MAX_TERMS)).max(1);
     // As many shares as have terms once the length of each is rounded up.
     terms.div_ceil(terms.div_ceil(wanted).max(1)).max(1)
 }
@@ -126,5 +131,6 @@ mod tests {
             assert!((splits - 1) * length < terms, "{terms} terms in {splits} shares");
             assert!(splits == 1 || length >= least, "{length} terms in a share");
         }
+        assert!(1_000_000_usize.div_ceil(splits(1_000_000, 1_000_000, 1, 1)) <= MAX_TERMS);
     }
 }

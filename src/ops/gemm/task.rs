@@ -119,17 +119,21 @@ impl Task {
         rows * self.product.n * self.product.groups
     }
 
-    /// Prelude, operands and rows of a kernel that computes `splits` shares of the sum, whose
-    /// operands have elements of type `wgsl_type`. With more than one share, bias and activation
-    /// follow behind their sum.
+    /// Prelude, operands and rows of a kernel that computes `splits` shares of the sum.
     pub(super) fn kernel(&self, name: &str, wgsl_type: &str, splits: usize) -> Kernel {
         let a_width = if wgsl_type == VECTOR { 4 } else { 1 };
         let kernel = with_constants(Kernel::new(name), &self.constants);
         let kernel = with_constants(kernel, &self.product.constants(a_width));
+        self.with_operands(kernel, wgsl_type, splits).file(self.rows)
+    }
+
+    /// Operands of a kernel that computes `splits` shares of the sum, with elements of type
+    /// `wgsl_type`. With more than one share, bias and activation follow behind their sum.
+    pub fn with_operands(&self, kernel: Kernel, wgsl_type: &str, splits: usize) -> Kernel {
         let (bias, activation) =
             if splits == 1 { (self.bias, self.activation) } else { (None, Activation::Identity) };
         let operands = [self.a, self.b, self.result(splits)].map(|operand| (operand, wgsl_type));
-        with_operands(kernel, operands, bias, activation).file(self.rows)
+        with_operands(kernel, operands, bias, activation)
     }
 
     /// Where a kernel writes that computes `splits` shares of the sum.

@@ -32,6 +32,12 @@ pub(super) fn cases() -> Vec<Case> {
         let case = Case::new(format!("bench_{m}x{k}x{n}"), Matmul::default());
         cases.push(case.normal([m, k]).normal([k, n]).bench());
     }
+    // Longer than software devices let a loop run.
+    let long = Matmul { bias: true, activation: Activation::Relu, ..Matmul::default() };
+    for n in [1, 8, 9] {
+        let case = Case::new(format!("long_sum_{n}"), long.clone()).normal([2, 70_000]);
+        cases.push(case.normal([70_000, n]).normal([n]).forward_only());
+    }
     let input_grad = Matmul { transpose_b: true, ..Matmul::default() };
     let case = Case::new("bench_input_grad_128x128x1600", input_grad);
     cases.push(case.normal([128, 128]).normal([1600, 128]).bench());

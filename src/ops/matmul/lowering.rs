@@ -37,18 +37,22 @@ fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task {
     }
 }
 
-/// One output element per invocation: any sizes.
-fn one_per_thread(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Lowering {
+/// One output element and one share of a long sum per invocation: any sizes.
+fn one_per_thread(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Lowering {
+    let &Sizes { m, k, n } = sizes;
+    let b = Operand::Input(1);
+    let task = Task { b, before: Vec::new(), scratch: Vec::new(), ..task(op, sizes, caps) };
+    let splits = gemm::splits(k, k.max(1), 1, 1);
     let kernel = Kernel::new("matmul")
         .constant("M", m)
         .constant("K", k)
         .constant("N", n)
+        .constant("K_PER_SPLIT", k.div_ceil(splits))
         .constant("A_TRANSPOSED", usize::from(op.transpose_a))
         .constant("B_TRANSPOSED", usize::from(op.transpose_b))
-        .flat(m * n, 64, caps);
-    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)].map(|o| (o, "f32"));
-    let bias = op.bias.then_some(Operand::Input(2));
-    let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
+        .flat(splits * m * n, 64, caps);
+    let kernel = task
+        .with_operands(kernel, "f32", splits)
         .file(include_str!("../../../shaders/matmul.wgsl"));
-    Lowering::single("one_per_thread", kernel)
+    task.lowering("one_per_thread", kernel, splits, caps)
 }
