@@ -157,6 +157,10 @@ impl Executor for CpuExecutor {
         self.programs.clear();
     }
 
+    fn tensor_bytes(&self) -> usize {
+        self.buffers.iter().map(|buffer| buffer.len() * 4).sum()
+    }
+
     fn allocations(&self) -> usize {
         self.buffers.len()
     }

@@ -51,7 +51,10 @@ impl Feed {
         } else {
             examples.div_ceil(batch)
         };
-        let slots = if resident { examples } else { WINDOW_STEPS.min(steps.max(1)) * batch };
+        // Writes start at whole words: where batches do not end at one, the window holds one batch.
+        let whole_words = (batch * image_bytes).is_multiple_of(4);
+        let window = if whole_words { WINDOW_STEPS.min(steps.max(1)) } else { 1 };
+        let slots = if resident { examples } else { window * batch };
         Self {
             name: name.to_owned(),
             image: [data.height, data.width, data.channels],

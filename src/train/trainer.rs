@@ -206,6 +206,11 @@ impl<'a> Trainer<'a> {
         self.executor.allocations()
     }
 
+    /// Bytes of the device buffers that hold tensors: what [`Self::planned_bytes`] said.
+    pub fn tensor_bytes(&self) -> usize {
+        self.executor.tensor_bytes()
+    }
+
     /// Replaces the weights.
     ///
     /// # Errors

@@ -296,6 +296,11 @@ impl Executor for GpuExecutor {
         self.staging = StagingPool::default();
     }
 
+    fn tensor_bytes(&self) -> usize {
+        let bytes: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
+    }
+
     fn allocations(&self) -> usize {
         self.allocations
     }
