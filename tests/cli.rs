@@ -137,7 +137,8 @@ fn wrong_usage_is_explained() {
     fails(folder, &["train", "digits", "--device", "quantum"], 2, &["quantum"]);
     fails(folder, &["train", "digits", "--set", "epoch=1"], 2, &["epoch=1", "epochs"]);
     fails(folder, &["train", "digits", "--nonsense"], 2, &["--nonsense"]);
-    let recipe = verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml();
+    let recipe =
+        verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml().expect("TOML");
     fs::write(folder.join("typo.toml"), recipe.replace("batch_size", "batch_sise"))
         .expect("a file");
     fails(folder, &["train", "typo.toml"], 2, &["typo.toml", "line", "batch_sise"]);
@@ -176,7 +177,8 @@ fn broken_data_is_explained() {
     write_idx("train-images-idx3-ubyte", 99, &[4, 28, 28], &images);
     fails(folder, &["train", "mnist-cnn"], 1, &["train-images-idx3-ubyte"]);
 
-    let recipe = verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml();
+    let recipe =
+        verigrad::train::Recipe::builtin("digits", &[]).expect("built in").to_toml().expect("TOML");
     let recipe = recipe.replace("\"synthetic-digits\"", "\"folder\"\npath = \"pictures\"");
     fs::write(folder.join("pictures.toml"), recipe).expect("a file");
     fs::create_dir_all(folder.join("pictures/cat")).expect("a folder");

@@ -134,8 +134,10 @@ fn a_whole_run_allocates_nothing_after_its_start() {
     let mut gpu = gpu();
     let mut trainer = Trainer::new(&mut gpu, &recipe, data).expect("a trainer");
     let before = trainer.allocations();
+    assert_eq!(trainer.tensor_bytes(), trainer.planned_bytes());
     trainer.run(&mut Silent).expect("a run");
     assert_eq!(trainer.allocations(), before);
+    assert_eq!(trainer.tensor_bytes(), trainer.planned_bytes());
 }
 
 /// Every layer, compared with the reference after every single step of a program.
@@ -210,6 +212,9 @@ impl Executor for SmallDevice {
     }
     fn unload_all(&mut self) {
         self.inner.unload_all();
+    }
+    fn tensor_bytes(&self) -> usize {
+        self.inner.tensor_bytes()
     }
     fn allocations(&self) -> usize {
         self.inner.allocations()

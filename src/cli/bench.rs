@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
+use super::output;
 use super::train::open_device;
 use super::{DataArgs, DeviceArgs};
 use crate::bench::{
@@ -64,9 +65,9 @@ fn measure_ops(args: &BenchArgs) -> Result<(), Failure> {
         );
     }
     if args.json {
-        print!("{}", json_lines(&rows)?);
+        output::text(format_args!("{}", json_lines(&rows)?));
     } else {
-        print!("{}", kernel_table(&peaks, &rows));
+        output::text(format_args!("{}", kernel_table(&peaks, &rows)));
     }
     Ok(())
 }
@@ -94,9 +95,9 @@ fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
         Ok(Trainer::new(executor, &recipe, data)?.program_id())
     })?;
     if args.json {
-        print!("{}", json_lines(&[row])?);
+        output::text(format_args!("{}", json_lines(&[row])?));
     } else {
-        print!("{}", model_table(&[row]));
+        output::text(format_args!("{}", model_table(&[row])));
     }
     Ok(())
 }

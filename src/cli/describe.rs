@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::format::{bytes, decimal, grouped};
+use super::output;
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::compile::{Program, Role};
@@ -44,7 +45,7 @@ pub(super) struct InspectArgs {
 pub(super) fn recipes() -> Result<(), Failure> {
     for builtin in builtin_recipes() {
         let recipe = Recipe::builtin(builtin.name, &[])?;
-        println!("{:<12} {}", recipe.name, recipe.description);
+        output::line(format_args!("{:<12} {}", recipe.name, recipe.description));
     }
     Ok(())
 }
@@ -56,7 +57,7 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
         Some(image) => image,
         None => image_of(&read_data(&recipe, &args.data)?.train),
     };
-    print!("{}", summary_text(&recipe, image)?);
+    output::text(format_args!("{}", summary_text(&recipe, image)?));
     Ok(())
 }
 
@@ -106,11 +107,11 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), executor.caps());
     let program = model.training(&recipe, &feed, executor.caps()).map_err(TrainError::from)?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&program)?);
+        output::line(format_args!("{}", serde_json::to_string_pretty(&program)?));
     } else if args.dot {
-        print!("{}", dot(&program));
+        output::text(format_args!("{}", dot(&program)));
     } else {
-        print!("{}", listing(&program));
+        output::text(format_args!("{}", listing(&program)));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::failure::Failure;
+use super::output;
 use crate::exec::DeviceInfo;
 use crate::exec::gpu::{adapter_info, adapter_report, adapters};
 
@@ -32,19 +33,21 @@ pub(super) fn list(args: &DevicesArgs) -> Result<(), Failure> {
             })
             .chain([serde_json::json!({ "device": "cpu", "info": DeviceInfo::cpu() })])
             .collect();
-        println!("{}", serde_json::to_string_pretty(&devices)?);
+        output::line(format_args!("{}", serde_json::to_string_pretty(&devices)?));
         return Ok(());
     }
     for (number, adapter) in adapters.iter().enumerate() {
-        println!("{number}    {}", adapter_info(adapter));
+        output::line(format_args!("{number}    {}", adapter_info(adapter)));
         for (name, value) in adapter_report(adapter) {
-            println!("     {name:<28} {value}");
+            output::line(format_args!("     {name:<28} {value}"));
         }
     }
     if adapters.is_empty() {
-        println!("no GPU adapter was found; install a Vulkan driver, e.g. mesa-vulkan-drivers");
+        output::line(format_args!(
+            "no GPU adapter was found; install a Vulkan driver, e.g. mesa-vulkan-drivers"
+        ));
     }
-    println!("cpu  {}", DeviceInfo::cpu());
-    println!("\nChoose one by --device NUMBER, --device NAME or --device cpu.");
+    output::line(format_args!("cpu  {}", DeviceInfo::cpu()));
+    output::line(format_args!("\nChoose one by --device NUMBER, --device NAME or --device cpu."));
     Ok(())
 }

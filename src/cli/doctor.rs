@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::DeviceArgs;
 use super::failure::Failure;
+use super::output;
 use crate::exec::{self, DeviceChoice};
 use crate::verify::{DoctorOptions, DoctorProgress, diagnose, render};
 
@@ -51,9 +52,9 @@ pub(super) fn check(args: &DoctorArgs) -> Result<(), Failure> {
         bar.finish_and_clear();
     }
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        output::line(format_args!("{}", serde_json::to_string_pretty(&report)?));
     } else {
-        print!("{}", render(&report));
+        output::text(format_args!("{}", render(&report)));
     }
     if report.is_healthy() {
         Ok(())

@@ -4,13 +4,15 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
+use super::describe::image_of;
 use super::failure::Failure;
+use super::output;
 use super::train::{open_device, read_data};
 use super::{DataArgs, DeviceArgs};
 use crate::data::{Dataset, decode_image};
 use crate::exec::Executor;
 use crate::train::{
-    Evaluator, ModelPrograms, ModelRecord, PendingWeights, Recipe, RunDir, load_weights,
+    Evaluator, ModelPrograms, ModelRecord, PendingWeights, Recipe, RunDir, TrainError, load_weights,
 };
 
 /// Which weights of a run.
@@ -86,18 +88,30 @@ fn load(args: &RunArgs) -> Result<Loaded, Failure> {
 pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     let mut loaded = load(&args.run)?;
     let data = read_data(&loaded.recipe, &args.data)?.test;
+    if image_of(&data) != loaded.record.image || data.classes != loaded.record.classes {
+        return Err(TrainError::Weights(format!(
+            "they were trained on images of {:?} in {} classes, {} has images of {:?} in {} classes \
+             (or other names)",
+            loaded.record.image,
+            loaded.record.classes.len(),
+            data.name,
+            image_of(&data),
+            data.classes.len()
+        ))
+        .into());
+    }
     let executor = loaded.executor.as_mut();
-    println!("device   {}", executor.info());
+    output::line(format_args!("device   {}", executor.info()));
     let batch = loaded.recipe.batch_size;
     let evaluator = Evaluator::new(executor, &loaded.model, "test", &data, batch)?;
     loaded.weights.write(executor)?;
     let metrics = evaluator.run(executor, &data)?;
-    println!(
+    output::line(format_args!(
         "test     loss {:.4}  accuracy {:.2} %  {} images",
         metrics.loss,
         100.0 * metrics.accuracy,
         metrics.examples
-    );
+    ));
     Ok(())
 }
 
@@ -121,9 +135,9 @@ pub(super) fn predict(args: &PredictArgs) -> Result<(), Failure> {
     for (path, row) in args.images.iter().zip(probabilities.chunks(data.classes.len().max(1))) {
         let mut ranked: Vec<(f32, &String)> = row.iter().copied().zip(&data.classes).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        println!("{}", path.display());
+        output::line(format_args!("{}", path.display()));
         for (probability, class) in ranked {
-            println!("  {:>7.3} %  {class}", 100.0 * probability);
+            output::line(format_args!("  {:>7.3} %  {class}", 100.0 * probability));
         }
     }
     Ok(())

@@ -22,7 +22,7 @@ impl Failure {
         let usage = matches!(
             train,
             Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))
-        ) || matches!(exec, Some(ExecError::NoDevice { .. }));
+        ) || matches!(exec, Some(ExecError::NoDevice { .. } | ExecError::NeedsGpu));
         ExitCode::from(if usage { 2 } else { 1 })
     }
 }

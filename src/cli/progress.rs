@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::output;
 use crate::train::{EpochResult, Progress};
 
 /// Time between two plain lines.
@@ -41,7 +42,7 @@ impl ProgressView {
         } else if self.last_line.elapsed() >= LINE {
             self.last_line = Instant::now();
             let (step, steps) = (progress.step_in_epoch, progress.steps_per_epoch);
-            println!("epoch {epoch}/{epochs}  step {step}/{steps}  {figures}");
+            output::line(format_args!("epoch {epoch}/{epochs}  step {step}/{steps}  {figures}"));
         }
     }
 
@@ -53,7 +54,7 @@ impl ProgressView {
         let validation = result
             .validation
             .map_or(String::new(), |v| format!("  validation {:.2} %", 100.0 * v.accuracy));
-        println!(
+        output::line(format_args!(
             "epoch {}/{}  train loss {:.4}  train {:.2} %{validation}  test {:.2} %  {:.1} s  \
              {:.0} images/s{}",
             result.epoch,
@@ -64,7 +65,7 @@ impl ProgressView {
             result.train_time.as_secs_f64(),
             result.images_per_second,
             if result.best { "  best" } else { "" }
-        );
+        ));
         self.last_line = Instant::now();
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::describe::{image_of, summary_text};
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
+use super::output;
 use super::progress::ProgressView;
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::data::{self, Splits};
@@ -74,7 +75,7 @@ pub(super) fn open_device(args: &DeviceArgs) -> Result<Box<dyn Executor>, Failur
     let choice: DeviceChoice = args.device.parse()?;
     let opened = exec::open(&choice)?;
     if let Some(note) = opened.note {
-        println!("{note}");
+        output::line(format_args!("{note}"));
     }
     Ok(opened.executor)
 }
@@ -103,36 +104,35 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
     let mut executor = if args.shadow { shadow(&args.device)? } else { open_device(&args.device)? };
     let device = executor.info().clone();
-    println!("device   {device}");
+    output::line(format_args!("device   {device}"));
     let data = read_data(&recipe, &args.data)?;
-    println!(
+    output::line(format_args!(
         "data     {}: {} training, {} test images, {} classes",
         data.train.name,
         grouped(data.train.len()),
         grouped(data.test.len()),
         data.train.classes.len()
-    );
+    ));
     let image = image_of(&data.train);
     let summary = summary_text(&recipe, image)?;
     let model = ModelRecord { image, classes: data.train.classes.clone() };
 
+    let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
     let run_dir = RunDir::create(&args.runs, &recipe.name)?;
-    run_dir.write_recipe(&recipe.to_toml())?;
+    run_dir.write_recipe(&recipe.to_toml()?)?;
     run_dir.write_device(&device)?;
     run_dir.write_summary(&summary)?;
     run_dir.write_model(&model)?;
-
-    let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
     let parameters = trainer.model().arena.parameter_count();
     let planned = trainer.planned_bytes();
-    println!("model    {}: {} parameters", recipe.name, grouped(parameters));
-    println!(
+    output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));
+    output::line(format_args!(
         "memory   {} on the device, of which {} activations and {} data and states",
         bytes(planned),
         bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
         bytes(trainer.state_bytes())
-    );
-    println!("run      {}", run_dir.path().display());
+    ));
+    output::line(format_args!("run      {}", run_dir.path().display()));
     let mut recorder = Recorder {
         run_dir: &run_dir,
         title: format!("{} on {}", recipe.name, device.name),
@@ -165,16 +165,16 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         weights_sha256: &recorder.hash,
     };
     run_dir.write_result(&result)?;
-    println!(
+    output::line(format_args!(
         "\ntest accuracy {:.2} % after {} epochs, {:.2} % at best (epoch {}), in {}",
         100.0 * result.test_accuracy,
         result.epochs,
         100.0 * result.best_test_accuracy,
         result.best_epoch,
         duration(started.elapsed())
-    );
-    println!("weights  sha256 {}", result.weights_sha256);
-    println!("curves   {}", run_dir.curves().display());
+    ));
+    output::line(format_args!("weights  sha256 {}", result.weights_sha256));
+    output::line(format_args!("curves   {}", run_dir.curves().display()));
     Ok(())
 }
 

@@ -46,6 +46,15 @@ pub enum CompileError {
         /// Types of its operands.
         signature: String,
     },
+    /// An output has no memory of its own.
+    #[error(
+        "output {name} is part of another tensor, or changed in place later; copy it first, or \
+         read the state by its own name"
+    )]
+    SharedOutput {
+        /// The output's name.
+        name: String,
+    },
     /// Two tensors that outlive a run have one name.
     #[error("{name} is declared twice, as {first} and as {second}")]
     Duplicate {

@@ -37,6 +37,17 @@ pub(super) fn order(
         // Write after read, and write after write: whoever touches the old content goes first.
         for &(output, _) in node.op.aliases() {
             let new = storage.place(node.outputs[output]);
+            let rival = nodes.iter().enumerate().find(|(other_index, other)| {
+                *other_index != index
+                    && other
+                        .op
+                        .aliases()
+                        .iter()
+                        .any(|&(o, _)| storage.place(other.outputs[o]) == new)
+            });
+            if rival.is_some() {
+                return Err(cycle(node));
+            }
             for (other_index, other) in nodes.iter().enumerate() {
                 let touches_old = |v: &crate::graph::Value| {
                     let place = storage.place(*v);
@@ -69,7 +80,11 @@ pub(super) fn order(
                 .zip(&waiting)
                 .find(|(node, waiting)| **waiting > 0 && !node.op.aliases().is_empty())
                 .map_or(&nodes[0], |(node, _)| node);
-            Err(CompileError::Cycle { scope: stuck.scope.clone(), op: stuck.op.name().to_owned() })
+            Err(cycle(stuck))
         }
     }
+}
+
+fn cycle(node: &Node) -> CompileError {
+    CompileError::Cycle { scope: node.scope.clone(), op: node.op.name().to_owned() }
 }

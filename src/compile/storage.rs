@@ -41,16 +41,14 @@ impl Storage {
             elided: vec![false; nodes.len()],
             copies: Vec::new(),
         };
-        let packed = storage.place_packed(graph, nodes, alignment);
+        storage.place_packed(graph, nodes, alignment);
         for (index, node) in nodes.iter().enumerate() {
             match node.op.structure() {
                 Structure::Compute => {}
                 Structure::View { offset } => {
                     let place = storage.place(node.inputs[0]);
                     let bytes = offset * graph.ty(node.outputs[0]).dtype.bytes();
-                    if (place.offset + bytes).is_multiple_of(alignment)
-                        && !packed.contains(&node.outputs[0])
-                    {
+                    if (place.offset + bytes).is_multiple_of(alignment) {
                         let offset = place.offset + bytes;
                         storage.places[node.outputs[0].index()] = Place { offset, ..place };
                         storage.elided[index] = true;
@@ -68,9 +66,8 @@ impl Storage {
     }
 
     /// Gives the inputs of packs their places in the arena, where nothing forbids it, and notes
-    /// copies for the others. Returns the values that were placed.
-    fn place_packed(&mut self, graph: &Graph, nodes: &[Node], alignment: usize) -> Vec<Value> {
-        let mut placed: Vec<Value> = Vec::new();
+    /// copies for the others.
+    fn place_packed(&mut self, graph: &Graph, nodes: &[Node], alignment: usize) {
         for (index, node) in nodes.iter().enumerate() {
             let Structure::Pack { offsets } = node.op.structure() else { continue };
             let arena = node.outputs[0];
@@ -78,19 +75,17 @@ impl Storage {
             for (input, &offset) in offsets.iter().enumerate() {
                 let value = behind_reshapes(graph, nodes, node.inputs[input]);
                 let offset = offset * 4;
-                let free = !placed.contains(&value)
+                let free = count_packed(graph, nodes, value) == 1
                     && offset.is_multiple_of(alignment)
                     && is_computed(graph, nodes, value)
-                    && !meets_arena(nodes, value, &node.inputs);
+                    && !meets_arena(graph, nodes, value, &node.inputs);
                 if free {
                     self.places[value.index()] = Place { root: arena, offset, version: 0 };
-                    placed.push(value);
                 } else {
                     self.copies.push((index, input));
                 }
             }
         }
-        placed
     }
 }
 
@@ -120,11 +115,22 @@ fn is_computed(graph: &Graph, nodes: &[Node], value: Value) -> bool {
         })
 }
 
-/// Whether some node reads `value` and writes another tensor of the same arena: a kernel cannot
-/// bind one buffer for reading and for writing.
-fn meets_arena(nodes: &[Node], value: Value, packed: &[Value]) -> bool {
+/// How often packs take a value: one that they take twice has no single place.
+fn count_packed(graph: &Graph, nodes: &[Node], value: Value) -> usize {
     nodes
         .iter()
-        .filter(|node| node.op.structure() == Structure::Compute)
-        .any(|node| node.inputs.contains(&value) && node.outputs.iter().any(|v| packed.contains(v)))
+        .filter(|node| matches!(node.op.structure(), Structure::Pack { .. }))
+        .flat_map(|node| &node.inputs)
+        .filter(|&&input| behind_reshapes(graph, nodes, input) == value)
+        .count()
+}
+
+/// Whether some node reads `value` and writes another tensor of the same arena: a kernel cannot
+/// bind one buffer for reading and for writing.
+fn meets_arena(graph: &Graph, nodes: &[Node], value: Value, packed: &[Value]) -> bool {
+    let packed: Vec<Value> = packed.iter().map(|&v| behind_reshapes(graph, nodes, v)).collect();
+    nodes.iter().filter(|node| node.op.structure() == Structure::Compute).any(|node| {
+        node.inputs.iter().any(|&v| behind_reshapes(graph, nodes, v) == value)
+            && node.outputs.iter().any(|v| packed.contains(v))
+    })
 }

@@ -29,6 +29,7 @@ pub fn compile(
     let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
     let nodes = fuse::fuse_epilogues(graph, nodes);
     let storage = Storage::resolve(graph, &nodes, caps.offset_alignment as usize);
+    check_outputs(graph, &nodes, &storage)?;
     let order = schedule::order(graph, &nodes, &storage)?;
     let executions = executions(graph, &nodes, &storage, &order);
     let lowered = executions
@@ -52,6 +53,26 @@ pub fn compile(
         .collect::<BTreeMap<_, _>>();
     let buffers = std::mem::take(&mut layout.buffers);
     Ok(Program { name: name.to_owned(), buffers, kernels: kernels.texts, steps, outputs })
+}
+
+/// An output must own its memory, and nothing may change it later: it is read after the run.
+fn check_outputs(graph: &Graph, nodes: &[Node], storage: &Storage) -> Result<(), CompileError> {
+    for (position, (name, value)) in graph.outputs().iter().enumerate() {
+        let place = storage.place(*value);
+        let is_state = matches!(graph.origin(place.root), Origin::Source(_));
+        let in_part = graph.ty(*value).elements() != graph.ty(place.root).elements();
+        let twice = graph.outputs()[..position]
+            .iter()
+            .any(|(_, other)| storage.place(*other).root == place.root);
+        let changed = nodes.iter().flat_map(|node| &node.outputs).any(|&output| {
+            let other = storage.place(output);
+            other.root == place.root && other.version > place.version
+        });
+        if is_state || in_part || twice || changed || storage.arenas.contains(&place.root) {
+            return Err(CompileError::SharedOutput { name: name.clone() });
+        }
+    }
+    Ok(())
 }
 
 /// One execution of an op: a node that computes, or a copy of one tensor into an arena.

@@ -73,6 +73,18 @@ impl CpuExecutor {
         content.copy_from_slice(bytes);
     }
 
+    /// A buffer of zeros; `needed` is what the whole program needs, in bytes.
+    fn zeros(&self, words: usize, needed: usize) -> Result<Vec<u32>, ExecError> {
+        let mut buffer = Vec::new();
+        buffer.try_reserve_exact(words).map_err(|_| ExecError::OutOfMemory {
+            device: self.info.name.clone(),
+            what: "allocating tensors".to_owned(),
+            needed,
+        })?;
+        buffer.resize(words, 0);
+        Ok(buffer)
+    }
+
     fn find(&self, name: &str) -> Result<usize, ExecError> {
         self.by_name
             .get(name)
@@ -106,7 +118,7 @@ impl Executor for CpuExecutor {
                     });
                 }
                 None => {
-                    self.buffers.push(vec![0; words]);
+                    self.buffers.push(self.zeros(words, program.total_bytes())?);
                     let index = self.buffers.len() - 1;
                     if matches!(buffer.role, Role::State | Role::Output) {
                         self.by_name.insert(buffer.name.clone(), index);
@@ -155,6 +167,10 @@ impl Executor for CpuExecutor {
         self.buffers.clear();
         self.by_name.clear();
         self.programs.clear();
+    }
+
+    fn tensor_bytes(&self) -> usize {
+        self.buffers.iter().map(|buffer| buffer.len() * 4).sum()
     }
 
     fn allocations(&self) -> usize {

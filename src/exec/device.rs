@@ -124,21 +124,28 @@ pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
 pub fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, ExecError> {
     let adapters = gpu::adapters();
     let infos: Vec<DeviceInfo> = adapters.iter().map(gpu::adapter_info).collect();
-    let position = match choice {
-        DeviceChoice::Cpu => None,
-        DeviceChoice::Auto | DeviceChoice::Gpu => (!adapters.is_empty()).then_some(0),
-        DeviceChoice::Number(number) => (*number < adapters.len()).then_some(*number),
+    let candidates: Vec<usize> = match choice {
+        DeviceChoice::Cpu => return Err(ExecError::NeedsGpu),
+        DeviceChoice::Auto | DeviceChoice::Gpu => (0..adapters.len()).collect(),
+        DeviceChoice::Number(number) => (0..adapters.len()).filter(|n| n == number).collect(),
         DeviceChoice::Name(name) => {
             let name = name.to_lowercase();
-            infos.iter().position(|info| info.name.to_lowercase().contains(&name))
+            let matches = |n: &usize| infos[*n].name.to_lowercase().contains(&name);
+            (0..adapters.len()).find(matches).into_iter().collect()
         }
     };
-    match position {
-        Some(position) => GpuExecutor::open(&adapters[position]),
-        None => {
-            Err(ExecError::NoDevice { choice: choice.to_string(), available: describe(&infos) })
+    let mut refusal = None;
+    for position in candidates {
+        match GpuExecutor::open(&adapters[position]) {
+            Ok(gpu) => return Ok(gpu),
+            // A driver that refuses leaves the next adapter to be tried.
+            Err(error) => refusal = refusal.or(Some(error)),
         }
     }
+    Err(refusal.unwrap_or_else(|| ExecError::NoDevice {
+        choice: choice.to_string(),
+        available: describe(&infos),
+    }))
 }
 
 fn describe(infos: &[DeviceInfo]) -> String {

@@ -13,6 +13,9 @@ pub enum ExecError {
         /// What there is.
         available: String,
     },
+    /// The CPU executor was chosen for what only a GPU can do.
+    #[error("this needs a GPU, --device cpu is none; leave --device out or see `verigrad devices`")]
+    NeedsGpu,
     /// The device could not be opened.
     #[error("{device} could not be opened: {message}")]
     Open {

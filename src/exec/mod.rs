@@ -75,6 +75,10 @@ pub trait Executor {
     /// Number of device buffers allocated so far: must not grow while a program runs.
     fn allocations(&self) -> usize;
 
+    /// Bytes of the buffers that hold the tensors of all loaded programs; read-back buffers are
+    /// not counted.
+    fn tensor_bytes(&self) -> usize;
+
     /// Reads a buffer and waits for it.
     ///
     /// # Errors

@@ -139,6 +139,10 @@ impl Executor for ShadowExecutor {
         self.programs.clear();
     }
 
+    fn tensor_bytes(&self) -> usize {
+        self.gpu.tensor_bytes()
+    }
+
     fn allocations(&self) -> usize {
         self.gpu.allocations()
     }

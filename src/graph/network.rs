@@ -133,6 +133,13 @@ impl Graph {
     ) -> Result<Vec<Value>, ShapeError> {
         let input_types: Vec<TensorType> = inputs.iter().map(|&v| self.ty(v).clone()).collect();
         let types = op.infer(&input_types).map_err(|error| self.in_scope(error))?;
+        if let Some(large) = types.iter().find(|ty| !ty.shape.is_indexable()) {
+            let message = format!(
+                "the result {large} has more elements than 32-bit indices reach; lower the batch \
+                 size or the size of the layer"
+            );
+            return Err(self.in_scope(ShapeError::new(op.name(), message)));
+        }
         let node = NodeId(self.nodes.len());
         let outputs: Vec<Value> = types
             .into_iter()

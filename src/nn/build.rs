@@ -120,7 +120,7 @@ impl<'g> ModelBuilder<'g> {
         layers.iter().try_fold(x, |x, layer| {
             let name = self.next_name(layer.stem());
             self.graph.set_scope(name.clone());
-            let y = self.layer(layer, &name, x)?;
+            let y = self.layer(layer, &name, x).map_err(|error| naming(error, &name))?;
             if outermost {
                 self.outputs.push((name, y));
             }
@@ -207,7 +207,7 @@ impl<'g> ModelBuilder<'g> {
                 "conv2d",
                 format!(
                     "groups = {groups} must divide the {channels} input channels and the \
-                     {out_channels} output channels (in {name})"
+                     {out_channels} output channels"
                 ),
             ));
         }
@@ -372,4 +372,12 @@ impl<'g> ModelBuilder<'g> {
         self.states.push(spec);
         value
     }
+}
+
+/// Adds the layer's name to an error that does not have it.
+fn naming(error: ShapeError, layer: &str) -> ShapeError {
+    if error.message.contains(&format!("(in {layer}")) {
+        return error;
+    }
+    ShapeError { op: error.op, message: format!("{} (in {layer})", error.message) }
 }

@@ -57,6 +57,12 @@ impl Shape {
         self.0.len()
     }
 
+    /// Whether the number of elements fits the 32-bit indices of kernels.
+    pub fn is_indexable(&self) -> bool {
+        let elements = self.0.iter().try_fold(1_usize, |n, &dim| n.checked_mul(dim));
+        elements.is_some_and(|n| u32::try_from(n).is_ok())
+    }
+
     /// Number of elements; 1 for a shape without dimensions.
     pub fn elements(&self) -> usize {
         self.0.iter().product()

@@ -34,8 +34,10 @@ pub struct Feed {
 }
 
 impl Feed {
-    /// Plans to feed `data` in batches under the name `name`, which prefixes its buffers.
+    /// Plans to feed `data` in batches under the name `name`, which prefixes its buffers. A batch is
+    /// never larger than the set.
     pub fn plan(name: &str, data: &Dataset, batch: usize, drop_last: bool, caps: &Caps) -> Self {
+        let batch = batch.min(data.len()).max(1);
         let limit = caps.max_binding_bytes.min(caps.max_buffer_bytes);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let image_bytes = data.image_len().max(1);
@@ -51,7 +53,11 @@ impl Feed {
         } else {
             examples.div_ceil(batch)
         };
-        let slots = if resident { examples } else { WINDOW_STEPS.min(steps.max(1)) * batch };
+        // Writes start at whole words: where batches do not end at one, the window holds one batch.
+        let whole_words = (batch * image_bytes).is_multiple_of(4);
+        let room = (shard_len.saturating_mul(MAX_SHARDS) / batch).max(1);
+        let window = if whole_words { WINDOW_STEPS.min(steps.max(1)).min(room) } else { 1 };
+        let slots = if resident { examples } else { window * batch };
         Self {
             name: name.to_owned(),
             image: [data.height, data.width, data.channels],

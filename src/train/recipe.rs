@@ -109,8 +109,14 @@ impl Recipe {
     }
 
     /// The recipe as TOML text.
-    pub fn to_toml(&self) -> String {
-        toml::to_string_pretty(self).unwrap_or_default()
+    ///
+    /// # Errors
+    /// When a value has no TOML form.
+    pub fn to_toml(&self) -> Result<String, TrainError> {
+        toml::to_string_pretty(self).map_err(|error| TrainError::Recipe {
+            recipe: self.name.clone(),
+            message: error.to_string(),
+        })
     }
 
     /// Whether an incomplete last batch is left out.
@@ -164,7 +170,8 @@ units = 10
     #[test]
     fn a_recipe_survives_a_round_trip() {
         let recipe = Recipe::parse("tiny", TEXT, &[]).expect("valid");
-        let again = Recipe::parse("again", &recipe.to_toml(), &[]).expect("its own text");
+        let again =
+            Recipe::parse("again", &recipe.to_toml().expect("TOML"), &[]).expect("its own text");
         assert_eq!(recipe, again);
     }
 

@@ -131,7 +131,7 @@ impl<'a> Trainer<'a> {
         let classes = train.classes.len();
         let model = ModelPrograms::new(&recipe.layers, image, classes, normalization)?;
         let caps = executor.caps().clone();
-        let batch = recipe.batch_size.min(train.len().max(1));
+        let batch = recipe.batch_size;
         let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);
         let program = Arc::new(model.training(recipe, &feed, &caps)?);
         let id = executor.load(program.clone())?;
@@ -204,6 +204,11 @@ impl<'a> Trainer<'a> {
     /// Device buffers allocated so far.
     pub fn allocations(&self) -> usize {
         self.executor.allocations()
+    }
+
+    /// Bytes of the device buffers that hold tensors: what [`Self::planned_bytes`] said.
+    pub fn tensor_bytes(&self) -> usize {
+        self.executor.tensor_bytes()
     }
 
     /// Replaces the weights.

@@ -76,6 +76,10 @@ impl Executor for Flaky {
         self.inner.unload_all();
     }
 
+    fn tensor_bytes(&self) -> usize {
+        self.inner.tensor_bytes()
+    }
+
     fn allocations(&self) -> usize {
         self.inner.allocations()
     }

@@ -83,11 +83,13 @@ impl GpuExecutor {
         self.start_read(index)?.wait()
     }
 
+    /// Creates a buffer; `needed` is what the whole program needs, in bytes, for the error.
     fn allocate(
         &mut self,
         name: &str,
         bytes: usize,
         usage: wgpu::BufferUsages,
+        needed: usize,
     ) -> Result<wgpu::Buffer, ExecError> {
         let what = format!("allocating {name}");
         let device = &self.opened.device;
@@ -98,7 +100,7 @@ impl GpuExecutor {
             mapped_at_creation: false,
         };
         self.allocations += 1;
-        self.opened.faults.scoped(device, &what, bytes, || device.create_buffer(&descriptor))
+        self.opened.faults.scoped(device, &what, needed, || device.create_buffer(&descriptor))
     }
 
     fn allocate_buffers(&mut self, program: &Program) -> Result<Vec<usize>, ExecError> {
@@ -119,7 +121,8 @@ impl GpuExecutor {
                     let usage = wgpu::BufferUsages::STORAGE
                         | wgpu::BufferUsages::COPY_SRC
                         | wgpu::BufferUsages::COPY_DST;
-                    let allocated = self.allocate(&buffer.name, buffer.bytes, usage)?;
+                    let allocated =
+                        self.allocate(&buffer.name, buffer.bytes, usage, program.total_bytes())?;
                     self.buffers.push(allocated);
                     let index = self.buffers.len() - 1;
                     if matches!(buffer.role, Role::State | Role::Output) {
@@ -209,7 +212,7 @@ impl GpuExecutor {
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
                 let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                self.allocate("staging", bytes, usage)?
+                self.allocate("staging", bytes, usage, bytes)?
             }
         };
         let device = &self.opened.device;
@@ -294,6 +297,11 @@ impl Executor for GpuExecutor {
         self.by_name.clear();
         self.buffers.clear();
         self.staging = StagingPool::default();
+    }
+
+    fn tensor_bytes(&self) -> usize {
+        let bytes: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
+        usize::try_from(bytes).unwrap_or(usize::MAX)
     }
 
     fn allocations(&self) -> usize {
