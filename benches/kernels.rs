@@ -20,7 +20,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let peaks = measure_peaks(&mut gpu)?;
     let options = KernelOptions { filter, ..KernelOptions::default() };
     let rows = measure_kernels(&mut gpu, &peaks, &options, &mut |row| {
-        eprintln!("{} {} {}", row.op, row.case, row.variant);
+        let milliseconds = 1e3 * row.seconds();
+        eprintln!("{} {} {}: {milliseconds:.3} ms", row.op, row.case, row.variant);
     })?;
     if arguments.iter().any(|a| a == "--json") {
         print!("{}", json_lines(&rows)?);

@@ -1,5 +1,6 @@
 // y[i] = x[i], 16 bytes at a time: the bandwidth of copying within device memory.
-// x, y: [INVOCATIONS] of 16 bytes. One invocation copies one element.
+// x, y: [INVOCATIONS * COPIES] of 16 bytes. One invocation copies COPIES elements, INVOCATIONS
+// apart, so that neighbours always copy neighbours.
 // No twin: the time is what counts. Source: STREAM, McCalpin, 1995.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;
@@ -13,5 +14,7 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  y[i] = x[i];
+  for (var k = 0u; k < COPIES; k += 1u) {
+    y[i + k * INVOCATIONS] = x[i + k * INVOCATIONS];
+  }
 }

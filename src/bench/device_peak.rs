@@ -27,6 +27,8 @@ pub struct DevicePeaks {
 /// Bytes of the tensor that is copied: larger than the caches of most devices, and half of what
 /// every device can bind.
 const COPY_BYTES: usize = 64 << 20;
+/// Elements of 16 bytes that one invocation copies.
+const COPIES: usize = 8;
 /// Invocations that multiply and add: enough to fill the largest GPUs.
 const MULTIPLY_ADD_INVOCATIONS: usize = 1 << 18;
 /// Loop iterations of each.
@@ -45,7 +47,8 @@ pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchEr
     }
     let caps = executor.caps().clone();
     let copy = Kernel::new("copy")
-        .flat(COPY_BYTES / 16, WORKGROUP_SIZE, &caps)
+        .constant("COPIES", COPIES)
+        .flat(COPY_BYTES / (16 * COPIES), WORKGROUP_SIZE, &caps)
         .file(include_str!("../../shaders/bench/copy.wgsl"));
     let copied = TensorType::u32([COPY_BYTES / 4]);
     let copy_seconds = measure(executor, copy, copied.clone(), copied, &[])?;
@@ -112,6 +115,7 @@ mod tests {
         ];
         for text in texts {
             let kernel = Kernel::new("bench")
+                .constant("COPIES", COPIES)
                 .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
                 .flat(COPY_BYTES / 16, WORKGROUP_SIZE, &caps)
                 .file(text)
