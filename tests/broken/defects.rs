@@ -140,14 +140,11 @@ pub static DEFECTS: &[Defect] = &[
         "sum_rows",
         &[("k < count; k += 1u", "k + 1u < count; k += 1u")],
     ),
-    wrong("starts a sum one late", "matmul", &[("var k = 0u;", "var k = 1u;")]),
+    wrong("starts a sum one late", "matmul", &[("var k = first_k;", "var k = first_k + 1u;")]),
     wrong(
-        "drops the last image",
+        "drops the last pixel",
         "conv2d_weight_grad",
-        &[(
-            "min(first_n + IMAGES_PER_SPLIT, BATCH)",
-            "min(first_n + IMAGES_PER_SPLIT, BATCH - 1u)",
-        )],
+        &[("BATCH * OUT_H * OUT_W);", "BATCH * OUT_H * OUT_W - 1u);")],
     ),
     wrong(
         "adds one share too few",
