@@ -143,10 +143,7 @@ impl Program {
 
     /// Work of one run.
     pub fn cost(&self) -> Cost {
-        self.steps.iter().map(Step::cost).fold(Cost::default(), |sum, cost| Cost {
-            flop: sum.flop + cost.flop,
-            bytes: sum.bytes + cost.bytes,
-        })
+        self.steps.iter().map(Step::cost).sum()
     }
 
     /// Number of dispatches of one run.

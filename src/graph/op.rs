@@ -33,6 +33,15 @@ impl Cost {
     }
 }
 
+impl std::iter::Sum for Cost {
+    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
+        costs.fold(Self::default(), |sum, cost| Self {
+            flop: sum.flop + cost.flop,
+            bytes: sum.bytes + cost.bytes,
+        })
+    }
+}
+
 /// Whether an op computes, or only says where data lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Structure {

@@ -41,10 +41,7 @@ pub fn summarize(layers: &[Layer], image: [usize; 3]) -> Result<Vec<LayerSummary
         .into_iter()
         .map(|(name, value)| {
             let nodes = graph.nodes().iter().filter(|node| belongs(&node.scope, &name));
-            let cost = nodes.map(|node| node.op.cost(&graph.signature(node))).fold(
-                Cost::default(),
-                |sum, cost| Cost { flop: sum.flop + cost.flop, bytes: sum.bytes + cost.bytes },
-            );
+            let cost: Cost = nodes.map(|node| node.op.cost(&graph.signature(node))).sum();
             let own = parameters.iter().filter(|p| belongs(&p.name, &name));
             LayerSummary {
                 output: Shape::from(graph.ty(value).dims()[1..].to_vec()),
