@@ -35,19 +35,6 @@ impl Activation {
         Self::Silu,
     ];
 
-    /// Number of the function in `shaders/common/activation.wgsl`.
-    pub const fn code(self) -> u32 {
-        match self {
-            Self::Identity => 0,
-            Self::Relu => 1,
-            Self::LeakyRelu => 2,
-            Self::Gelu => 3,
-            Self::Sigmoid => 4,
-            Self::Tanh => 5,
-            Self::Silu => 6,
-        }
-    }
-
     /// Whether the derivative can be computed from the output alone. Then the input need not be
     /// kept for the backward pass, and the function can be fused into the op before it.
     pub const fn derivative_from_output(self) -> bool {

@@ -138,14 +138,30 @@ impl Kernel {
         self
     }
 
-    /// Adds the functions `activate` and `activate_derivative` of an activation function, with what
-    /// they need: the constant `ACTIVATION`, `shaders/common/exp_log.wgsl` and
-    /// `shaders/common/activation.wgsl`.
+    /// Adds the functions `activate` and `activate_derivative` of an activation function: a file of
+    /// `shaders/common/activation/` and those that it uses. No other function is added: kernels
+    /// apply them in dozens of places, and drivers would compile every one that is there.
     #[must_use]
     pub fn activation(self, function: Activation) -> Self {
-        self.constant("ACTIVATION", function.code() as usize)
-            .file(include_str!("../../shaders/common/exp_log.wgsl"))
-            .file(include_str!("../../shaders/common/activation.wgsl"))
+        const EXP_LOG: &str = include_str!("../../shaders/common/exp_log.wgsl");
+        const LOGISTIC: &str = include_str!("../../shaders/common/activation/logistic.wgsl");
+        let uses: &[&str] = match function {
+            Activation::Identity | Activation::Relu | Activation::LeakyRelu => &[],
+            Activation::Tanh => &[EXP_LOG],
+            Activation::Gelu | Activation::Sigmoid | Activation::Silu => &[EXP_LOG, LOGISTIC],
+        };
+        let file = match function {
+            Activation::Identity => include_str!("../../shaders/common/activation/identity.wgsl"),
+            Activation::Relu => include_str!("../../shaders/common/activation/relu.wgsl"),
+            Activation::LeakyRelu => {
+                include_str!("../../shaders/common/activation/leaky_relu.wgsl")
+            }
+            Activation::Gelu => include_str!("../../shaders/common/activation/gelu.wgsl"),
+            Activation::Sigmoid => include_str!("../../shaders/common/activation/sigmoid.wgsl"),
+            Activation::Tanh => include_str!("../../shaders/common/activation/tanh.wgsl"),
+            Activation::Silu => include_str!("../../shaders/common/activation/silu.wgsl"),
+        };
+        uses.iter().fold(self, |kernel, text| kernel.file(text)).file(file)
     }
 
     /// Binds an operand that the kernel reads.
