@@ -16,4 +16,5 @@ pub mod ops;
 pub mod report;
 pub mod tensor;
 pub mod train;
+pub mod tune;
 pub mod verify;

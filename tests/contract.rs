@@ -9,7 +9,7 @@ use std::io::Write as _;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::ops::{OpEntry, entries};
-use verigrad::verify::{check_gradient, check_infer, check_lowering, lowerings};
+use verigrad::verify::{CaseCheck, check_gradient, check_infer, lowerings};
 
 fn selected() -> impl Iterator<Item = &'static OpEntry> {
     let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
@@ -33,8 +33,9 @@ fn every_lowering_matches_its_reference() {
         for entry in selected() {
             for case in (entry.cases)().into_iter().filter(|case| with_large() || !case.bench) {
                 let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
+                let check = CaseCheck::new(&case, &sig).expect("cases have valid shapes");
                 for lowering in lowerings {
-                    let result = check_lowering(&mut executor, &case, &sig, &lowering);
+                    let result = check.check(&mut executor, &lowering);
                     checked += 1;
                     if let Err(failure) = result {
                         let name = format!("{}/{}/{}", entry.name, case.name, lowering.variant);

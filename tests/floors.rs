@@ -25,6 +25,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("data", 5),
     ("train", 6),
     ("bench", 6),
+    ("tune", 6),
     ("report", 7),
     ("cli", 8),
 ];
@@ -38,6 +39,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/train/files",
     "src/train/run_dir",
     "src/train/weights",
+    "src/tune/store",
 ];
 /// Only here is wgpu named.
 const MAY_NAME_WGPU: &str = "src/exec/gpu/";

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verigrad::compile::check_kernel;
+use verigrad::compile::{Picks, check_kernel};
 use verigrad::data::{Splits, load};
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
@@ -180,6 +180,14 @@ impl Executor for SmallDevice {
     fn caps(&self) -> &Caps {
         &self.caps
     }
+    fn picks(&self) -> &Picks {
+        self.inner.picks()
+    }
+
+    fn pin(&mut self, picks: Picks) {
+        self.inner.pin(picks);
+    }
+
     fn load(
         &mut self,
         program: Arc<verigrad::compile::Program>,
@@ -235,8 +243,9 @@ fn built_in_recipes_fit_webgpu_default_limits() {
         let normalization = recipe.data.normalization(1).expect("one channel");
         let model = ModelPrograms::new(&recipe.layers, [28, 28, 1], 10, normalization)
             .expect("the model fits its data");
-        let training = model.training(&recipe, &feed, &caps).expect("compiles");
-        let evaluation = model.evaluation("test", &feed, &caps).expect("compiles");
+        let training = model.training(&recipe, &feed, &caps, &Picks::default()).expect("compiles");
+        let evaluation =
+            model.evaluation("test", &feed, &caps, &Picks::default()).expect("compiles");
         for program in [training, evaluation] {
             for dispatch in program.steps.iter().flat_map(|step| &step.dispatches) {
                 let text = &program.kernels[dispatch.kernel];

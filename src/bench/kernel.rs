@@ -9,7 +9,7 @@ use super::timing::time_program;
 use super::{BenchError, DevicePeaks, Timing};
 use crate::compile::{Program, compile};
 use crate::exec::Executor;
-use crate::graph::{Caps, Case, Cost, Graph};
+use crate::graph::{Caps, Case, Cost, Graph, Lowering};
 use crate::ops::entries;
 use crate::tensor::HostTensor;
 use crate::verify::{lowerings, make_inputs};
@@ -91,7 +91,7 @@ fn measure_case(
     let count = if options.first_only { 1 } else { lowerings.len() };
     let mut rows = Vec::new();
     for lowering in lowerings.iter().take(count) {
-        let timing = measure_variant(executor, case, &inputs, &lowering.variant);
+        let timing = time_lowering(executor, case, &inputs, lowering);
         let row = KernelRow::new(executor, peaks, case, &lowering.variant, cost, timing);
         progress(&row);
         rows.push(row);
@@ -99,13 +99,17 @@ fn measure_case(
     Ok(rows)
 }
 
-fn measure_variant(
+/// Times one lowering of a case on given inputs.
+///
+/// # Errors
+/// When it does not fit the device, or the device reports an error.
+pub fn time_lowering(
     executor: &mut dyn Executor,
     case: &Case,
     inputs: &[HostTensor],
-    variant: &str,
+    lowering: &Lowering,
 ) -> Result<Timing, BenchError> {
-    let program = one_op_program(case, variant, executor.caps())?;
+    let program = one_op_program(case, &lowering.variant, executor.caps())?;
     executor.unload_all();
     let id = executor.load(Arc::new(program))?;
     for (i, tensor) in inputs.iter().enumerate() {
@@ -188,7 +192,6 @@ fn mark_fastest(rows: &mut [KernelRow]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::graph::Lowering;
 
     /// Every benchmark case becomes a program of its one op, by the lowering that is asked for.
     #[test]

@@ -24,7 +24,7 @@ mod timing;
 
 pub use device_peak::{DevicePeaks, measure_peaks};
 pub use error::BenchError;
-pub use kernel::{KernelOptions, KernelRow, measure_kernels};
+pub use kernel::{KernelOptions, KernelRow, measure_kernels, time_lowering};
 pub use model::{ModelOptions, ModelRow, measure_model};
 pub use table::{json_lines, kernel_table, model_table};
 pub use timing::Timing;

@@ -5,8 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::failure::Failure;
+use super::open::{PickArgs, open_device};
 use super::output;
-use super::train::open_device;
 use super::{DataArgs, DeviceArgs};
 use crate::bench::{
     BenchError, KernelOptions, ModelOptions, json_lines, kernel_table, measure_kernels,
@@ -24,6 +24,8 @@ pub(super) struct BenchArgs {
     what: String,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    picks: PickArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Measure the variant that is chosen first, and no others
@@ -84,7 +86,7 @@ enum PrepareError {
 fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
     let recipe = Recipe::builtin(&args.what, &args.set)?;
     let data = data::load(&recipe.data, args.data.data_dir.as_deref())?;
-    let mut executor = open_device(&args.device)?;
+    let mut executor = open_device(&args.device, &args.picks)?;
     let options = ModelOptions {
         name: recipe.name.clone(),
         batch: u32::try_from(recipe.batch_size)?,

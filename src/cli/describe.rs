@@ -6,14 +6,14 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::format::{bytes, decimal, grouped};
+use super::open::{PickArgs, open_device};
 use super::output;
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::compile::{Program, Role};
 use crate::data::Dataset;
-use crate::exec::{self, DeviceChoice};
 use crate::nn::{LayerSummary, summarize};
-use crate::train::{Feed, ModelPrograms, Recipe, TrainError, builtin_recipes};
+use crate::train::{Recipe, TrainError, builtin_recipes, compile_all};
 
 /// Arguments of `verigrad summary`.
 #[derive(Debug, Args)]
@@ -33,6 +33,8 @@ pub(super) struct InspectArgs {
     data: DataArgs,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    picks: PickArgs,
     /// Print the Program as JSON
     #[arg(long, conflicts_with = "dot")]
     json: bool,
@@ -98,14 +100,9 @@ pub(super) fn image_of(data: &Dataset) -> [usize; 3] {
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
     let data = read_data(&recipe, &args.data)?;
-    let choice: DeviceChoice = args.device.device.parse()?;
-    let executor = exec::open(&choice)?.executor;
-    let train = &data.train;
-    let image = image_of(train);
-    let normalization = recipe.data.normalization(train.channels)?;
-    let model = ModelPrograms::new(&recipe.layers, image, train.classes.len(), normalization)?;
-    let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), executor.caps());
-    let program = model.training(&recipe, &feed, executor.caps()).map_err(TrainError::from)?;
+    let executor = open_device(&args.device, &args.picks)?;
+    let programs = compile_all(&recipe, &data, executor.caps(), executor.picks())?;
+    let Some(program) = programs.into_iter().next() else { return Ok(()) };
     if args.json {
         output::line(format_args!("{}", serde_json::to_string_pretty(&program)?));
     } else if args.dot {

@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use super::describe::image_of;
 use super::failure::Failure;
+use super::open::{PickArgs, open_device};
 use super::output;
-use super::train::{open_device, read_data};
+use super::train::read_data;
 use super::{DataArgs, DeviceArgs};
 use crate::data::{Dataset, decode_image};
 use crate::exec::Executor;
@@ -34,6 +35,8 @@ struct RunArgs {
     weights: Which,
     #[command(flatten)]
     device: DeviceArgs,
+    #[command(flatten)]
+    picks: PickArgs,
 }
 
 /// Arguments of `verigrad eval`.
@@ -80,7 +83,7 @@ fn load(args: &RunArgs) -> Result<Loaded, Failure> {
         Which::Last => run_dir.weights_last(),
     };
     let weights = PendingWeights::check(&model, &load_weights(&path)?)?;
-    let executor = open_device(&args.device)?;
+    let executor = open_device(&args.device, &args.picks)?;
     Ok(Loaded { executor, recipe, record, model, weights })
 }
 

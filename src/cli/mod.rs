@@ -10,9 +10,11 @@ mod doctor;
 mod evaluate;
 mod failure;
 mod format;
+mod open;
 mod output;
 mod progress;
 mod train;
+mod tune;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -45,6 +47,8 @@ enum Command {
     Doctor(doctor::DoctorArgs),
     /// Measure kernels, or the training step of a recipe
     Bench(bench::BenchArgs),
+    /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
+    Tune(tune::TuneArgs),
     /// List the built-in recipes
     Recipes,
 }
@@ -94,6 +98,7 @@ pub fn main() -> ExitCode {
         Some(Command::Devices(args)) => devices::list(&args),
         Some(Command::Doctor(args)) => doctor::check(&args),
         Some(Command::Bench(args)) => bench::measure(&args),
+        Some(Command::Tune(args)) => tune::run(&args),
         Some(Command::Recipes) => describe::recipes(),
     };
     match result {

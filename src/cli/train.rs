@@ -10,11 +10,14 @@ use serde::Serialize;
 use super::describe::{image_of, summary_text};
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
+use super::open::{PickArgs, open_device, open_shadow};
 use super::output;
 use super::progress::ProgressView;
+use super::tune::open_tuned;
 use super::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::compile::Picks;
 use crate::data::{self, Splits};
-use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
+use crate::exec::DeviceInfo;
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
@@ -30,6 +33,8 @@ pub(super) struct TrainArgs {
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
+    picks: PickArgs,
+    #[command(flatten)]
     data: DataArgs,
     /// Folder in which the run directory is made
     #[arg(long, default_value = "runs", value_name = "DIR")]
@@ -37,6 +42,9 @@ pub(super) struct TrainArgs {
     /// Check every step on the GPU against the reference: slow, for finding a faulty kernel
     #[arg(long)]
     shadow: bool,
+    /// First measure the variants of kernels that have no pick yet, and keep the picks
+    #[arg(long, conflicts_with = "shadow")]
+    tune: bool,
 }
 
 impl TrainArgs {
@@ -45,9 +53,11 @@ impl TrainArgs {
         Self {
             recipe: RecipeArgs { recipe: "digits".to_owned(), set: Vec::new() },
             device: DeviceArgs { device: "auto".to_owned() },
+            picks: PickArgs::auto(),
             data: DataArgs { data_dir: None },
             runs: PathBuf::from("runs"),
             shadow: false,
+            tune: false,
         }
     }
 }
@@ -68,16 +78,6 @@ pub(super) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainError> {
 /// The data set of a recipe.
 pub(super) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Splits, TrainError> {
     Ok(data::load(&recipe.data, args.data_dir.as_deref())?)
-}
-
-/// Opens a device and says what it is.
-pub(super) fn open_device(args: &DeviceArgs) -> Result<Box<dyn Executor>, Failure> {
-    let choice: DeviceChoice = args.device.parse()?;
-    let opened = exec::open(&choice)?;
-    if let Some(note) = opened.note {
-        output::line(format_args!("{note}"));
-    }
-    Ok(opened.executor)
 }
 
 /// What a run came to: `result.json`.
@@ -102,10 +102,16 @@ struct RunResult<'a> {
 pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     let started = Instant::now();
     let recipe = load_recipe(&args.recipe)?;
-    let mut executor = if args.shadow { shadow(&args.device)? } else { open_device(&args.device)? };
+    let data = read_data(&recipe, &args.data)?;
+    let mut executor = if args.shadow {
+        open_shadow(&args.device, &args.picks)?
+    } else if args.tune {
+        open_tuned(&args.device, &args.picks, &recipe, &data)?
+    } else {
+        open_device(&args.device, &args.picks)?
+    };
     let device = executor.info().clone();
     output::line(format_args!("device   {device}"));
-    let data = read_data(&recipe, &args.data)?;
     output::line(format_args!(
         "data     {}: {} training, {} test images, {} classes",
         data.train.name,
@@ -122,6 +128,11 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     run_dir.write_recipe(&recipe.to_toml()?)?;
     run_dir.write_device(&device)?;
     run_dir.write_summary(&summary)?;
+    let mut kernels = Picks::new(&device.name, &device.driver);
+    for program in trainer.programs() {
+        kernels.merge(Picks::of_program(&device.name, &device.driver, program));
+    }
+    run_dir.write_kernels(&kernels.to_toml()?)?;
     run_dir.write_model(&model)?;
     let parameters = trainer.model().arena.parameter_count();
     let planned = trainer.planned_bytes();
@@ -176,11 +187,6 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
     Ok(())
-}
-
-fn shadow(args: &DeviceArgs) -> Result<Box<dyn Executor>, Failure> {
-    let choice: DeviceChoice = args.device.parse()?;
-    Ok(Box::new(exec::ShadowExecutor::new(exec::open_gpu(&choice)?)))
 }
 
 /// Writes what each epoch gave into the run directory.

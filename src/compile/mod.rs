@@ -10,6 +10,7 @@ mod check;
 mod error;
 mod fuse;
 mod memory;
+mod picks;
 mod program;
 mod schedule;
 mod storage;
@@ -18,7 +19,8 @@ mod translate;
 pub use autodiff::backward;
 pub use check::{KernelError, check_kernel};
 pub use error::CompileError;
+pub use picks::{Pick, Picks, fingerprint};
 pub use program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
 };
-pub use translate::{Choice, compile};
+pub use translate::{Choice, compile, runnable};

@@ -128,6 +128,21 @@ fn signature(graph: &Graph, execution: &Execution) -> Signature {
     Signature { inputs, outputs }
 }
 
+/// The lowerings of an op whose scratch memory and workgroup counts fit the device, best guess
+/// first.
+pub fn runnable(op: &dyn Op, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+    let mut lowerings = op.lower(sig, caps);
+    lowerings.retain(|lowering| {
+        let scratch_fits = lowering.scratch.iter().all(|&b| b as u64 <= caps.max_binding_bytes);
+        let grid_fits = lowering
+            .kernels
+            .iter()
+            .all(|k| k.workgroups.iter().all(|&count| count <= caps.max_workgroups));
+        scratch_fits && grid_fits
+    });
+    lowerings
+}
+
 fn lower(
     graph: &Graph,
     execution: &Execution,
@@ -144,15 +159,7 @@ fn lower(
             return Err(CompileError::TooLarge { scope: scope(), op: op(), needed, available });
         }
     }
-    let mut lowerings = execution.op.lower(&sig, caps);
-    lowerings.retain(|lowering| {
-        let scratch_fits = lowering.scratch.iter().all(|&b| b as u64 <= caps.max_binding_bytes);
-        let grid_fits = lowering
-            .kernels
-            .iter()
-            .all(|k| k.workgroups.iter().all(|&count| count <= caps.max_workgroups));
-        scratch_fits && grid_fits
-    });
+    let mut lowerings = runnable(execution.op.as_ref(), &sig, caps);
     if lowerings.is_empty() {
         let signature = sig.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(CompileError::NoLowering { scope: scope(), op: op(), signature });

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytemuck::{cast_slice, cast_slice_mut};
 
 use super::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
-use crate::compile::{OperandAt, Program, Role, Step};
+use crate::compile::{OperandAt, Picks, Program, Role, Step};
 use crate::graph::{Caps, HostInput, HostIo, HostOutput};
 use crate::tensor::DType;
 
@@ -15,6 +15,7 @@ use crate::tensor::DType;
 pub struct CpuExecutor {
     info: DeviceInfo,
     caps: Caps,
+    picks: Picks,
     /// Buffers as 32-bit words.
     buffers: Vec<Vec<u32>>,
     by_name: HashMap<String, usize>,
@@ -46,6 +47,7 @@ impl CpuExecutor {
         Self {
             info: DeviceInfo::cpu(),
             caps,
+            picks: Picks::default(),
             buffers: Vec::new(),
             by_name: HashMap::new(),
             programs: Vec::new(),
@@ -100,6 +102,14 @@ impl Executor for CpuExecutor {
 
     fn caps(&self) -> &Caps {
         &self.caps
+    }
+
+    fn picks(&self) -> &Picks {
+        &self.picks
+    }
+
+    fn pin(&mut self, picks: Picks) {
+        self.picks = picks;
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {

@@ -11,7 +11,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-use crate::compile::Program;
+use crate::compile::{Picks, Program};
 use crate::graph::Caps;
 
 pub use cpu::CpuExecutor;
@@ -36,6 +36,12 @@ pub trait Executor {
 
     /// What the device offers to kernels.
     fn caps(&self) -> &Caps;
+
+    /// The variants that programs for this device are compiled with.
+    fn picks(&self) -> &Picks;
+
+    /// Replaces the variants that programs compiled from now on use.
+    fn pin(&mut self, picks: Picks);
 
     /// Allocates a program's buffers and makes its pipelines. States that are known already are
     /// shared.

@@ -7,7 +7,7 @@ use bytemuck::pod_collect_to_vec;
 use super::{
     CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket,
 };
-use crate::compile::{Program, Step};
+use crate::compile::{Picks, Program, Step};
 use crate::graph::Caps;
 use crate::tensor::{DType, Tolerance, compare_scaled};
 
@@ -108,6 +108,14 @@ impl Executor for ShadowExecutor {
 
     fn caps(&self) -> &Caps {
         self.gpu.caps()
+    }
+
+    fn picks(&self) -> &Picks {
+        self.gpu.picks()
+    }
+
+    fn pin(&mut self, picks: Picks) {
+        self.gpu.pin(picks);
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {

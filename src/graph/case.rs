@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Op;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 
 /// How a test input is filled, from a seed that the name of the case gives.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +31,17 @@ pub enum Fill {
     Integers(Vec<u32>),
     /// The numbers 0, 1, 2, ... in random order.
     Permutation,
+}
+
+impl Fill {
+    /// Values of a type about which nothing more is known.
+    pub fn any(ty: &TensorType) -> Self {
+        match ty.dtype {
+            DType::F32 => Self::Normal,
+            DType::U32 => Self::Labels(2),
+            DType::U8 => Self::Bytes,
+        }
+    }
 }
 
 /// One input of a [`Case`].
@@ -71,6 +82,15 @@ impl Case {
             constants: Vec::new(),
             bench: false,
         }
+    }
+
+    /// A case of an op on the shapes of a model, whose inputs the op fills.
+    pub fn of_model(name: &str, op: Arc<dyn Op>, inputs: &[TensorType]) -> Self {
+        let fills = op.sample_inputs(inputs);
+        let inputs = inputs.iter().cloned().zip(fills);
+        let inputs = inputs.map(|(ty, fill)| TestInput { ty, fill }).collect();
+        let (constants, gradient, bench) = (Vec::new(), false, true);
+        Self { name: name.to_owned(), op, inputs, gradient, constants, bench }
     }
 
     /// Adds a float input of normal numbers.

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Caps, Epilogue, HostIo, Lowering, Vjp};
+use super::{Caps, Epilogue, Fill, HostIo, Lowering, Vjp};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
 use std::sync::Arc;
@@ -92,6 +92,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// # Errors
     /// When the op has no gradient; the message names it.
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError>;
+
+    /// How to fill inputs of given types when variants are checked and timed on the shapes of a
+    /// model: with values that the op accepts, one entry per input.
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        inputs.iter().map(Fill::any).collect()
+    }
 
     /// In-place outputs as pairs `(output, input)`: the output takes the input's place in memory,
     /// and holds the input's content when the op starts.

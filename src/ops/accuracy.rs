@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::labels::{IGNORED_LABEL, labels_of};
+use super::labels::{IGNORED_LABEL, labels_of, sample_labels};
 use super::operands::operands;
 use super::registry::{OpEntry, attributes};
 use super::row_kernels::{row_lowerings, rows_of};
@@ -86,6 +86,10 @@ impl Op for Argmax {
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         Vjp::not_differentiable("argmax")
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        sample_labels(inputs)
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {

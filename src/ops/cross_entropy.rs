@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Binary;
-use super::labels::{IGNORED_LABEL, labels_of};
+use super::labels::{IGNORED_LABEL, labels_of, sample_labels};
 use super::operands::operands;
 use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
@@ -193,6 +193,10 @@ impl Op for SoftmaxCrossEntropy {
             v.set(0, dlogits);
         }
         Ok(())
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        sample_labels(inputs)
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {

@@ -285,6 +285,14 @@ impl Op for GatherBatch {
         Vjp::not_differentiable("gather_batch")
     }
 
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        let mut fills: Vec<Fill> = inputs.iter().map(Fill::any).collect();
+        if let (Some(labels), Some(order)) = (inputs.first(), fills.get_mut(1)) {
+            *order = Fill::Labels(u32::try_from(labels.elements()).unwrap_or(u32::MAX));
+        }
+        fills
+    }
+
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // The quotient byte / 255 is off by 2.5 ulps and the difference by half an ulp before the
         // difference cancels; the division by std adds 2.5 ulps of the result.

@@ -2,6 +2,7 @@
 
 use super::operands::of_dtype;
 use crate::error::ShapeError;
+use crate::graph::Fill;
 use crate::tensor::{DType, TensorType};
 
 /// The label of a row that has no loss and a zero gradient, and is not counted: padding of the
@@ -22,4 +23,11 @@ pub(super) fn labels_of(op: &str, rows: usize, labels: &TensorType) -> Result<()
             format!("labels must have shape [{rows}], one a row, they have {}", labels.shape),
         ))
     }
+}
+
+/// How to fill logits `[n, c]` and labels `[n]`: with classes below `c`, some of them ignored.
+pub(super) fn sample_labels(inputs: &[TensorType]) -> Vec<Fill> {
+    let classes = inputs.first().and_then(|logits| logits.dims().last().copied()).unwrap_or(1);
+    let bound = u32::try_from(classes).unwrap_or(u32::MAX);
+    vec![Fill::Normal, Fill::LabelsOrIgnored(bound)]
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::TrainError;
 use super::feed::Feed;
 use super::programs::{Metrics, ModelPrograms};
+use crate::compile::Program;
 use crate::data::Dataset;
 use crate::exec::{Executor, ProgramId};
 use crate::tensor::HostTensor;
@@ -15,8 +16,8 @@ use crate::tensor::HostTensor;
 pub struct Evaluator {
     name: String,
     feed: Feed,
-    program: ProgramId,
-    bytes: usize,
+    program: Arc<Program>,
+    id: ProgramId,
 }
 
 impl Evaluator {
@@ -33,16 +34,21 @@ impl Evaluator {
     ) -> Result<Self, TrainError> {
         let caps = executor.caps().clone();
         let feed = Feed::plan(name, data, batch, false, &caps);
-        let program = model.evaluation(name, &feed, &caps)?;
-        let bytes = program.total_bytes();
-        let program = executor.load(Arc::new(program))?;
+        let program = model.evaluation(name, &feed, &caps, executor.picks())?;
+        let program = Arc::new(program);
+        let id = executor.load(program.clone())?;
         feed.upload(executor, data)?;
-        Ok(Self { name: name.to_owned(), feed, program, bytes })
+        Ok(Self { name: name.to_owned(), feed, program, id })
     }
 
     /// Bytes of the program's buffers, those it shares with others included.
     pub fn bytes(&self) -> usize {
-        self.bytes
+        self.program.total_bytes()
+    }
+
+    /// The program of one batch.
+    pub fn program(&self) -> &Program {
+        &self.program
     }
 
     /// Runs one pass.
@@ -61,7 +67,7 @@ impl Evaluator {
             // Short submissions keep the driver's watchdog quiet.
             let steps = left.min(8).min(self.feed.longest_run(step));
             self.feed.prepare(executor, data, &order, 0, step, steps)?;
-            executor.run(self.program, steps)?;
+            executor.run(self.id, steps)?;
             step += u64::from(steps);
             left -= steps;
         }
@@ -94,7 +100,7 @@ impl Evaluator {
         let mut all: Vec<f32> = Vec::new();
         for step in 0..self.feed.steps_per_epoch() as u64 {
             self.feed.prepare(executor, data, &order, 0, step, 1)?;
-            executor.run(self.program, 1)?;
+            executor.run(self.id, 1)?;
             let bytes = executor.read_now(&format!("{}/probabilities", self.name))?;
             all.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
         }

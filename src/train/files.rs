@@ -45,7 +45,7 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 }
 
 /// Reads a whole text file.
-pub(super) fn read_text(path: &Path) -> Result<String, FileError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
     fs::read_to_string(path).map_err(FileError::of("read", path))
 }
 

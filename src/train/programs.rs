@@ -2,8 +2,8 @@
 
 use super::feed::Feed;
 use super::{Recipe, TrainError};
-use crate::compile::{CompileError, Program, backward, compile};
-use crate::data::Normalization;
+use crate::compile::{CompileError, Picks, Program, backward, compile};
+use crate::data::{Normalization, Splits};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
 use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, StateSpec};
@@ -154,7 +154,7 @@ impl ModelPrograms {
         Ok(TrainingGraph { graph, loss })
     }
 
-    /// Compiles the training step for a device.
+    /// Compiles the training step for a device, with the variants of `picks`.
     ///
     /// # Errors
     /// When an op rejects its operands, or the program does not fit the device.
@@ -163,9 +163,10 @@ impl ModelPrograms {
         recipe: &Recipe,
         feed: &Feed,
         caps: &Caps,
+        picks: &Picks,
     ) -> Result<Program, CompileError> {
         let training = self.training_graph(recipe, feed)?;
-        compile("train", &training.graph, caps, &|_, _, _| 0)
+        compile("train", &training.graph, caps, &|op, sig, all| picks.choose(op, sig, all))
     }
 
     /// Compiles the evaluation of one batch of the set that `feed`, named `name`, brings: adds to
@@ -178,6 +179,7 @@ impl ModelPrograms {
         name: &str,
         feed: &Feed,
         caps: &Caps,
+        picks: &Picks,
     ) -> Result<Program, CompileError> {
         let mut graph = Graph::default();
         graph.set_scope("batch");
@@ -196,7 +198,7 @@ impl ModelPrograms {
         let probabilities = graph.push(Softmax {}, &[logits])?;
         graph.output("probabilities", probabilities);
         graph.push(Advance {}, &[step])?;
-        compile(name, &graph, caps, &|_, _, _| 0)
+        compile(name, &graph, caps, &|op, sig, all| picks.choose(op, sig, all))
     }
 
     /// Puts the gradients into the order of the arena. A parameter that the loss does not depend
@@ -219,6 +221,32 @@ impl ModelPrograms {
         let offsets = self.arena.entries.iter().map(|entry| entry.offset).collect();
         graph.push(Pack { offsets, elements: self.arena.elements }, &packed)
     }
+}
+
+/// The programs of a recipe on its data: training and evaluation, as a trainer compiles them.
+///
+/// # Errors
+/// When the model does not fit the data, or a program does not fit the device.
+pub fn compile_all(
+    recipe: &Recipe,
+    data: &Splits,
+    caps: &Caps,
+    picks: &Picks,
+) -> Result<Vec<Program>, TrainError> {
+    let (train, batch) = (&data.train, recipe.batch_size);
+    let image = [train.height, train.width, train.channels];
+    let normalization = recipe.data.normalization(train.channels)?;
+    let model = ModelPrograms::new(&recipe.layers, image, train.classes.len(), normalization)?;
+    let feed = Feed::plan("train", train, batch, recipe.drops_last(), caps);
+    let mut programs = vec![model.training(recipe, &feed, caps, picks)?];
+    let sets = [("test", Some(&data.test)), ("validation", data.validation.as_ref())];
+    for (name, set) in sets {
+        if let Some(set) = set {
+            let feed = Feed::plan(name, set, batch, false, caps);
+            programs.push(model.evaluation(name, &feed, caps, picks)?);
+        }
+    }
+    Ok(programs)
 }
 
 /// Adds the number of correct and of counted examples to `name/correct` `u32[2]`.

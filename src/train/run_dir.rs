@@ -154,6 +154,14 @@ impl RunDir {
         Ok(write_atomically(&self.path.join("summary.txt"), text.as_bytes())?)
     }
 
+    /// Writes `kernels.toml`: the variant of each kernel, which `--picks` takes.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_kernels(&self, toml: &str) -> Result<(), RunDirError> {
+        Ok(write_atomically(&self.path.join("kernels.toml"), toml.as_bytes())?)
+    }
+
     /// Writes `result.json`: the outcome of the run.
     ///
     /// # Errors

@@ -133,7 +133,7 @@ impl<'a> Trainer<'a> {
         let caps = executor.caps().clone();
         let batch = recipe.batch_size;
         let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);
-        let program = Arc::new(model.training(recipe, &feed, &caps)?);
+        let program = Arc::new(model.training(recipe, &feed, &caps, executor.picks())?);
         let id = executor.load(program.clone())?;
         feed.upload(executor, train)?;
         let test = Evaluator::new(executor, &model, "test", &data.test, batch)?;
@@ -168,6 +168,13 @@ impl<'a> Trainer<'a> {
     /// The program of one training step.
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The programs of the run: training, test and validation.
+    pub fn programs(&self) -> impl Iterator<Item = &Program> {
+        let evaluators = [Some(&self.test), self.validation.as_ref()];
+        std::iter::once(self.program())
+            .chain(evaluators.into_iter().flatten().map(Evaluator::program))
     }
 
     /// The executor's handle of [`Self::program`].

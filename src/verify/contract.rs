@@ -129,6 +129,57 @@ pub fn check_infer(case: &Case) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A case with its inputs and the outputs of the reference, against which lowerings are checked.
+#[derive(Debug)]
+pub struct CaseCheck<'a> {
+    case: &'a Case,
+    sig: &'a Signature,
+    inputs: Vec<HostTensor>,
+    expected: Vec<Vec<f64>>,
+}
+
+impl<'a> CaseCheck<'a> {
+    /// Makes the inputs and runs the reference, which takes minutes for the largest shapes.
+    ///
+    /// # Errors
+    /// When the op rejects the shapes of the case.
+    pub fn new(case: &'a Case, sig: &'a Signature) -> Result<Self, ShapeError> {
+        let inputs = make_inputs(case);
+        let expected = expected_outputs(case, &inputs)?;
+        Ok(Self { case, sig, inputs, expected })
+    }
+
+    /// The inputs.
+    pub fn inputs(&self) -> &[HostTensor] {
+        &self.inputs
+    }
+
+    /// Runs one lowering on a device and checks the whole contract.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check(&self, executor: &mut dyn Executor, lowering: &Lowering) -> Result<(), Failure> {
+        let bench = TestBench::new(self.case, self.sig, lowering, &self.inputs);
+        executor.unload_all();
+        let id = executor.load(Arc::new(bench.program.clone()))?;
+        let mut runs = Vec::with_capacity(2);
+        for _ in 0..2 {
+            for (buffer, content) in bench.program.buffers.iter().zip(&bench.contents) {
+                executor.write(&buffer.name, 0, cast_slice(content))?;
+            }
+            executor.run(id, 1)?;
+            let mut after = Vec::with_capacity(bench.contents.len());
+            for buffer in &bench.program.buffers {
+                after.push(pod_collect_to_vec::<u8, u32>(&executor.read_now(&buffer.name)?));
+            }
+            runs.push(after);
+        }
+        executor.unload_all();
+        bench.check_untouched(self.case, &runs[0])?;
+        bench.check_outputs(self.case, self.sig, &self.expected, &runs)
+    }
+}
+
 /// Runs one lowering of a case on a device and checks the whole contract.
 ///
 /// # Errors
@@ -139,26 +190,7 @@ pub fn check_lowering(
     sig: &Signature,
     lowering: &Lowering,
 ) -> Result<(), Failure> {
-    let inputs = make_inputs(case);
-    let expected = expected_outputs(case, &inputs)?;
-    let bench = TestBench::new(case, sig, lowering, &inputs);
-    executor.unload_all();
-    let id = executor.load(Arc::new(bench.program.clone()))?;
-    let mut runs = Vec::with_capacity(2);
-    for _ in 0..2 {
-        for (buffer, content) in bench.program.buffers.iter().zip(&bench.contents) {
-            executor.write(&buffer.name, 0, cast_slice(content))?;
-        }
-        executor.run(id, 1)?;
-        let mut after = Vec::with_capacity(bench.contents.len());
-        for buffer in &bench.program.buffers {
-            after.push(pod_collect_to_vec::<u8, u32>(&executor.read_now(&buffer.name)?));
-        }
-        runs.push(after);
-    }
-    executor.unload_all();
-    bench.check_untouched(case, &runs[0])?;
-    bench.check_outputs(case, sig, &expected, &runs)
+    CaseCheck::new(case, sig)?.check(executor, lowering)
 }
 
 /// The outputs by f64 reference code.

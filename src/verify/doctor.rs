@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, device_facts};
-use super::{Failure, check_gradient, check_infer, check_lowering, lowerings};
+use super::{CaseCheck, Failure, check_gradient, check_infer, lowerings};
 use crate::exec::{DeviceInfo, ExecError, Executor};
 use crate::graph::Case;
 use crate::ops::{OpEntry, entries};
@@ -147,16 +147,22 @@ fn check_case(
 ) -> Option<String> {
     op.cases += 1;
     op.note(case, "infer", check_infer(case));
-    let (sig, lowerings) = match lowerings(case, executor.caps()) {
-        Ok(found) => found,
+    let found = lowerings(case, executor.caps());
+    let checked = found.as_ref().map(|(sig, lowerings)| (CaseCheck::new(case, sig), lowerings));
+    let (check, lowerings) = match checked {
+        Ok((Ok(check), lowerings)) => (check, lowerings),
+        Ok((Err(error), _)) => {
+            op.note(case, "reference", Err(error.into()));
+            return None;
+        }
         Err(error) => {
-            op.note(case, "infer", Err(error.into()));
+            op.note(case, "infer", Err(error.clone().into()));
             return None;
         }
     };
-    for lowering in &lowerings {
+    for lowering in lowerings {
         op.lowerings += 1;
-        let result = check_lowering(executor, case, &sig, lowering);
+        let result = check.check(executor, lowering);
         let lost = match &result {
             Err(Failure::Exec(error @ ExecError::Lost { .. })) => Some(error.to_string()),
             _ => None,

@@ -18,7 +18,7 @@ mod gradient;
 mod inputs;
 pub(crate) mod probe;
 
-pub use contract::{Failure, check_infer, check_lowering, lowerings};
+pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings};
 pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose};
 pub use doctor_text::render;
 pub use facts::{Fact, device_facts};

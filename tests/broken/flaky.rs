@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use verigrad::compile::Program;
+use verigrad::compile::{Picks, Program};
 use verigrad::exec::{DeviceInfo, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket};
 use verigrad::graph::Caps;
 
@@ -44,6 +44,14 @@ impl Executor for Flaky {
 
     fn caps(&self) -> &Caps {
         self.inner.caps()
+    }
+
+    fn picks(&self) -> &Picks {
+        self.inner.picks()
+    }
+
+    fn pin(&mut self, picks: Picks) {
+        self.inner.pin(picks);
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {

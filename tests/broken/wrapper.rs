@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verigrad::error::ShapeError;
-use verigrad::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
+use verigrad::graph::{Caps, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
 use verigrad::tensor::{TensorType, Tolerance};
 
 /// A gradient rule for the op that is given.
@@ -59,6 +59,10 @@ impl Op for Wrapper {
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         (self.rule)(self.inner.as_ref(), v)
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        self.inner.sample_inputs(inputs)
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {

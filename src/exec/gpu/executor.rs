@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::adapter::{self, Opened};
 use super::pipeline::{Pipeline, PipelineCache};
 use super::readback::{Readback, StagingPool};
-use crate::compile::{BoundRegion, Program, Role};
+use crate::compile::{BoundRegion, Picks, Program, Role};
 use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
 use crate::graph::Caps;
 
@@ -17,6 +17,7 @@ const MAX_IN_FLIGHT: usize = 3;
 #[derive(Debug)]
 pub struct GpuExecutor {
     opened: Opened,
+    picks: Picks,
     pipelines: PipelineCache,
     buffers: Vec<wgpu::Buffer>,
     by_name: HashMap<String, usize>,
@@ -51,6 +52,7 @@ impl GpuExecutor {
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self, ExecError> {
         Ok(Self {
             opened: adapter::open(adapter)?,
+            picks: Picks::default(),
             pipelines: PipelineCache::default(),
             buffers: Vec::new(),
             by_name: HashMap::new(),
@@ -243,6 +245,14 @@ impl Executor for GpuExecutor {
 
     fn caps(&self) -> &Caps {
         &self.opened.caps
+    }
+
+    fn picks(&self) -> &Picks {
+        &self.picks
+    }
+
+    fn pin(&mut self, picks: Picks) {
+        self.picks = picks;
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {

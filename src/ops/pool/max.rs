@@ -243,6 +243,11 @@ impl Op for MaxPool2dGrad {
         Vjp::not_differentiable("max_pool2d_grad")
     }
 
+    fn sample_inputs(&self, _inputs: &[TensorType]) -> Vec<Fill> {
+        let window = self.geometry.window[0] * self.geometry.window[1];
+        vec![Fill::Labels(u32::try_from(window).unwrap_or(u32::MAX)), Fill::Normal]
+    }
+
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // As many windows as hold one element are summed.
         let PoolGeometry { window, stride, .. } = &self.geometry;

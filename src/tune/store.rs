@@ -1,0 +1,160 @@
+//! Where picks are kept: presets inside the binary, and a file per device in the user's cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::compile::Picks;
+use crate::exec::DeviceInfo;
+use crate::train::{FileError, read_text, write_atomically};
+
+/// Picks that were measured on devices we had, for those who have the same.
+const PRESETS: &[&str] = &[];
+
+/// Why picks cannot be read or kept.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// A file or folder cannot be read or written.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// A file holds no picks.
+    #[error(
+        "{}: {message}\nremove the file and measure again with `verigrad tune`, or run with \
+         --picks none",
+        path.display()
+    )]
+    Text {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, with the line.
+        message: String,
+    },
+    /// The picks were measured on another device.
+    #[error(
+        "{}: measured on {found}, this device is {device}; picks hold for one device and driver: \
+         measure with `verigrad tune`, or run with --picks none",
+        path.display()
+    )]
+    OtherDevice {
+        /// The file.
+        path: PathBuf,
+        /// Device and driver in the file.
+        found: String,
+        /// Device and driver at hand.
+        device: String,
+    },
+    /// The system names no folder for caches.
+    #[error("no folder for caches is known; name a file with --output and --picks")]
+    NoFolder,
+}
+
+/// The preset of a device, and over it what the user has measured. Empty for a device that is
+/// neither in the presets nor measured.
+///
+/// # Errors
+/// When the user's file cannot be read.
+pub fn load(device: &DeviceInfo) -> Result<Picks, StoreError> {
+    let mut picks = preset(device).unwrap_or_else(|| Picks::new(&device.name, &device.driver));
+    let Some(path) = path_of(device) else { return Ok(picks) };
+    if path.is_file() {
+        picks.merge(read(&path, device)?);
+    }
+    Ok(picks)
+}
+
+/// Reads the picks of a device from a file.
+///
+/// # Errors
+/// When the file cannot be read, holds no picks, or those of another device.
+pub fn read(path: &Path, device: &DeviceInfo) -> Result<Picks, StoreError> {
+    let picks = Picks::parse(&read_text(path)?)
+        .map_err(|error| StoreError::Text { path: path.to_owned(), message: error.to_string() })?;
+    if fits(&picks, device) {
+        Ok(picks)
+    } else {
+        Err(StoreError::OtherDevice {
+            path: path.to_owned(),
+            found: format!("{} ({})", picks.device, picks.driver),
+            device: format!("{} ({})", device.name, device.driver),
+        })
+    }
+}
+
+/// Adds picks to the user's file for the device, or to `path` where one is given. Tells the file.
+///
+/// # Errors
+/// When the file cannot be read or written.
+pub fn save(
+    picks: &Picks,
+    device: &DeviceInfo,
+    path: Option<&Path>,
+) -> Result<PathBuf, StoreError> {
+    let path = path.map(Path::to_owned).or_else(|| path_of(device)).ok_or(StoreError::NoFolder)?;
+    let mut all = match path.is_file() {
+        true => read(&path, device)?,
+        false => Picks::new(&device.name, &device.driver),
+    };
+    all.merge(picks.clone());
+    let text = all
+        .to_toml()
+        .map_err(|error| StoreError::Text { path: path.clone(), message: error.to_string() })?;
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).map_err(FileError::of("create the folder", folder))?;
+    }
+    write_atomically(&path, text.as_bytes())?;
+    Ok(path)
+}
+
+/// The user's file for a device: `verigrad/tuned/DEVICE-DRIVER.toml` in the folder for caches.
+pub fn path_of(device: &DeviceInfo) -> Option<PathBuf> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
+    let name: String = format!("{} {}", device.name, device.driver).chars().map(plain).collect();
+    let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
+    let file = format!("{}.toml", parts.join("-"));
+    Some(dirs::cache_dir()?.join("verigrad").join("tuned").join(file))
+}
+
+/// The picks inside the binary for a device.
+pub fn preset(device: &DeviceInfo) -> Option<Picks> {
+    let parsed = PRESETS.iter().filter_map(|text| Picks::parse(text).ok());
+    parsed.into_iter().find(|picks| fits(picks, device))
+}
+
+fn fits(picks: &Picks, device: &DeviceInfo) -> bool {
+    picks.device == device.name && picks.driver == device.driver
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(name: &str) -> DeviceInfo {
+        DeviceInfo {
+            name: name.to_owned(),
+            kind: "discrete GPU".to_owned(),
+            backend: "vulkan".to_owned(),
+            driver: "driver 1.2 (beta)".to_owned(),
+        }
+    }
+
+    #[test]
+    fn files_are_named_by_device_and_driver() {
+        let Some(path) = path_of(&device("GeForce RTX/9")) else { return };
+        assert!(path.ends_with("verigrad/tuned/GeForce-RTX-9-driver-1.2-beta.toml"), "{path:?}");
+    }
+
+    #[test]
+    fn a_file_of_another_device_or_without_picks_is_an_error() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("deep/picks.toml");
+        let picks = Picks::new("one", "driver 1.2 (beta)");
+        save(&picks, &device("one"), Some(&path)).expect("it can be written");
+        assert_eq!(read(&path, &device("one")).expect("it can be read"), picks);
+        let error = read(&path, &device("two")).expect_err("another device");
+        assert!(error.to_string().contains("this device is two"), "{error}");
+        fs::write(&path, "device = 3").expect("it can be written");
+        let error = read(&path, &device("one")).expect_err("no picks");
+        assert!(error.to_string().contains("line 1"), "{error}");
+    }
+}
