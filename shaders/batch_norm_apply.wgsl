@@ -1,5 +1,6 @@
-// y[r, c] = (x[r, c] - mean[c]) * gamma[c] / sqrt(variance[c] + EPSILON) + beta[c].
-// x, y: [ROWS, C]; gamma, beta, mean, variance: [C], C in groups of FLOATS.
+// y[r, c] = f((x[r, c] - mean[c]) * gamma[c] / sqrt(variance[c] + EPSILON) + beta[c]
+//             + residual[r, c]).
+// x, y, residual: [ROWS, C]; gamma, beta, mean, variance: [C], C in groups of FLOATS.
 // One invocation computes BLOCK_ROWS rows of one group of channels.
 // Twins: BatchNorm and BatchNormInference in src/ops/batch_norm.
 
@@ -26,6 +27,6 @@ fn main(
   let shift = beta[group];
   for (var row = begin; row < end; row += 1u) {
     let at = row * GROUPS + group;
-    y[at] = (x[at] - centre) * scale + shift;
+    y[at] = activate_each((x[at] - centre) * scale + shift + residual_at(at));
   }
 }

@@ -50,17 +50,62 @@ fn find_fusion(nodes: &[Node], uses: &[usize]) -> Option<(usize, usize, Node)> {
         let epilogue = consumer.op.as_epilogue()?;
         let (&between, extra) = consumer.inputs.split_first()?;
         let (producer_index, producer) = producer_of(&nodes[..consumer_index], between)?;
-        if uses[between.index()] != 1 || producer.outputs.len() != 1 {
+        // Further outputs of the producer stay; only the first one can be what is transformed.
+        if uses[between.index()] != 1 || producer.outputs.first() != Some(&between) {
             return None;
         }
         let op = producer.op.fuse(epilogue)?;
         let inputs: Vec<Value> = producer.inputs.iter().chain(extra).copied().collect();
-        let fused =
-            Node { op, inputs, outputs: consumer.outputs.clone(), scope: producer.scope.clone() };
+        let outputs = consumer.outputs.iter().chain(&producer.outputs[1..]).copied().collect();
+        let fused = Node { op, inputs, outputs, scope: producer.scope.clone() };
         Some((producer_index, consumer_index, fused))
     })
 }
 
 fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
     nodes.iter().enumerate().rev().find(|(_, node)| node.outputs.contains(&value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Activation;
+    use crate::ops::{Activate, BatchNorm, Binary, NormTail};
+    use crate::tensor::TensorType;
+
+    /// `relu(norm(x) + skip)` becomes one node, which keeps the statistics that others read.
+    #[test]
+    fn a_residual_and_an_activation_move_into_the_norm() {
+        let mut graph = Graph::default();
+        let [x, skip] = ["x", "skip"].map(|name| graph.source(name, TensorType::f32([4, 8])));
+        let [gamma, beta] = ["gamma", "beta"].map(|name| graph.source(name, TensorType::f32([8])));
+        let op = BatchNorm { epsilon: 1e-5, tail: NormTail::default() };
+        let [norm, mean, variance] = graph.push_multi(op, &[x, gamma, beta]).expect("shapes fit");
+        let sum = graph.push(Binary::ADD, &[norm, skip]).expect("shapes fit");
+        let relu = Activate { function: Activation::Relu };
+        let y = graph.push(relu, &[sum]).expect("shapes fit");
+        graph.output("y", y);
+        graph.output("mean", mean);
+        let fused = fuse_epilogues(&graph, live_nodes(&graph, graph.nodes().to_vec()));
+        assert_eq!(fused.len(), 1);
+        assert_eq!(fused[0].inputs, [x, gamma, beta, skip]);
+        assert_eq!(fused[0].outputs, [y, mean, variance]);
+        let tail = &fused[0].op.attributes()["tail"];
+        assert_eq!(tail, &serde_json::json!({ "residual": true, "activation": "relu" }));
+    }
+
+    /// What is read between two ops must exist: nothing is fused.
+    #[test]
+    fn values_that_others_read_stay() {
+        let mut graph = Graph::default();
+        let x = graph.source("x", TensorType::f32([4, 8]));
+        let [gamma, beta] = ["gamma", "beta"].map(|name| graph.source(name, TensorType::f32([8])));
+        let op = BatchNorm { epsilon: 1e-5, tail: NormTail::default() };
+        let [norm, ..] = graph.push_multi::<3>(op, &[x, gamma, beta]).expect("shapes fit");
+        let relu = Activate { function: Activation::Relu };
+        let y = graph.push(relu, &[norm]).expect("shapes fit");
+        graph.output("y", y);
+        graph.output("norm", norm);
+        assert_eq!(fuse_epilogues(&graph, graph.nodes().to_vec()).len(), 2);
+    }
 }

@@ -98,6 +98,8 @@ const GELU_B: f64 = 0.044_715;
 pub enum Epilogue {
     /// Adds a vector over the last dimension; it becomes a further input of the fused op.
     Bias,
+    /// Adds a tensor of the result's shape; it becomes a further input of the fused op.
+    Residual,
     /// Applies a function to each element.
     Activation(Activation),
 }

@@ -7,8 +7,8 @@ use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Value};
 use crate::ops::{
     Activate, AvgPool2d, BatchNorm, BatchNormInference, Binary, Concat, Conv2d, ConvGeometry,
-    Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, PoolGeometry, RunningAverage,
-    View,
+    Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail, PoolGeometry,
+    RunningAverage, View,
 };
 use crate::tensor::{Shape, TensorType};
 
@@ -262,10 +262,11 @@ impl<'g> ModelBuilder<'g> {
         let running_variance = self.state(name, "running_variance", channels, 1.0);
         if self.mode == Mode::Evaluate {
             let inputs = [x, gamma, beta, running_mean, running_variance];
-            return self.graph.push(BatchNormInference { epsilon }, &inputs);
+            let op = BatchNormInference { epsilon, tail: NormTail::default() };
+            return self.graph.push(op, &inputs);
         }
-        let [y, mean, variance] =
-            self.graph.push_multi(BatchNorm { epsilon }, &[x, gamma, beta])?;
+        let op = BatchNorm { epsilon, tail: NormTail::default() };
+        let [y, mean, variance] = self.graph.push_multi(op, &[x, gamma, beta])?;
         // The running variance is the unbiased one.
         #[expect(clippy::cast_precision_loss, reason = "row counts only scale by n / (n - 1)")]
         let unbiased = rows as f32 / (rows.max(2) - 1) as f32;

@@ -211,7 +211,8 @@ impl Op for Binary {
     }
 
     fn as_epilogue(&self) -> Option<Epilogue> {
-        (self.per_column && self.function == BinaryFunction::Add).then_some(Epilogue::Bias)
+        let epilogue = if self.per_column { Epilogue::Bias } else { Epilogue::Residual };
+        (self.function == BinaryFunction::Add).then_some(epilogue)
     }
 }
 

@@ -37,7 +37,7 @@ mod structural;
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
 pub use batch_norm::{
-    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, RunningAverage,
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, NormTail, RunningAverage,
 };
 pub use binary::{Binary, BinaryFunction};
 pub use broadcast::Broadcast;

@@ -245,6 +245,7 @@ pub static DEFECTS: &[Defect] = &[
         "batch_norm",
         &[("sqrt(variance[group] + EPSILON)", "(sqrt(variance[group]) + EPSILON)")],
     ),
+    wrong("forgets the residual", "batch_norm", &[("return residual[i];", "return FLOATS();")]),
     wrong(
         "takes batch statistics for constants",
         "batch_norm_grad",

@@ -157,7 +157,7 @@ pub static BROKEN_RULES: &[BrokenRule] = &[
         name: "takes batch statistics for constants",
         op: "batch_norm",
         rule: |op, v| {
-            let BatchNorm { epsilon } = typed(op);
+            let BatchNorm { epsilon, .. } = typed(op);
             let inputs = [v.x(0), v.x(1), v.y(1), v.y(2), dy(v)];
             let [dx, dgamma, dbeta] = v.push_multi(BatchNormInferenceGrad { epsilon }, &inputs)?;
             v.set(0, dx);

@@ -1,11 +1,15 @@
 //! Normalisation by the statistics of the batch itself, for training.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::BatchNormGrad;
 use super::channels::{Sizes, joined};
+use super::{BatchNormGrad, NormTail};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -13,16 +17,19 @@ use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`, with the mean
-/// and the biased variance of each channel of `x`.
+/// and the biased variance of each channel of `x`; then the tail.
 ///
 /// Inputs: `x` of two or more dimensions, the last of which is the channels; `gamma` and `beta`
-/// `[c]`. Outputs: `y` of the shape of `x`, `mean` and `variance` `[c]`. The loss may depend on
+/// `[c]`; a residual of the shape of `x` where the tail has one. Outputs: `y` of the shape of `x`, `mean` and `variance` `[c]`. The loss may depend on
 /// `y` only. Source: Ioffe and Szegedy, 2015, algorithm 1.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNorm {
     /// Added to the variance.
     pub epsilon: f32,
+    /// What follows.
+    #[serde(default)]
+    pub tail: NormTail,
 }
 
 impl BatchNorm {
@@ -31,13 +38,15 @@ impl BatchNorm {
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let statistics = map_indices(channels, &|c| mean_and_variance(x, c, channels));
         let epsilon = f64::from(self.epsilon);
+        let residual = self.tail.residual.then(|| io.inputs.float(3));
         let [y, mean, variance] = io.outputs.floats();
         for_each_chunk(y, channels, &|row, y| {
             let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let (mean, variance) = statistics[c];
                 let normalised = (x.to_f64() - mean) / (variance + epsilon).sqrt();
-                *y = T::from_f64(normalised * gamma[c].to_f64() + beta[c].to_f64());
+                let scaled = normalised * gamma[c].to_f64() + beta[c].to_f64();
+                *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
             }
         });
         for (c, (channel_mean, channel_variance)) in statistics.into_iter().enumerate() {
@@ -66,6 +75,7 @@ impl Op for BatchNorm {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let inputs = self.tail.split("batch_norm", inputs)?;
         let [x, gamma, beta] = operands("batch_norm", inputs)?;
         let vectors = [("gamma", gamma), ("beta", beta)];
         let sizes = Sizes::check("batch_norm", self.epsilon, x, &vectors)?;
@@ -84,7 +94,7 @@ impl Op for BatchNorm {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let sizes = Sizes::of(&sig.inputs[0]);
         let (x, gamma, beta) = (Operand::Input(0), Operand::Input(1), Operand::Input(2));
-        let (y, mean, variance) = (Operand::Output(0), Operand::Output(1), Operand::Output(2));
+        let (mean, variance) = (Operand::Output(1), Operand::Output(2));
         let (chunk_mean, chunk_squares) = (Operand::Scratch(0), Operand::Scratch(1));
         let lower = |&lanes: &Lanes| {
             let statistics = sizes
@@ -101,16 +111,8 @@ impl Op for BatchNorm {
                 .read(chunk_squares)
                 .write(mean)
                 .write(variance);
-            let apply = sizes
-                .per_block("batch_norm_apply", lanes, caps)
-                .constant_f32("EPSILON", self.epsilon)
-                .file(include_str!("../../../shaders/batch_norm_apply.wgsl"))
-                .read(x)
-                .read(gamma)
-                .read(beta)
-                .read(mean)
-                .read(variance)
-                .write(y);
+            let vectors = [gamma, beta, mean, variance];
+            let apply = self.tail.apply_kernel(sig, self.epsilon, lanes, vectors, caps);
             Lowering {
                 variant: lanes.variant("two_stages"),
                 scratch: vec![sizes.partial_bytes(); 2],
@@ -128,8 +130,9 @@ impl Op for BatchNorm {
             ));
         }
         let Some(dy) = v.dy(0) else { return Ok(()) };
+        let dz = self.tail.gradient(v, dy)?;
         let op = BatchNormGrad { epsilon: self.epsilon };
-        let operands = [v.x(0), v.x(1), v.y(1), v.y(2), dy];
+        let operands = [v.x(0), v.x(1), v.y(1), v.y(2), dz];
         let gradients: [_; 3] = v.push_multi(op, &operands)?;
         for (i, gradient) in gradients.into_iter().enumerate() {
             v.set(i, gradient);
@@ -140,18 +143,28 @@ impl Op for BatchNorm {
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         // Square root and divisions have 2.5 ulp each. A mean near zero, or the distance of a value
         // from it, is a difference of numbers of the size of x, whose rounding does not shrink
-        // with it; x of the cases is of the size of one (at most a few deviations).
-        Tolerance::sum_of(Sizes::of(&sig.inputs[0]).rows).plus_ulps(8.0).plus_absolute_ulps(16.0)
+        // with it; x of the cases is of the size of one (at most a few deviations). The activation
+        // function comes last.
+        let activation = self.tail.activation;
+        Tolerance::sum_of(Sizes::of(&sig.inputs[0]).rows)
+            .plus_ulps(8.0 + activation.ulps())
+            .plus_absolute_ulps(16.0 + activation.absolute_ulps())
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
         // Subtract, square and two sums for the statistics; subtract, multiply, add for y.
-        Cost::of(sig, 7 * sig.inputs[0].elements())
+        let tail = usize::from(self.tail.residual);
+        Cost::of(sig, (7 + tail) * sig.inputs[0].elements())
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        let tail = self.tail.with(epilogue)?;
+        Some(Arc::new(Self { tail, ..self.clone() }))
     }
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let op = BatchNorm { epsilon: 1e-5 };
+    let op = BatchNorm { epsilon: 1e-5, tail: NormTail::default() };
     let case = |name: String, op: &BatchNorm, dims: &[usize], fill: Fill| {
         let channels = dims.last().copied().unwrap_or(1);
         Case::new(name, op.clone())
@@ -166,10 +179,23 @@ pub(super) fn cases() -> Vec<Case> {
             .collect();
     cases.push(case(
         "large_epsilon".to_owned(),
-        &BatchNorm { epsilon: 0.1 },
+        &BatchNorm { epsilon: 0.1, ..op.clone() },
         &[7, 3],
         Fill::Normal,
     ));
+    for (residual, activation) in [
+        (true, Activation::Identity),
+        (false, Activation::Relu),
+        (true, Activation::Relu),
+        (true, Activation::Tanh),
+    ] {
+        for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
+            let tail = NormTail { residual, activation };
+            let name = format!("tail_{residual}_{activation:?}_{}", joined(&dims)).to_lowercase();
+            let case = case(name, &BatchNorm { tail, ..op.clone() }, &dims, Fill::Normal);
+            cases.push(if residual { case.normal(dims) } else { case });
+        }
+    }
     for dims in [&[1009, 3][..], &[1009, 4], &[20_011, 7], &[16_411, 8], &[3, 401, 13, 12]] {
         cases
             .push(case(format!("chunks_{}", joined(dims)), &op, dims, Fill::Normal).forward_only());
@@ -199,7 +225,7 @@ mod tests {
     fn rejected(epsilon: f32, x: &[usize], gamma: &[usize]) -> String {
         let [x, gamma] = [x, gamma].map(TensorType::f32);
         let beta = gamma.clone();
-        BatchNorm { epsilon }
+        BatchNorm { epsilon, tail: NormTail::default() }
             .infer(&[x, gamma, beta])
             .expect_err("these operands are wrong")
             .to_string()

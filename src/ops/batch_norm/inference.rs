@@ -1,27 +1,35 @@
 //! Normalisation by given statistics, for evaluation.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::BatchNormInferenceGrad;
 use super::channels::{Sizes, joined};
+use super::{BatchNormInferenceGrad, NormTail};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
-/// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`.
+/// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`; then the
+/// tail.
 ///
 /// Inputs: `x` of two or more dimensions, the last of which is the channels; `gamma`, `beta`,
-/// `mean` and `variance` `[c]`. Output: the shape of `x`. `mean` and `variance` are constants to
-/// the gradient rule.
+/// `mean` and `variance` `[c]`; a residual of the shape of `x` where the tail has one. Output: the
+/// shape of `x`. `mean` and `variance` are constants to the gradient rule.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BatchNormInference {
     /// Added to the variance.
     pub epsilon: f32,
+    /// What follows.
+    #[serde(default)]
+    pub tail: NormTail,
 }
 
 impl BatchNormInference {
@@ -29,12 +37,14 @@ impl BatchNormInference {
         let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let epsilon = f64::from(self.epsilon);
+        let residual = self.tail.residual.then(|| io.inputs.float(5));
         for_each_chunk(io.outputs.float(0), channels, &|row, y| {
             let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let deviation = (variance[c].to_f64() + epsilon).sqrt();
                 let normalised = (x.to_f64() - mean[c].to_f64()) / deviation;
-                *y = T::from_f64(normalised * gamma[c].to_f64() + beta[c].to_f64());
+                let scaled = normalised * gamma[c].to_f64() + beta[c].to_f64();
+                *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
             }
         });
     }
@@ -50,6 +60,7 @@ impl Op for BatchNormInference {
     }
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let inputs = self.tail.split("batch_norm_inference", inputs)?;
         let [x, gamma, beta, mean, variance] = operands("batch_norm_inference", inputs)?;
         let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
         Sizes::check("batch_norm_inference", self.epsilon, x, &vectors)?;
@@ -65,26 +76,20 @@ impl Op for BatchNormInference {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let sizes = Sizes::of(&sig.inputs[0]);
+        let channels = Sizes::of(&sig.inputs[0]).channels;
         let lower = |&lanes: &Lanes| {
-            let kernel = sizes
-                .per_block("batch_norm_apply", lanes, caps)
-                .constant_f32("EPSILON", self.epsilon)
-                .file(include_str!("../../../shaders/batch_norm_apply.wgsl"));
-            let kernel = [0, 1, 2, 3, 4]
-                .map(Operand::Input)
-                .into_iter()
-                .fold(kernel, |kernel, input| kernel.read(input))
-                .write(Operand::Output(0));
+            let vectors = [1, 2, 3, 4].map(Operand::Input);
+            let kernel = self.tail.apply_kernel(sig, self.epsilon, lanes, vectors, caps);
             Lowering::single(&lanes.variant("rows_per_thread"), kernel)
         };
-        Lanes::fitting(sizes.channels).iter().map(lower).collect()
+        Lanes::fitting(channels).iter().map(lower).collect()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
+        let dz = self.tail.gradient(v, dy)?;
         let op = BatchNormInferenceGrad { epsilon: self.epsilon };
-        let operands = [v.x(0), v.x(1), v.x(3), v.x(4), dy];
+        let operands = [v.x(0), v.x(1), v.x(3), v.x(4), dz];
         let gradients: [_; 3] = v.push_multi(op, &operands)?;
         for (i, gradient) in gradients.into_iter().enumerate() {
             v.set(i, gradient);
@@ -95,18 +100,26 @@ impl Op for BatchNormInference {
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // Square root and division have 2.5 ulp each; the sum of both signs rounds relative to its
         // terms, which are of the size of one in the cases.
-        Tolerance::ulps(8.0).plus_absolute_ulps(16.0)
+        let activation = self.tail.activation;
+        Tolerance::ulps(8.0 + activation.ulps())
+            .plus_absolute_ulps(16.0 + activation.absolute_ulps())
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
-        Cost::of(sig, 3 * sig.inputs[0].elements())
+        let tail = usize::from(self.tail.residual);
+        Cost::of(sig, (3 + tail) * sig.inputs[0].elements())
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        let tail = self.tail.with(epilogue)?;
+        Some(Arc::new(Self { tail, ..self.clone() }))
     }
 }
 
 pub(super) fn cases() -> Vec<Case> {
-    let case = |name: String, epsilon: f32, dims: &[usize], x: Fill| {
+    let with_tail = |name: String, tail: NormTail, epsilon: f32, dims: &[usize], x: Fill| {
         let channels = dims.last().copied().unwrap_or(1);
-        Case::new(name, BatchNormInference { epsilon })
+        Case::new(name, BatchNormInference { epsilon, tail })
             .input(TensorType::f32(dims), x)
             .normal([channels])
             .normal([channels])
@@ -115,7 +128,17 @@ pub(super) fn cases() -> Vec<Case> {
             .constant(3)
             .constant(4)
     };
+    let case = |name: String, epsilon: f32, dims: &[usize], x: Fill| {
+        with_tail(name, NormTail::default(), epsilon, dims, x)
+    };
     let mut cases = Vec::new();
+    for (residual, activation) in [(true, Activation::Identity), (true, Activation::Relu)] {
+        for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
+            let name = format!("tail_{activation:?}_{}", joined(&dims)).to_lowercase();
+            let tail = NormTail { residual, activation };
+            cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Normal).normal(dims));
+        }
+    }
     for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {
         cases.push(case(joined(dims), 1e-5, dims, Fill::Normal));
     }

@@ -9,12 +9,14 @@ mod gradient;
 mod inference;
 mod inference_gradient;
 mod running_average;
+mod tail;
 
 pub use forward::BatchNorm;
 pub use gradient::BatchNormGrad;
 pub use inference::BatchNormInference;
 pub use inference_gradient::BatchNormInferenceGrad;
 pub use running_average::RunningAverage;
+pub use tail::NormTail;
 
 use super::registry::OpEntry;
 

@@ -177,7 +177,7 @@ impl Op for Conv2d {
         match epilogue {
             Epilogue::Bias if !self.bias => Some(Arc::new(Self { bias: true, ..self.clone() })),
             Epilogue::Activation(activation) => Some(Arc::new(Self { activation, ..self.clone() })),
-            Epilogue::Bias => None,
+            Epilogue::Bias | Epilogue::Residual => None,
         }
     }
 }
