@@ -6,7 +6,11 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::gpu::{self, GpuExecutor};
+use super::race::time_convolution;
 use super::{CpuExecutor, ExecError, Executor};
+
+/// The kind of a GPU that the CPU emulates.
+pub(super) const SOFTWARE_GPU: &str = "software GPU";
 
 /// What is known of a device: written into run directories and benchmark results.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +38,13 @@ impl DeviceInfo {
     }
 }
 
+impl DeviceInfo {
+    /// Whether this is a GPU that the CPU emulates.
+    pub fn is_software(&self) -> bool {
+        self.kind == SOFTWARE_GPU
+    }
+}
+
 impl fmt::Display for DeviceInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} ({}, {}, {})", self.name, self.kind, self.backend, self.driver)
@@ -43,7 +54,7 @@ impl fmt::Display for DeviceInfo {
 /// The value of `--device`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum DeviceChoice {
-    /// A real GPU, else a software one, else the CPU executor.
+    /// A real GPU, else the faster one of a software GPU and the CPU executor.
     #[default]
     Auto,
     /// The CPU executor.
@@ -84,37 +95,64 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// An opened device, and why it is not what one might have expected.
+/// An opened device, and why it was chosen.
 pub struct Opened {
     /// The executor.
     pub executor: Box<dyn Executor>,
-    /// One line for the user, where `auto` had to fall back.
+    /// One line for the user, where `auto` had to choose.
     pub note: Option<String>,
 }
 
-/// Opens the device that `choice` names. `auto` falls back to the CPU executor where no adapter
-/// can be opened, and says so in the note.
+impl Opened {
+    fn asked_for(executor: impl Executor + 'static) -> Self {
+        Self { executor: Box::new(executor), note: None }
+    }
+
+    fn cpu_because(reason: impl fmt::Display) -> Self {
+        let note = Some(format!("{reason}; using the CPU executor"));
+        Self { executor: Box::new(CpuExecutor::new()), note }
+    }
+}
+
+/// Opens the device that `choice` names. `auto` takes a real GPU where there is one; else it
+/// measures a convolution on the software GPU and on the CPU executor and takes the faster one. The
+/// note says which and why.
 ///
 /// # Errors
 /// When no device matches, or it cannot be opened.
 pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
-    if *choice == DeviceChoice::Cpu {
-        return Ok(Opened { executor: Box::new(CpuExecutor::new()), note: None });
+    match choice {
+        DeviceChoice::Cpu => Ok(Opened::asked_for(CpuExecutor::new())),
+        DeviceChoice::Auto => Ok(match open_gpu(choice) {
+            Ok(gpu) if gpu.info().is_software() => faster_of(gpu, CpuExecutor::new()),
+            Ok(gpu) => Opened::asked_for(gpu),
+            Err(ExecError::NoDevice { .. }) => Opened::cpu_because("no GPU adapter was found"),
+            Err(error) => Opened::cpu_because(error),
+        }),
+        _ => Ok(Opened::asked_for(open_gpu(choice)?)),
     }
-    match (open_gpu(choice), choice) {
-        (Ok(gpu), _) => Ok(Opened { executor: Box::new(gpu), note: None }),
-        (Err(error), DeviceChoice::Auto) => {
-            let reason = match error {
-                ExecError::NoDevice { .. } => "no GPU adapter was found".to_owned(),
-                other => other.to_string(),
-            };
-            Ok(Opened {
-                executor: Box::new(CpuExecutor::new()),
-                note: Some(format!("{reason}; using the CPU executor")),
-            })
-        }
-        (Err(error), _) => Err(error),
+}
+
+/// The faster of a software GPU and the CPU that it runs on.
+fn faster_of(mut gpu: GpuExecutor, mut cpu: CpuExecutor) -> Opened {
+    let times = time_convolution(&mut gpu).and_then(|on_gpu| {
+        let on_cpu = time_convolution(&mut cpu)?;
+        Ok([on_gpu, on_cpu].map(|time| 1e3 * time.as_secs_f64()))
+    });
+    let [on_gpu, on_cpu] = match times {
+        Ok(times) => times,
+        Err(error) => return Opened::cpu_because(error),
+    };
+    let measured = format!(
+        "no real GPU; a 3x3 convolution takes {on_gpu:.1} ms on {}, {on_cpu:.1} ms on the CPU \
+         executor",
+        gpu.info().name
+    );
+    if on_cpu <= on_gpu {
+        return Opened::cpu_because(measured);
     }
+    let note = Some(format!("{measured}; using {}", gpu.info().name));
+    Opened { executor: Box::new(gpu), note }
 }
 
 /// Opens the GPU that `choice` names; `auto` means any, a real one first.
@@ -155,4 +193,31 @@ fn describe(infos: &[DeviceInfo]) -> String {
         lines.push("no GPU adapter (install a Vulkan driver, e.g. mesa-vulkan-drivers)".to_owned());
     }
     lines.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Without a real GPU, the note gives both times, and the device is the one with the lower.
+    #[test]
+    fn auto_takes_the_faster_of_software_gpu_and_cpu_and_says_why() {
+        let opened = open(&DeviceChoice::Auto).expect("the CPU is always there");
+        let info = opened.executor.info();
+        let Some(note) = opened.note else {
+            assert!(!info.is_software() && info.kind != "cpu", "{info} was chosen without a note");
+            return;
+        };
+        assert!(note.ends_with(&info.name), "{note}: {info} was chosen");
+        let times: Vec<f64> = note
+            .split(" ms on ")
+            .filter_map(|part| part.rsplit(' ').next().and_then(|time| time.parse().ok()))
+            .collect();
+        match times[..] {
+            // Equal when rounded, either may be the faster one.
+            [on_gpu, on_cpu] if on_gpu == on_cpu => {}
+            [on_gpu, on_cpu] => assert_eq!(info.kind == "cpu", on_cpu < on_gpu, "{note}"),
+            _ => assert!(note.starts_with("no GPU adapter"), "{note}"),
+        }
+    }
 }

@@ -6,6 +6,7 @@ mod device;
 mod error;
 mod evaluate;
 pub mod gpu;
+mod race;
 mod shadow;
 mod ticket;
 

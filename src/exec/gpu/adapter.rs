@@ -1,6 +1,7 @@
 //! Adapters: listing, describing and opening them.
 
 use super::fault::Faults;
+use crate::exec::device::SOFTWARE_GPU;
 use crate::exec::{DeviceInfo, ExecError};
 use crate::graph::Caps;
 
@@ -31,7 +32,7 @@ pub fn adapter_info(adapter: &wgpu::Adapter) -> DeviceInfo {
         wgpu::DeviceType::DiscreteGpu => "discrete GPU",
         wgpu::DeviceType::IntegratedGpu => "integrated GPU",
         wgpu::DeviceType::VirtualGpu => "virtual GPU",
-        wgpu::DeviceType::Cpu => "software GPU",
+        wgpu::DeviceType::Cpu => SOFTWARE_GPU,
         wgpu::DeviceType::Other => "GPU of unknown kind",
     };
     let driver = format!("{} {}", info.driver, info.driver_info).trim().to_owned();
