@@ -22,7 +22,7 @@ pub(super) fn apply(text: &str, overrides: &[String]) -> Result<Recipe, TrainErr
             return fail(given, message);
         }
         // Each one is checked on its own, so that the message names the one that is wrong.
-        match Recipe::deserialize_table(table.clone()) {
+        match Recipe::deserialize_table(&table) {
             Ok(changed) => recipe = Some(changed),
             Err(message) => return fail(given, message),
         }
@@ -34,8 +34,9 @@ pub(super) fn apply(text: &str, overrides: &[String]) -> Result<Recipe, TrainErr
 }
 
 impl Recipe {
-    fn deserialize_table(table: Table) -> Result<Self, String> {
-        table.try_into().map_err(|error: toml::de::Error| error.message().to_owned())
+    fn deserialize_table(table: &Table) -> Result<Self, String> {
+        // As text again: read from a table, each type would be compiled for a second reader.
+        toml::from_str(&table.to_string()).map_err(|error| error.message().to_owned())
     }
 }
 

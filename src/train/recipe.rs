@@ -113,10 +113,12 @@ impl Recipe {
     /// # Errors
     /// When a value has no TOML form.
     pub fn to_toml(&self) -> Result<String, TrainError> {
-        toml::to_string_pretty(self).map_err(|error| TrainError::Recipe {
+        // By way of a table: written directly, each type would be compiled for several serialisers.
+        let table = toml::Table::try_from(self).map_err(|error| TrainError::Recipe {
             recipe: self.name.clone(),
             message: error.to_string(),
-        })
+        })?;
+        Ok(table.to_string())
     }
 
     /// Whether an incomplete last batch is left out.
