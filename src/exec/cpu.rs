@@ -2,10 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
-use super::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
+use super::{
+    Clock, DeviceInfo, DeviceSpan, ExecError, Executor, ProgramId, ReadTicket, RunProfile,
+};
 use crate::compile::{OperandAt, Picks, Program, Role, Step};
 use crate::graph::{Caps, HostInput, HostIo, HostOutput};
 use crate::tensor::DType;
@@ -185,6 +188,19 @@ impl Executor for CpuExecutor {
 
     fn allocations(&self) -> usize {
         self.buffers.len()
+    }
+
+    fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
+        let steps = self.programs[program.0].program.steps.len();
+        let begin = Instant::now();
+        let mut device = Vec::with_capacity(steps);
+        for step in 0..steps {
+            let start = begin.elapsed().as_secs_f64();
+            self.run_step(program, step);
+            let seconds = begin.elapsed().as_secs_f64() - start;
+            device.push(DeviceSpan { step, dispatch: 0, start, seconds });
+        }
+        Ok(RunProfile { clock: Clock::Host, host: Vec::new(), device })
     }
 }
 

@@ -6,6 +6,7 @@ mod device;
 mod error;
 mod evaluate;
 pub mod gpu;
+mod profile;
 mod race;
 mod shadow;
 mod ticket;
@@ -20,6 +21,7 @@ pub use device::{DeviceChoice, DeviceInfo, Opened, open, open_gpu};
 pub use error::{Divergence, ExecError};
 pub use evaluate::evaluate;
 pub use gpu::GpuExecutor;
+pub use profile::{Clock, DeviceSpan, HostPhase, HostSpan, RunProfile};
 pub use shadow::ShadowExecutor;
 pub use ticket::ReadTicket;
 
@@ -85,6 +87,22 @@ pub trait Executor {
     /// Bytes of the buffers that hold the tensors of all loaded programs; read-back buffers are
     /// not counted.
     fn tensor_bytes(&self) -> usize;
+
+    /// Runs a program once, waits, and says where the time went. The run computes what
+    /// [`Self::run`] computes; executors that cannot tell steps apart give no spans.
+    ///
+    /// # Errors
+    /// When the device reports an error.
+    fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
+        self.run(program, 1)?;
+        self.wait()?;
+        Ok(RunProfile { clock: Clock::Host, host: Vec::new(), device: Vec::new() })
+    }
+
+    /// Seconds that the host has spent so far in encoding and submitting runs, without waiting.
+    fn host_seconds(&self) -> f64 {
+        0.0
+    }
 
     /// Reads a buffer and waits for it.
     ///

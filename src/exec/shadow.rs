@@ -6,6 +6,7 @@ use bytemuck::pod_collect_to_vec;
 
 use super::{
     CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket,
+    RunProfile,
 };
 use crate::compile::{Picks, Program, Step};
 use crate::graph::Caps;
@@ -145,6 +146,12 @@ impl Executor for ShadowExecutor {
         self.gpu.unload_all();
         self.cpu.unload_all();
         self.programs.clear();
+    }
+
+    /// Times the GPU, without a comparison.
+    fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
+        let (on_gpu, ..) = self.programs[program.0];
+        self.gpu.profile(on_gpu)
     }
 
     fn tensor_bytes(&self) -> usize {

@@ -5,20 +5,20 @@ use std::time::{Duration, Instant};
 
 use super::evaluate::{Evaluator, PendingWeights, metrics};
 use super::feed::Feed;
+use super::look::Look;
 use super::programs::{LOSS_LOG, Metrics, ModelPrograms, RATE_LOG, STEP};
+use super::stepping::{SetupTimes, Traced};
 use super::{Recipe, TrainError};
 use crate::compile::{Program, Role};
 use crate::data::Splits;
-use crate::exec::{Executor, ProgramId, ReadTicket};
+use crate::exec::{Executor, ProgramId};
 use crate::tensor::HostTensor;
 
 /// How long one submission should keep the device busy: short enough for a smooth progress bar and
 /// for the watchdogs of desktop drivers, long enough to hide the host.
 const SUBMISSION: Duration = Duration::from_millis(100);
 /// Most steps of one submission.
-const MAX_STEPS: u32 = 64;
-/// Time between two looks at the metrics.
-const LOOK: Duration = Duration::from_millis(250);
+pub(super) const MAX_STEPS: u32 = 64;
 
 /// Where training stands, between two submissions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,18 +90,22 @@ pub trait Observer {
 
 /// A model in training on one device.
 pub struct Trainer<'a> {
-    executor: &'a mut dyn Executor,
-    recipe: Recipe,
-    data: Splits,
+    pub(super) executor: &'a mut dyn Executor,
+    pub(super) recipe: Recipe,
+    pub(super) data: Splits,
     model: ModelPrograms,
-    feed: Feed,
+    pub(super) feed: Feed,
     program: Arc<Program>,
-    id: ProgramId,
+    pub(super) id: ProgramId,
     validation: Option<Evaluator>,
     test: Evaluator,
-    step: u64,
+    pub(super) step: u64,
     steps_per_submission: u32,
     best: Option<f64>,
+    pub(super) setup: SetupTimes,
+    pub(super) traced: Traced,
+    /// Order of examples of [`Self::run_steps`], once it was asked for.
+    pub(super) order: Vec<u32>,
 }
 
 impl std::fmt::Debug for Trainer<'_> {
@@ -125,6 +129,12 @@ impl<'a> Trainer<'a> {
         recipe: &Recipe,
         data: Splits,
     ) -> Result<Self, TrainError> {
+        let mut clock = Instant::now();
+        let mut lap = || {
+            let lap = clock.elapsed();
+            clock = Instant::now();
+            lap
+        };
         let train = &data.train;
         let image = [train.height, train.width, train.channels];
         let normalization = recipe.data.normalization(train.channels)?;
@@ -134,13 +144,21 @@ impl<'a> Trainer<'a> {
         let batch = recipe.batch_size;
         let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);
         let program = Arc::new(model.training(recipe, &feed, &caps, executor.picks())?);
+        let compile = lap();
         let id = executor.load(program.clone())?;
+        let load = lap();
         feed.upload(executor, train)?;
+        let setup = SetupTimes { compile, load, upload: lap(), rest: Duration::ZERO };
         let test = Evaluator::new(executor, &model, "test", &data.test, batch)?;
         let validation = match &data.validation {
             Some(set) => Some(Evaluator::new(executor, &model, "validation", set, batch)?),
             None => None,
         };
+        let mut data = data;
+        if feed.is_resident() {
+            // The device has them: training never looks at the host's copy again.
+            data.train.images = Vec::new();
+        }
         let mut trainer = Self {
             executor,
             recipe: recipe.clone(),
@@ -154,9 +172,13 @@ impl<'a> Trainer<'a> {
             step: 0,
             steps_per_submission: 1,
             best: None,
+            setup,
+            traced: Traced::default(),
+            order: Vec::new(),
         };
         trainer.write_initial_weights()?;
         trainer.prime_reads()?;
+        trainer.setup.rest = lap();
         Ok(trainer)
     }
 
@@ -263,28 +285,6 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Trains for `steps` steps of the first epoch and waits: for benchmarks and tests.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn run_steps(&mut self, steps: u32) -> Result<(), TrainError> {
-        let order = self.feed.epoch_order(self.recipe.seed, 0, self.recipe.shuffle);
-        let per_epoch = self.feed.steps_per_epoch() as u64;
-        let mut left = steps;
-        while left > 0 {
-            let first = self.step / per_epoch * per_epoch;
-            let in_epoch = u32::try_from(per_epoch - (self.step - first)).unwrap_or(u32::MAX);
-            if self.step == first {
-                self.feed.start_epoch(self.executor, &order)?;
-            }
-            let now = left.min(in_epoch).min(MAX_STEPS).min(self.feed.longest_run(self.step));
-            self.submit(&order, first, now)?;
-            left -= now;
-        }
-        self.executor.wait()?;
-        Ok(())
-    }
-
     /// The losses of the epoch that is under way or was completed last, by position in the epoch.
     ///
     /// # Errors
@@ -325,7 +325,13 @@ impl<'a> Trainer<'a> {
     fn submit(&mut self, order: &[u32], first: u64, steps: u32) -> Result<(), TrainError> {
         let data = &self.data.train;
         self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
-        self.executor.run(self.id, steps)?;
+        if self.traced.wants(self.step) {
+            for _ in 0..steps {
+                self.traced.profiles.push(self.executor.profile(self.id)?);
+            }
+        } else {
+            self.executor.run(self.id, steps)?;
+        }
         self.step += u64::from(steps);
         Ok(())
     }
@@ -430,67 +436,4 @@ impl<'a> Trainer<'a> {
             self.steps_per_submission = (self.steps_per_submission * 2).min(MAX_STEPS);
         }
     }
-}
-
-/// Metrics that have arrived.
-struct Seen {
-    steps: u64,
-    loss: f64,
-    accuracy: f64,
-}
-
-/// Reads metrics now and then, without waiting for them.
-struct Look {
-    last: Instant,
-    pending: Option<(u64, ReadTicket, ReadTicket)>,
-}
-
-impl Look {
-    fn new(started: Instant) -> Self {
-        Self { last: started, pending: None }
-    }
-
-    /// Asks for the metrics of the first `steps` steps.
-    fn ask(&mut self, executor: &mut dyn Executor, steps: u64) -> Result<(), TrainError> {
-        self.last = Instant::now();
-        let correct = executor.read("train/correct")?;
-        self.pending = Some((steps, executor.read(LOSS_LOG)?, correct));
-        Ok(())
-    }
-
-    /// Waits for what was asked for: a ticket that is dropped would take its buffer with it.
-    fn finish(&mut self) -> Result<(), TrainError> {
-        if let Some((_, losses, correct)) = self.pending.take() {
-            losses.wait()?;
-            correct.wait()?;
-        }
-        Ok(())
-    }
-
-    /// What has arrived since the last look; asks anew now and then.
-    fn at(&mut self, executor: &mut dyn Executor, steps: u64) -> Result<Option<Seen>, TrainError> {
-        match self.pending.take() {
-            None if self.last.elapsed() >= LOOK => self.ask(executor, steps).map(|()| None),
-            None => Ok(None),
-            Some((asked, mut losses, mut correct)) => {
-                if losses.is_ready()? && correct.is_ready()? {
-                    return Ok(Some(seen(asked, &losses.wait()?, &correct.wait()?)));
-                }
-                self.pending = Some((asked, losses, correct));
-                Ok(None)
-            }
-        }
-    }
-}
-
-/// The mean loss of the latest twenty steps, and the accuracy so far.
-fn seen(steps: u64, losses: &[u8], correct: &[u8]) -> Seen {
-    let losses: Vec<f32> = bytemuck::pod_collect_to_vec(losses);
-    let counts: Vec<u32> = bytemuck::pod_collect_to_vec(correct);
-    let end = usize::try_from(steps).unwrap_or(usize::MAX).min(losses.len());
-    let latest = &losses[end.saturating_sub(20)..end];
-    #[expect(clippy::cast_precision_loss, reason = "at most twenty")]
-    let loss = latest.iter().map(|&loss| f64::from(loss)).sum::<f64>() / latest.len().max(1) as f64;
-    let accuracy = f64::from(counts[0]) / f64::from(counts[1].max(1));
-    Seen { steps, loss, accuracy }
 }

@@ -2,16 +2,21 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
 use super::pipeline::{Pipeline, PipelineCache};
 use super::readback::{Readback, StagingPool};
 use crate::compile::{BoundRegion, Picks, Program, Role};
-use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
+use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket, RunProfile};
 use crate::graph::Caps;
 
 /// Submissions that may wait on the device before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 3;
+
+/// Bytes that are written at once: the driver keeps a copy until they have arrived, which for a
+/// data set would double its memory.
+const STAGED_BYTES: usize = 8 << 20;
 
 /// Replays programs on a GPU through wgpu.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct GpuExecutor {
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     staging: StagingPool,
     allocations: usize,
+    /// Spent in encoding and submitting runs.
+    host_time: Duration,
 }
 
 /// What a program became on the device.
@@ -37,11 +44,22 @@ struct LoadedProgram {
     step_ends: Vec<usize>,
 }
 
+/// A dispatch, ready to be encoded.
 #[derive(Debug)]
-struct BoundDispatch {
+pub(super) struct BoundDispatch {
     pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     workgroups: [u32; 3],
+}
+
+impl BoundDispatch {
+    /// Adds the dispatch to a pass.
+    pub fn encode(&self, pass: &mut wgpu::ComputePass<'_>) {
+        let [x, y, z] = self.workgroups;
+        pass.set_pipeline(&self.pipeline.pipeline);
+        pass.set_bind_group(0, &self.bind_group, &[]);
+        pass.dispatch_workgroups(x, y, z);
+    }
 }
 
 impl GpuExecutor {
@@ -60,6 +78,7 @@ impl GpuExecutor {
             in_flight: VecDeque::new(),
             staging: StagingPool::default(),
             allocations: 0,
+            host_time: Duration::ZERO,
         })
     }
 
@@ -167,27 +186,24 @@ impl GpuExecutor {
     }
 
     /// Encodes a range of a program's dispatches `times` over and submits it.
-    fn submit(
+    pub(super) fn submit(
         &mut self,
         program: ProgramId,
         range: std::ops::Range<usize>,
         times: u32,
     ) -> Result<(), ExecError> {
         self.make_room()?;
+        let started = Instant::now();
         let device = &self.opened.device;
         let dispatches = &self.programs[program.0].dispatches[range];
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for _ in 0..times {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            for dispatch in dispatches {
-                let [x, y, z] = dispatch.workgroups;
-                pass.set_pipeline(&dispatch.pipeline.pipeline);
-                pass.set_bind_group(0, &dispatch.bind_group, &[]);
-                pass.dispatch_workgroups(x, y, z);
-            }
+            dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
         }
         let submission = self.opened.queue.submit([encoder.finish()]);
         self.in_flight.push_back(submission);
+        self.host_time += started.elapsed();
         self.opened.faults.check()
     }
 
@@ -200,7 +216,7 @@ impl GpuExecutor {
         Ok(())
     }
 
-    fn poll(&self, poll: wgpu::PollType) -> Result<(), ExecError> {
+    pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<(), ExecError> {
         let polled = self.opened.device.poll(poll);
         polled.map_err(|error| self.opened.faults.lost(error.to_string()))?;
         self.opened.faults.check()
@@ -221,13 +237,43 @@ impl GpuExecutor {
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&buffer, 0, &staging, 0, bytes);
         let submission = self.opened.queue.submit([encoder.finish()]);
-        Ok(ReadTicket::pending(Readback::start(
-            device.clone(),
+        Ok(self.map(staging, submission))
+    }
+
+    /// Asks for the content of a staging buffer that `submission` fills.
+    pub(super) fn map(
+        &self,
+        staging: wgpu::Buffer,
+        submission: wgpu::SubmissionIndex,
+    ) -> ReadTicket {
+        ReadTicket::pending(Readback::start(
+            self.opened.device.clone(),
             self.opened.faults.clone(),
             self.staging.clone(),
             staging,
             submission,
-        )))
+        ))
+    }
+
+    /// The device and its queue.
+    pub(super) fn opened(&self) -> &Opened {
+        &self.opened
+    }
+
+    /// Dispatches of a program, in order.
+    pub(super) fn dispatches(&self, program: ProgramId) -> &[BoundDispatch] {
+        &self.programs[program.0].dispatches
+    }
+
+    /// Step, and position in it, of each dispatch of a program.
+    pub(super) fn places(&self, program: ProgramId) -> Vec<(usize, usize)> {
+        let mut first = 0;
+        let mut places = Vec::new();
+        for (step, &end) in self.programs[program.0].step_ends.iter().enumerate() {
+            places.extend((0..end - first).map(|dispatch| (step, dispatch)));
+            first = end;
+        }
+        places
     }
 
     fn find(&self, name: &str) -> Result<usize, ExecError> {
@@ -277,13 +323,21 @@ impl Executor for GpuExecutor {
 
     fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
         let index = self.find(buffer)?;
-        let target = &self.buffers[index];
-        let size = usize::try_from(target.size()).unwrap_or(usize::MAX);
+        let size = usize::try_from(self.buffers[index].size()).unwrap_or(usize::MAX);
         if offset + bytes.len() > size {
             let (name, given) = (buffer.to_owned(), bytes.len());
             return Err(ExecError::BufferSize { name, size, offset, given });
         }
-        self.opened.queue.write_buffer(target, offset as u64, bytes);
+        let mut at = offset as u64;
+        let mut chunks = bytes.chunks(STAGED_BYTES).peekable();
+        while let Some(chunk) = chunks.next() {
+            self.opened.queue.write_buffer(&self.buffers[index], at, chunk);
+            at += chunk.len() as u64;
+            if chunks.peek().is_some() {
+                self.opened.queue.submit([]);
+                self.wait()?;
+            }
+        }
         self.opened.faults.check()
     }
 
@@ -316,5 +370,13 @@ impl Executor for GpuExecutor {
 
     fn allocations(&self) -> usize {
         self.allocations
+    }
+
+    fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
+        self.timed_run(program)
+    }
+
+    fn host_seconds(&self) -> f64 {
+        self.host_time.as_secs_f64()
     }
 }

@@ -5,6 +5,7 @@ mod executor;
 mod fault;
 mod pipeline;
 mod readback;
+mod timestamps;
 
 pub use adapter::{adapter_info, adapter_report, adapters};
 pub use executor::GpuExecutor;
