@@ -215,3 +215,58 @@ fn broken_runs_are_explained() {
     fs::write(folder.join("a-file"), b"").expect("a file");
     fails(folder, &["train", "digits", "--device", "cpu", "--runs", "a-file"], 1, &["a-file"]);
 }
+
+/// `bench RECIPE` gives a table and JSON, and compares itself with a baseline by its exit code.
+#[test]
+fn a_recipe_is_measured_and_compared() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let args = [
+        "bench",
+        "digits",
+        "--device",
+        "cpu",
+        "--seconds",
+        "0",
+        "--repetitions",
+        "2",
+        "--steps",
+        "4",
+        "--set",
+        "data.train_size=320",
+        "--set",
+        "data.test_size=32",
+        "--set",
+        "batch_size=16",
+        "--trace",
+        "trace.json",
+    ];
+    let json = verigrad(folder.path(), &[&args[..], &["--json"]].concat());
+    let row: serde_json::Value = serde_json::from_slice(&json.stdout).expect("one JSON object");
+    // Against a baseline that took an hour, the run is faster; against one of no time, slower.
+    for (seconds, code) in [(3600.0, 0), (1e-9, 1)] {
+        let mut baseline = row.clone();
+        for key in ["seconds", "fastest", "slowest"] {
+            baseline["timing"][key] = seconds.into();
+        }
+        fs::write(folder.path().join("baseline.json"), baseline.to_string()).expect("a file");
+        let compare = [&args[..], &["--compare", "baseline.json"]].concat();
+        let output = verigrad(folder.path(), &compare);
+        assert_eq!(output.status.code(), Some(code), "{}", stdout(&output));
+        let verdict = if code == 0 { "faster" } else { "SLOWER" };
+        let text = stdout(&output);
+        assert!(text.contains(verdict), "{text}");
+        for part in ["images/s", "to the first step: device", "conv2d"] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
+        assert_eq!(text.contains("MiB of host memory after 4 steps"), cfg!(target_os = "linux"));
+        let trace = fs::read_to_string(folder.path().join("trace.json")).expect("a trace");
+        let trace: serde_json::Value = serde_json::from_str(&trace).expect("JSON");
+        assert!(trace["traceEvents"].as_array().is_some_and(|events| events.len() > 20));
+    }
+    fails(
+        folder.path(),
+        &["bench", "digits", "--device", "cpu", "--seconds", "0", "--compare", "nowhere.json"],
+        1,
+        &["nowhere.json", "cannot be read"],
+    );
+}

@@ -7,6 +7,7 @@ use bytemuck::cast_slice;
 use serde::{Deserialize, Serialize};
 
 use super::BenchError;
+use super::host_peak::measure_host;
 use super::timing::time_program;
 use crate::exec::{DeviceInfo, Executor};
 use crate::graph::{Kernel, Operand};
@@ -22,6 +23,9 @@ pub struct DevicePeaks {
     pub gigabytes_per_second: f64,
     /// Floating-point operations per second, in units of 10^9; a multiply-add counts as two.
     pub gigaflops: f64,
+    /// Time from one dispatch to the next where none has anything to do, in seconds.
+    #[serde(default)]
+    pub seconds_per_dispatch: f64,
 }
 
 /// Bytes of the tensor that is copied: larger than the caches of most devices, and half of what
@@ -40,10 +44,10 @@ const WORKGROUP_SIZE: u32 = 64;
 /// Measures the peaks of a device.
 ///
 /// # Errors
-/// When the device reports an error, or is the CPU executor.
+/// When the device reports an error.
 pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchError> {
     if executor.info().kind == "cpu" {
-        return Err(BenchError::NoGpu);
+        return Ok(measure_host());
     }
     let caps = executor.caps().clone();
     let copy = Kernel::new("copy")
@@ -52,6 +56,12 @@ pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchEr
         .file(include_str!("../../shaders/bench/copy.wgsl"));
     let copied = TensorType::u32([COPY_BYTES / 4]);
     let copy_seconds = measure(executor, copy, copied.clone(), copied, &[])?;
+    let nearly_nothing = Kernel::new("copy")
+        .constant("COPIES", COPIES)
+        .flat(1, WORKGROUP_SIZE, &caps)
+        .file(include_str!("../../shaders/bench/copy.wgsl"));
+    let little = TensorType::u32([4 * COPIES]);
+    let seconds_per_dispatch = measure(executor, nearly_nothing, little.clone(), little, &[])?;
 
     let multiply_add = Kernel::new("multiply_add")
         .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
@@ -66,6 +76,7 @@ pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchEr
         device: executor.info().clone(),
         gigabytes_per_second: billions(2 * COPY_BYTES as u64) / copy_seconds,
         gigaflops: billions(flop as u64) / multiply_add_seconds,
+        seconds_per_dispatch,
     })
 }
 
@@ -102,8 +113,10 @@ mod tests {
     use crate::graph::Caps;
 
     #[test]
-    fn the_cpu_executor_is_not_measured() {
-        assert_eq!(measure_peaks(&mut CpuExecutor::new()), Err(BenchError::NoGpu));
+    fn the_cpu_has_peaks_of_its_own() {
+        let peaks = measure_peaks(&mut CpuExecutor::new()).expect("no device can fail");
+        assert!(peaks.gigaflops > 0.0 && peaks.gigabytes_per_second > 0.0, "{peaks:?}");
+        assert!(peaks.seconds_per_dispatch < 1.0, "{peaks:?}");
     }
 
     #[test]

@@ -15,16 +15,23 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod compare;
 mod device_peak;
 mod error;
+mod host_peak;
 mod kernel;
 mod model;
+mod roofline;
 mod table;
 mod timing;
+mod trace;
 
+pub use compare::{Comparison, Verdict, compare, comparison_table};
 pub use device_peak::{DevicePeaks, measure_peaks};
 pub use error::BenchError;
 pub use kernel::{KernelOptions, KernelRow, measure_kernels, time_lowering};
-pub use model::{ModelOptions, ModelRow, measure_model};
-pub use table::{json_lines, kernel_table, model_table};
+pub use model::{MemoryAt, ModelRow, SetupPart, measure_steps};
+pub use roofline::{Bound, RooflineRow, roofline, roofline_table};
+pub use table::{json_lines, kernel_table, model_text};
 pub use timing::Timing;
+pub use trace::chrome_trace;

@@ -1,23 +1,29 @@
-//! Speed of a model's training program, whoever builds it.
+//! Speed of a model's training step, and all that a user waits for before it.
 
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::BenchError;
-use crate::exec::{Executor, ProgramId};
+use super::{DevicePeaks, RooflineRow, Timing};
+use crate::exec::Clock;
 
-/// What [`measure_model`] measures.
-#[derive(Debug, Clone)]
-pub struct ModelOptions {
-    /// Name of the model, for the row.
+/// A part of the time before the first step.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SetupPart {
+    /// What was done.
     pub name: String,
-    /// Images in one step.
-    pub batch: u32,
-    /// Steps that are not counted.
-    pub warmup_steps: u32,
-    /// How long to measure, at least.
-    pub duration: Duration,
+    /// Duration in seconds.
+    pub seconds: f64,
+}
+
+/// Memory of the process at some point of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemoryAt {
+    /// Steps completed.
+    pub steps: u32,
+    /// Resident memory of the process in bytes. Holds the device's memory too where the device is
+    /// the CPU.
+    pub host_bytes: u64,
 }
 
 /// Speed of one model on one device.
@@ -29,98 +35,103 @@ pub struct ModelRow {
     pub model: String,
     /// Images in one step.
     pub batch: u32,
-    /// Steps measured, after the warm-up.
-    pub steps: u32,
-    /// Steps per second.
+    /// Time of a step; each sample is a repetition of many steps.
+    pub timing: Timing,
+    /// Steps per second, by the median.
     pub steps_per_second: f64,
-    /// Images per second.
+    /// Images per second, by the median.
     pub images_per_second: f64,
-    /// Time from the start of the preparation to the end of the first step, in seconds: building
-    /// the graph, compiling kernels, uploading data.
+    /// Time from opening the device to the end of the first step, in seconds.
     pub seconds_to_first_step: f64,
+    /// What it consists of, in order.
+    pub setup: Vec<SetupPart>,
+    /// Host time that encoding and submitting one step takes, in seconds.
+    pub host_seconds_per_step: f64,
+    /// Time in which the device computes, in seconds per step: the sum over the dispatches of a
+    /// profiled step.
+    pub busy_seconds_per_step: f64,
+    /// Rest of a step's time, in seconds.
+    pub idle_seconds_per_step: f64,
+    /// Largest resident memory of the process in bytes, where the system tells it.
+    pub peak_host_bytes: Option<u64>,
+    /// Bytes of the tensors on the device.
+    pub device_bytes: u64,
+    /// Memory in the course of the run.
+    pub memory: Vec<MemoryAt>,
+    /// How the dispatches of a step were timed.
+    pub clock: Clock,
+    /// What the device can do at best.
+    pub peaks: DevicePeaks,
+    /// The ops of a step.
+    pub ops: Vec<RooflineRow>,
 }
 
-/// Runs steps until `options.duration` has passed.
-///
-/// `prepare` does all that comes before the first step: it builds and loads the program, whose one
-/// run is one step, and writes data and weights.
+/// Times `repetitions` repetitions of many steps each, `duration` in all. `run` runs a number of
+/// steps and waits for them; a few steps of warm-up do not count.
 ///
 /// # Errors
-/// Those of `prepare`, or when the device reports an error.
-pub fn measure_model<E: From<BenchError>>(
-    executor: &mut dyn Executor,
-    options: &ModelOptions,
-    prepare: impl FnOnce(&mut dyn Executor) -> Result<ProgramId, E>,
-) -> Result<ModelRow, E> {
-    let start = Instant::now();
-    let program = prepare(executor)?;
-    let mut run = |steps: u32| -> Result<f64, BenchError> {
+/// Those of `run`.
+pub fn measure_steps<E>(
+    duration: Duration,
+    repetitions: u32,
+    mut run: impl FnMut(u32) -> Result<(), E>,
+) -> Result<Timing, E> {
+    let mut time = |steps: u32| -> Result<f64, E> {
         let start = Instant::now();
-        executor.run(program, steps)?;
-        executor.wait()?;
-        Ok(start.elapsed().as_secs_f64())
+        run(steps)?;
+        Ok(start.elapsed().as_secs_f64() / f64::from(steps))
     };
-    run(1)?;
-    let seconds_to_first_step = start.elapsed().as_secs_f64();
-    run(options.warmup_steps)?;
-
-    let (mut steps, mut seconds, mut chunk) = (0_u32, 0.0, 1_u32);
-    while seconds < options.duration.as_secs_f64() {
-        let spent = run(chunk)?;
-        steps += chunk;
-        seconds += spent;
-        // Submissions that are long enough to hide the host, as in training.
-        if spent < LONG_SUBMISSION.as_secs_f64() && chunk < MAX_CHUNK {
-            chunk *= 2;
+    time(WARMUP_STEPS)?;
+    // A first estimate includes what the host does once in a run of steps: estimate again.
+    let wanted = duration.as_secs_f64() / f64::from(repetitions.max(1));
+    let mut steps = 1;
+    loop {
+        let once = time(steps)?;
+        let fitting = (wanted / once.max(1e-9)).clamp(1.0, MAX_STEPS);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "between one and a hundred thousand"
+        )]
+        let fitting = fitting as u32;
+        if fitting < 2 * steps {
+            steps = fitting.max(1);
+            break;
         }
+        steps = fitting.min(8 * steps);
     }
-    let steps_per_second = f64::from(steps) / seconds.max(f64::MIN_POSITIVE);
-    Ok(ModelRow {
-        device: executor.info().name.clone(),
-        model: options.name.clone(),
-        batch: options.batch,
-        steps,
-        steps_per_second,
-        images_per_second: steps_per_second * f64::from(options.batch),
-        seconds_to_first_step,
-    })
+    let samples = (0..repetitions.max(1)).map(|_| time(steps)).collect::<Result<_, E>>()?;
+    Ok(Timing::of(samples, steps))
 }
 
-/// Steps are submitted together until a submission takes this long.
-const LONG_SUBMISSION: Duration = Duration::from_millis(100);
-/// Most steps of one submission.
-const MAX_CHUNK: u32 = 64;
+/// Steps that are not counted.
+const WARMUP_STEPS: u32 = 3;
+/// Most steps of a repetition.
+const MAX_STEPS: f64 = 1e5;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::compile::compile;
-    use crate::exec::CpuExecutor;
-    use crate::graph::{Activation, Graph};
-    use crate::ops::Activate;
-    use crate::tensor::TensorType;
 
     #[test]
-    fn steps_and_images_are_counted() {
-        let options = ModelOptions {
-            name: "one op".to_owned(),
-            batch: 8,
-            warmup_steps: 2,
-            duration: Duration::from_millis(5),
-        };
-        let row = measure_model::<BenchError>(&mut CpuExecutor::new(), &options, |executor| {
-            let mut graph = Graph::default();
-            let x = graph.source("x", TensorType::f32([8, 4]));
-            let y = graph.push(Activate { function: Activation::Relu }, &[x])?;
-            graph.output("y", y);
-            let program = compile("test", &graph, executor.caps(), &|_, _, _| 0)?;
-            Ok(executor.load(Arc::new(program))?)
-        })
-        .expect("the program runs");
-        assert!(row.steps > 0);
-        assert!((row.images_per_second / row.steps_per_second - 8.0).abs() < 1e-9);
-        assert!(row.seconds_to_first_step > 0.0);
+    fn repetitions_fill_the_duration() {
+        let mut calls = Vec::new();
+        let duration = Duration::from_millis(100);
+        let timing = measure_steps::<()>(duration, 4, |steps| {
+            calls.push(steps);
+            std::thread::sleep(Duration::from_millis(1) * steps);
+            Ok(())
+        });
+        let timing = timing.expect("nothing fails");
+        assert_eq!(calls[0], WARMUP_STEPS);
+        assert_eq!(calls[calls.len() - 4..], [timing.runs; 4]);
+        assert_eq!(timing.samples, 4);
+        assert!(timing.runs > 4 && timing.runs <= 25, "{timing:?}");
+        assert!(timing.seconds >= 1e-3 && timing.fastest <= timing.seconds, "{timing:?}");
+    }
+
+    #[test]
+    fn errors_end_the_measurement() {
+        assert_eq!(measure_steps(Duration::ZERO, 1, |_| Err("broken")), Err("broken"));
     }
 }

@@ -64,29 +64,54 @@ pub fn kernel_table(peaks: &DevicePeaks, rows: &[KernelRow]) -> String {
     text
 }
 
-/// A line for each model.
-pub fn model_table(rows: &[ModelRow]) -> String {
+/// The speed of a model, what came before its first step, and what it holds, in lines.
+pub fn model_text(row: &ModelRow) -> String {
     let mut text = format!(
-        "{:<24}{:>7}{:>12}{:>12}{:>18}  {}\n",
-        "model", "batch", "steps/s", "images/s", "to first step", "device"
+        "{}, batch {}, on {}\n{:>10} images/s\n{:>10} steps/s, {} a step in the median of {} \
+         times {} steps ({} to {})\n",
+        row.model,
+        row.batch,
+        row.device,
+        rate(row.images_per_second),
+        rate(row.steps_per_second),
+        duration(row.timing.seconds),
+        row.timing.samples,
+        row.timing.runs,
+        duration(row.timing.fastest),
+        duration(row.timing.slowest),
     );
-    for row in rows {
+    let _ = writeln!(
+        text,
+        "{:>10} of a step in which the device is busy, {} idle; the host needs {} to submit it",
+        duration(row.busy_seconds_per_step),
+        duration(row.idle_seconds_per_step),
+        duration(row.host_seconds_per_step),
+    );
+    let parts: Vec<String> =
+        row.setup.iter().map(|part| format!("{} {}", part.name, duration(part.seconds))).collect();
+    let _ = writeln!(
+        text,
+        "{:>10} to the first step: {}",
+        duration(row.seconds_to_first_step),
+        parts.join(", ")
+    );
+    for at in &row.memory {
         let _ = writeln!(
             text,
-            "{:<24}{:>7}{:>12}{:>12}{:>18}  {}",
-            row.model,
-            row.batch,
-            rate(row.steps_per_second),
-            rate(row.images_per_second),
-            duration(row.seconds_to_first_step),
-            row.device
+            "{:>10} MiB of host memory after {} steps",
+            at.host_bytes >> 20,
+            at.steps
         );
     }
+    let host = row
+        .peak_host_bytes
+        .map_or(String::new(), |bytes| format!(", {} MiB on the host at most", bytes >> 20));
+    let _ = writeln!(text, "{:>10} MiB of tensors on the device{host}", row.device_bytes >> 20);
     text
 }
 
 /// Three significant digits below 100, whole numbers above.
-fn rate(value: f64) -> String {
+pub(super) fn rate(value: f64) -> String {
     match value {
         v if v >= 100.0 => format!("{v:.0}"),
         v if v >= 10.0 => format!("{v:.1}"),
@@ -95,7 +120,7 @@ fn rate(value: f64) -> String {
 }
 
 /// A duration in a unit that suits it.
-fn duration(seconds: f64) -> String {
+pub(super) fn duration(seconds: f64) -> String {
     match seconds {
         s if s >= 1.0 => format!("{s:.2} s"),
         s if s >= 1e-3 => format!("{:.2} ms", 1e3 * s),
@@ -132,8 +157,12 @@ mod tests {
             error: Some("rejected".to_owned()),
             ..row.clone()
         };
-        let peaks =
-            DevicePeaks { device: DeviceInfo::cpu(), gigabytes_per_second: 10.0, gigaflops: 40.0 };
+        let peaks = DevicePeaks {
+            device: DeviceInfo::cpu(),
+            gigabytes_per_second: 10.0,
+            gigaflops: 40.0,
+            seconds_per_dispatch: 1e-6,
+        };
         let rows = [row, failed];
         let text = kernel_table(&peaks, &rows);
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");

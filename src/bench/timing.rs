@@ -53,14 +53,27 @@ pub(super) fn time_program(
     while seconds.len() < SAMPLES && start.elapsed() < PATIENCE {
         seconds.push(time_samples(executor, program, runs)? / f64::from(runs));
     }
-    seconds.sort_by(f64::total_cmp);
-    Ok(Timing {
-        seconds: seconds[seconds.len() / 2],
-        fastest: seconds[0],
-        slowest: seconds[seconds.len() - 1],
-        samples: seconds.len(),
-        runs,
-    })
+    Ok(Timing::of(seconds, runs))
+}
+
+impl Timing {
+    /// The timing that samples of `runs` runs each amount to; each sample is the time of one run.
+    pub(super) fn of(mut samples: Vec<f64>, runs: u32) -> Self {
+        samples.sort_by(f64::total_cmp);
+        Self {
+            fastest: samples.first().copied().unwrap_or(0.0),
+            slowest: samples.last().copied().unwrap_or(0.0),
+            samples: samples.len(),
+            seconds: median(samples),
+            runs,
+        }
+    }
+}
+
+/// The median; the upper one of an even number, zero of none.
+pub(super) fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 /// Time of `runs` runs in one submission, in seconds.

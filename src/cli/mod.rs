@@ -10,6 +10,7 @@ mod doctor;
 mod evaluate;
 mod failure;
 mod format;
+mod memory;
 mod open;
 mod output;
 mod progress;
@@ -45,7 +46,7 @@ enum Command {
     Devices(devices::DevicesArgs),
     /// Check every kernel against its reference on your device
     Doctor(doctor::DoctorArgs),
-    /// Measure kernels, or the training step of a recipe
+    /// Measure kernels, or the training step of a recipe op by op
     Bench(bench::BenchArgs),
     /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
     Tune(tune::TuneArgs),

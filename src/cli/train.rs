@@ -15,9 +15,10 @@ use super::output;
 use super::progress::ProgressView;
 use super::tune::open_tuned;
 use super::{DataArgs, DeviceArgs, RecipeArgs};
-use crate::compile::Picks;
+use crate::bench::chrome_trace;
+use crate::compile::{Picks, Program};
 use crate::data::{self, Splits};
-use crate::exec::DeviceInfo;
+use crate::exec::{DeviceInfo, RunProfile};
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
@@ -45,7 +46,15 @@ pub(super) struct TrainArgs {
     /// First measure the variants of kernels that have no pick yet, and keep the picks
     #[arg(long, conflicts_with = "shadow")]
     tune: bool,
+    /// Write a trace of a few steps, for chrome://tracing or Perfetto
+    #[arg(long, value_name = "FILE.json", conflicts_with = "shadow")]
+    trace: Option<PathBuf>,
 }
+
+/// Step at which a trace begins: after the first ones, which warm up.
+const TRACE_FROM: u64 = 8;
+/// Steps of a trace, or a few more: whole submissions are traced.
+const TRACED_STEPS: usize = 4;
 
 impl TrainArgs {
     /// What `verigrad` does without a command.
@@ -58,6 +67,7 @@ impl TrainArgs {
             runs: PathBuf::from("runs"),
             shadow: false,
             tune: false,
+            trace: None,
         }
     }
 }
@@ -73,6 +83,18 @@ pub(super) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainError> {
         message: format!("the file cannot be read: {error}"),
     })?;
     Recipe::parse(&args.recipe, &text, &args.set)
+}
+
+/// Writes a trace of steps of a program.
+pub(super) fn write_trace(
+    path: &Path,
+    program: &Program,
+    device: &str,
+    profiles: &[RunProfile],
+) -> Result<(), Failure> {
+    let trace = serde_json::to_string(&chrome_trace(program, device, profiles))?;
+    std::fs::write(path, trace)
+        .map_err(|error| format!("the trace {} cannot be written: {error}", path.display()).into())
 }
 
 /// The data set of a recipe.
@@ -153,7 +175,14 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         hash: String::new(),
     };
     let allocations = trainer.allocations();
+    if args.trace.is_some() {
+        trainer.trace(TRACE_FROM, TRACED_STEPS);
+    }
     trainer.run(&mut recorder)?;
+    if let Some(path) = &args.trace {
+        write_trace(path, trainer.program(), &device.name, trainer.profiles())?;
+        output::line(format_args!("trace    {}", path.display()));
+    }
     log::info!(
         "device buffers: {allocations} before the first step, {} after",
         trainer.allocations()
