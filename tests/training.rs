@@ -284,5 +284,7 @@ fn parameter_counts_are_known() {
     };
     assert_eq!(count("mnist-cnn"), 232_650);
     assert_eq!(count("mnist-mlp"), 784 * 256 + 256 + 256 * 256 + 256 + 256 * 10 + 10);
+    let torch = 784 * 512 + 512 + 512 * 128 + 128 + 128 * 10 + 10;
+    assert_eq!(count("mnist-mlp-torch"), torch);
     assert_eq!(count("digits"), 27_562);
 }

@@ -21,5 +21,13 @@ pub const fn builtin_recipes() -> &'static [BuiltinRecipe] {
             name: "mnist-mlp",
             text: include_str!("../../assets/recipes/mnist-mlp.toml"),
         },
+        BuiltinRecipe {
+            name: "mnist-mlp-torch",
+            text: include_str!("../../assets/recipes/mnist-mlp-torch.toml"),
+        },
+        BuiltinRecipe {
+            name: "cifar10-alexnet",
+            text: include_str!("../../assets/recipes/cifar10-alexnet.toml"),
+        },
     ]
 }
