@@ -58,7 +58,7 @@ pub(super) struct BenchArgs {
     json: bool,
 }
 
-/// Steps that are profiled for the table and the trace.
+/// Most steps that are profiled for the table and the trace.
 const PROFILED_STEPS: usize = 5;
 
 /// Measures and prints.
@@ -223,7 +223,10 @@ fn measure_trainer(args: &BenchArgs, trainer: &mut Trainer<'_>) -> Result<Measur
     let steps = trainer.steps() - steps_before;
     #[expect(clippy::cast_precision_loss, reason = "a number of steps, far below 2^53")]
     let host_seconds_per_step = (trainer.host_seconds() - host_before) / steps.max(1) as f64;
-    let profiles =
-        (0..PROFILED_STEPS).map(|_| trainer.profile_step()).collect::<Result<Vec<_>, _>>()?;
+    let mut profiles = vec![trainer.profile_step()?];
+    let started = Instant::now();
+    while profiles.len() < PROFILED_STEPS && started.elapsed() < duration {
+        profiles.push(trainer.profile_step()?);
+    }
     Ok(Measured { timing, host_seconds_per_step, profiles, memory })
 }
