@@ -3,7 +3,7 @@
 //!
 //! A candidate must fit the device, then agree with the reference (the contract of
 //! [`crate::verify`]: values, untouched neighbours, the same bits twice), and only then is it
-//! timed. [`tune`] gives [`Picks`](crate::compile::Picks), which [`store`] keeps per device and
+//! timed. [`tune`] gives [`Picks`], which [`store`] keeps per device and
 //! driver.
 
 mod candidates;
