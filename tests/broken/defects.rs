@@ -193,6 +193,37 @@ pub static DEFECTS: &[Defect] = &[
         ]),
         expected: RACE,
     },
+    Defect {
+        name: "lacks barriers around tiles",
+        op: "matmul",
+        change: Change::Text(&[
+            ("tile_a[local_index", "tile_a[local_index"),
+            ("workgroupBarrier();", ""),
+        ]),
+        expected: RACE,
+    },
+    wrong(
+        "multiplies terms of the next share",
+        "matmul",
+        &[
+            ("select(K4, at, at < end)", "at"),
+            ("k < min(4u * end, TAPS * TAP_K)", "k < TAPS * TAP_K"),
+        ],
+    ),
+    wrong(
+        "multiplies rows of the next share",
+        "conv2d_weight_grad",
+        &[
+            ("row_at(select(M, row, row < end))", "row_at(row)"),
+            ("row, row < end, group", "row, row < M, group"),
+        ],
+    ),
+    Defect {
+        name: "writes rows of a tile behind the last one",
+        op: "matmul",
+        change: Change::Text(&[("if m < M { store(split * M + m,", "{ store(split * M + m,")]),
+        expected: &[Kind::OutOfBounds, Kind::Wrong],
+    },
     // Arithmetic.
     wrong("swaps the operands", "binary", &[("return a - b;", "return b - a;")]),
     wrong(
@@ -297,7 +328,7 @@ pub static SUBGROUP_DEFECTS: &[Defect] = &[
     Defect {
         name: "writes rows behind the last one",
         op: "matmul",
-        change: Change::Text(&[("if m < M && n4 < N4 {", "if n4 < N4 {")]),
+        change: Change::Text(&[("if m < M { store(m, ", "{ store(m, ")]),
         expected: OUT_OF_BOUNDS,
     },
     wrong(
@@ -314,8 +345,24 @@ pub static SUBGROUP_DEFECTS: &[Defect] = &[
     wrong(
         "sums one row beyond its share",
         "conv2d_weight_grad",
-        &[("tap_at(row_at(m), tap), m < end)", "tap_at(row_at(m), tap), m <= end)")],
+        &[("row_at(select(M, m, m < end))", "row_at(m)"), ("u < end, group", "u <= end, group")],
     ),
+    wrong(
+        "exchanges vectors between rows of lanes",
+        "matmul",
+        &[("first_lane + source", "(first_lane + source) % COLUMN_LANES")],
+    ),
+    wrong(
+        "takes the vectors of one row of lanes for those of another",
+        "conv2d_weight_grad",
+        &[("first_k4 + first_lane", "first_k4")],
+    ),
+    Defect {
+        name: "leaves columns that are no multiple of four unpadded",
+        op: "matmul",
+        change: Change::Text(&[("r - BEFORE < RUN", "r - BEFORE + 1u < RUN")]),
+        expected: WRONG,
+    },
     wrong(
         "ignores padding in the tiled kernel",
         "conv2d",

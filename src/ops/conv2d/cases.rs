@@ -81,6 +81,11 @@ fn tiles() -> Vec<ConvCase> {
         conv("first_layer_1", [3, 12, 11, 1], [3, 3], 32, plain()),
         conv("first_layer_3", [2, 9, 10, 3], [3, 3], 24, ConvGeometry::new(1, 1)),
         conv("first_layer_11x11", [1, 31, 29, 3], [11, 11], 16, ConvGeometry::new(4, 2)),
+        conv("lenet_conv1", [2, 12, 11, 1], [5, 5], 6, ConvGeometry::new(1, 2)),
+        conv("lenet_conv2", [2, 10, 9, 6], [5, 5], 16, plain()),
+        conv("odd_groups", [2, 6, 7, 30], [3, 3], 18, {
+            ConvGeometry { groups: 3, ..ConvGeometry::new(1, 1) }
+        }),
         conv("tile_32_64", [4, 6, 10, 32], [3, 3], 64, plain()),
         conv("tile_64_32_padded", [3, 5, 7, 64], [3, 3], 32, ConvGeometry::new(1, 1)),
         conv("tail_36_68", [1, 7, 6, 36], [3, 3], 68, ConvGeometry::new(1, 1)),

@@ -18,6 +18,9 @@ const NAME: &str = "conv2d_weight_grad";
 /// counts the channels of the group of `oc`.
 ///
 /// Inputs: `x` `[n, h, w, c]`, `dy` `[n, oh, ow, oc]`. Output: `[kh, kw, c / groups, oc]`.
+///
+/// Kernels may multiply `dy` by the zeros of the padding: a non-finite gradient then also reaches
+/// the taps that meet the padding with it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2dWeightGrad {

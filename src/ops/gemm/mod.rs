@@ -1,7 +1,8 @@
 //! Matrix products in tiles: the fast kernels that matmul and the convolutions share.
 //!
 //! A [`Task`] says what is multiplied and where it lies. Subgroup kernels suit devices on which a
-//! load costs as much as dozens of multiplications; tiled kernels suit GPUs.
+//! load costs as much as dozens of multiplications; tiled kernels suit GPUs. Both read factors whose
+//! sizes come in fours as vectors, and others as scalars.
 
 mod subgroup_columns;
 mod subgroup_rows;
@@ -20,8 +21,28 @@ pub const VECTOR: &str = "vec4<f32>";
 pub fn shuffling_lanes(caps: &Caps) -> Option<usize> {
     /// Beyond this the tiles of one subgroup would be wider than most layers.
     const MAX_LANES: u32 = 16;
-    let lanes = caps.subgroup_size.filter(|&lanes| (2..=MAX_LANES).contains(&lanes))?;
+    let fits = |lanes: &u32| (2..=MAX_LANES).contains(lanes) && lanes.is_power_of_two();
+    let lanes = caps.subgroup_size.filter(fits)?;
     usize::try_from(lanes).ok()
+}
+
+/// Type of the elements of an operand whose rows have `count` elements.
+pub fn width_of(count: usize) -> &'static str {
+    if count.is_multiple_of(4) { VECTOR } else { "f32" }
+}
+
+/// Copies rows of `columns` elements, filled up with zeros to the next multiple of four.
+fn pad_columns(x: Operand, y: Operand, [rows, columns]: [usize; 2], caps: &Caps) -> Kernel {
+    let padded = columns.next_multiple_of(4);
+    Kernel::new("pad_zeros")
+        .constant("BEFORE", 0)
+        .constant("RUN", columns)
+        .constant("Y_PITCH", padded)
+        .alias("WORDS", "u32")
+        .flat(rows * padded, 64, caps)
+        .file(include_str!("../../../shaders/pad_zeros.wgsl"))
+        .read(x)
+        .write(y)
 }
 
 /// Adds constants to the prelude of a kernel.

@@ -3,15 +3,20 @@
 use super::{Product, for_each, for_pairs};
 use crate::graph::{Caps, Kernel};
 
-/// `y[tap, k, n] = f(sum_m a[row(m), tap, k] b[m, n] + bias[n])`, by subgroups: weight gradients.
+/// `y[k, n] = f(sum_m a[row(m), k] b[m, n] + bias[n])`, by subgroups: weight gradients.
 ///
-/// One workgroup is one subgroup. Each lane owns `columns4` vectors of four columns, for as many
-/// `k` as the lanes load at once: they load adjacent vectors of `a` and exchange them by shuffles.
-/// The sum is cut into `splits` shares of rows.
+/// One workgroup is one subgroup, whose lanes lie along `n`; where there are fewer columns than
+/// lanes, they form several rows of lanes. Each lane owns `columns4` vectors of four columns, for as
+/// many `k` as its row of lanes loads at once: they load adjacent vectors of `a` and exchange them
+/// by shuffles. The sum is cut into shares of rows.
 #[derive(Debug, Clone, Copy)]
 pub struct ColumnTile {
     /// Vectors of four columns of one lane.
     pub columns4: usize,
+    /// Lanes along the columns: a power of two.
+    column_lanes: usize,
+    /// Vectors of `a` that one lane loads at once.
+    loads: usize,
 }
 
 /// Rows whose products are added at once, so that a sum is touched once for all of them.
@@ -19,9 +24,18 @@ const ROWS_AT_ONCE: usize = 4;
 const COMPONENTS: [&str; 4] = ["x", "y", "z", "w"];
 
 impl ColumnTile {
-    /// The tile for `n` columns: no more lanes idle than must be.
-    pub fn for_columns(n: usize, lanes: usize) -> Self {
-        Self { columns4: if n > 4 * lanes { 2 } else { 1 } }
+    /// Every tile that is worth trying for `product`, best guess first: no more lanes idle than
+    /// must be.
+    pub fn candidates(product: &Product, lanes: usize) -> Vec<Self> {
+        let columns4: &[usize] = if product.n > 4 * lanes { &[2, 1] } else { &[1] };
+        columns4.iter().map(|&columns4| Self::new(columns4, product, lanes)).collect()
+    }
+
+    fn new(columns4: usize, product: &Product, lanes: usize) -> Self {
+        let column_lanes = product.n.div_ceil(4 * columns4).next_power_of_two().min(lanes);
+        // As many sums as lanes that all lie along the columns would have, if there are as many k.
+        let loads = (lanes / column_lanes).min(product.k4().div_ceil(lanes));
+        Self { columns4, column_lanes, loads }
     }
 
     /// Name of the variant.
@@ -29,15 +43,22 @@ impl ColumnTile {
         format!("subgroup_columns_{}", 4 * self.columns4)
     }
 
-    /// Workgroups of one share.
-    pub fn tiles(self, product: &Product, lanes: usize) -> usize {
-        let k_tiles = (product.tap_k / 4).div_ceil(lanes);
-        let n_tiles = (product.n / 4).div_ceil(lanes * self.columns4);
-        product.taps * product.groups * k_tiles * n_tiles
+    /// Tiles along `k` and along the columns.
+    fn grid(self, product: &Product, lanes: usize) -> [usize; 2] {
+        [
+            product.k4().div_ceil(lanes * self.loads),
+            product.n.div_ceil(4 * self.columns4 * self.column_lanes),
+        ]
     }
 
-    /// The kernel for `product`, on subgroups of `lanes`. The caller has added its
-    /// constants and operands, as vectors of four.
+    /// Workgroups of one share.
+    pub fn tiles(self, product: &Product, lanes: usize) -> usize {
+        let [k_tiles, n_tiles] = self.grid(product, lanes);
+        k_tiles * n_tiles * product.groups
+    }
+
+    /// The kernel for `product`, on subgroups of `lanes`. The caller has added its constants and
+    /// operands.
     pub fn finish(
         self,
         kernel: Kernel,
@@ -46,49 +67,61 @@ impl ColumnTile {
         lanes: usize,
         caps: &Caps,
     ) -> Kernel {
+        let [k_tiles, n_tiles] = self.grid(product, lanes);
         kernel
             .constant("LANES", lanes)
+            .constant("COLUMN_LANES", self.column_lanes)
             .constant("ROWS_PER_SPLIT", product.m.div_ceil(splits))
-            .constant("K_TILES", (product.tap_k / 4).div_ceil(lanes))
-            .constant("N_TILES", (product.n / 4).div_ceil(lanes * self.columns4))
+            .constant("K_TILES", k_tiles)
+            .constant("N_TILES", n_tiles)
             .tiles(splits * self.tiles(product, lanes), caps)
-            .file(include_str!("../../../shaders/common/epilogue.wgsl"))
             .file(include_str!("../../../shaders/gemm/subgroup_columns.wgsl"))
-            .file(&self.main(lanes))
+            .file(&self.main())
     }
 
-    fn main(self, lanes: usize) -> String {
-        let columns4 = self.columns4;
+    fn main(self) -> String {
+        let Self { columns4, column_lanes, loads } = self;
         let rows = |line: &dyn Fn(usize) -> String| for_each(ROWS_AT_ONCE, line);
         let all_rows = |line: &dyn Fn(usize) -> String| -> String {
             (0..ROWS_AT_ONCE).map(line).collect::<Vec<_>>().join(", ")
         };
-        let tile = |line: &dyn Fn(usize, usize) -> String| for_pairs(4 * lanes, columns4, line);
+        // A lane's vectors of `a`, in the order in which the lanes of its row hold them.
+        let vectors = loads * column_lanes;
+        let tile = |line: &dyn Fn(usize, usize) -> String| for_pairs(4 * vectors, columns4, line);
         let sums = tile(&|k, j| format!("  var y{k}_{j} = vec4<f32>();\n"));
-        let clamped = for_each(columns4, &|j| {
-            format!("  let b_column{j} = group * N4 + min(n + {j}u * LANES, N4 - 1u);\n")
+        let load_rows = rows(&|i| {
+            let load = for_each(loads, &|load| {
+                format!("    let a{i}_{load} = a_vector(row{i}, group, k4 + {load}u * LANES);\n")
+            });
+            format!("    let row{i} = row_within(m + {i}u, end);\n{load}")
         });
-        let loads = rows(&|i| {
-            format!(
-                "    let tap{i} = tap_of(m + {i}u, end, tap);\n    \
-                 let a{i} = load_a(tap{i}, group, k4 + lane);\n"
-            )
-        });
-        let columns = for_each(columns4, &|j| {
-            let b = all_rows(&|i| format!("load_b(tap{i}, m + {i}u, b_column{j})"));
+        let load_columns = for_each(columns4, &|j| {
+            let column = format!("n + {j}u * COLUMN_LANES");
+            let b = all_rows(&|i| format!("b_vector(m + {i}u, m + {i}u < end, group, {column})"));
             format!("    let b{j} = mat4x4<f32>({b});\n")
         });
-        let products = for_each(lanes, &|source| {
-            let shuffles =
-                rows(&|i| format!("    let s{source}_{i} = subgroupShuffle(a{i}, {source}u);\n"));
+        let products = for_each(vectors, &|vector| {
+            let (load, source) = (vector / column_lanes, vector % column_lanes);
+            let shuffles = rows(&|i| {
+                format!(
+                    "    let s{vector}_{i} = subgroupShuffle(a{i}_{load}, first_lane + {source}u);\n"
+                )
+            });
             let products = for_pairs(4, columns4, &|c, j| {
-                let s = all_rows(&|i| format!("s{source}_{i}.{}", COMPONENTS[c]));
-                format!("    y{}_{j} += b{j} * vec4<f32>({s});\n", 4 * source + c)
+                let s = all_rows(&|i| format!("s{vector}_{i}.{}", COMPONENTS[c]));
+                format!("    y{}_{j} += b{j} * vec4<f32>({s});\n", 4 * vector + c)
             });
             shuffles + &products
         });
         let stores = tile(&|k, j| {
-            format!("  store(split, tap, 4u * k4 + {k}u, group, n + {j}u * LANES, y{k}_{j});\n")
+            let (vector, component) = (k / 4, k % 4);
+            let (load, source) = (vector / column_lanes, vector % column_lanes);
+            let k4 = format!("first_k4 + first_lane + {load}u * LANES + {source}u");
+            let k = format!("4u * ({k4}) + {component}u");
+            format!(
+                "  store_row(split, {k}, group, n + {j}u * COLUMN_LANES, y{k_}_{j});\n",
+                k_ = 4 * vector + component
+            )
         });
         format!(
             "
@@ -100,15 +133,17 @@ fn main(
 ) {{
   let tile = flat_workgroup(workgroup_id, num_workgroups);
   if tile >= TILES {{ return; }}
-  let n = tile % N_TILES * {columns4}u * LANES + lane;
-  let k4 = tile / N_TILES % K_TILES * LANES;
-  let tap = tile / (N_TILES * K_TILES) % TAPS;
-  let group = tile / (N_TILES * K_TILES * TAPS) % GROUPS;
-  let split = tile / (N_TILES * K_TILES * TAPS * GROUPS);
+  let column_lane = lane % COLUMN_LANES;
+  let first_lane = lane - column_lane;
+  let n = tile % N_TILES * {columns4}u * COLUMN_LANES + column_lane;
+  let first_k4 = tile / N_TILES % K_TILES * {loads}u * LANES;
+  let k4 = first_k4 + lane;
+  let group = tile / (N_TILES * K_TILES) % GROUPS;
+  let split = tile / (N_TILES * K_TILES * GROUPS);
   let end = min((split + 1u) * ROWS_PER_SPLIT, M);
-{clamped}{sums}
+{sums}
   for (var m = split * ROWS_PER_SPLIT; m < end; m += {ROWS_AT_ONCE}u) {{
-{loads}{columns}{products}  }}
+{load_rows}{load_columns}{products}  }}
 {stores}}}
 "
         )

@@ -2,7 +2,9 @@
 
 use super::subgroup_columns::ColumnTile;
 use super::subgroup_rows::RowTile;
-use super::{VECTOR, shuffling_lanes, sum_splits, tiled, with_constants, with_operands};
+use super::{
+    MAX_TERMS, VECTOR, shuffling_lanes, sum_splits, tiled, width_of, with_constants, with_operands,
+};
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
 
 /// Over what a product sums. `row(m)` finds a row of `a`, which consists of taps of `tap_k`
@@ -36,19 +38,21 @@ impl Product {
         self.taps * self.tap_k
     }
 
-    /// Whether both factors can be read as vectors of four.
-    pub fn in_fours(&self) -> bool {
-        self.n.is_multiple_of(4) && self.tap_k.is_multiple_of(4)
+    /// Vectors of four that hold a row of `a` in one group.
+    pub fn k4(&self) -> usize {
+        self.k().div_ceil(4)
     }
 
     /// The constants that every kernel of a product uses; elements of `a` hold `a_width` numbers.
-    pub fn constants(&self, a_width: usize) -> [(&'static str, usize); 6] {
+    fn constants(&self, a_width: usize) -> [(&'static str, usize); 8] {
         [
             ("M", self.m),
             ("N", self.n),
+            ("N4", self.n.div_ceil(4)),
             ("GROUPS", self.groups),
             ("TAPS", self.taps),
             ("TAP_K", self.tap_k),
+            ("K4", self.k4()),
             ("A_WIDTH", a_width),
         ]
     }
@@ -82,32 +86,62 @@ pub struct Task {
 impl Task {
     /// Every variant, best guess first.
     pub fn lowerings(&self, caps: &Caps) -> Vec<Lowering> {
-        let subgroup = shuffling_lanes(caps)
-            .filter(|_| self.product.in_fours())
-            .map(|lanes| self.by_subgroups(lanes, caps));
-        subgroup.into_iter().chain(tiled::lowering(self, caps)).collect()
+        let by_subgroups = shuffling_lanes(caps).map(|lanes| self.by_subgroups(lanes, caps));
+        let [mut first, second] = if caps.prefers_loops() {
+            [by_subgroups.unwrap_or_default(), tiled::lowerings(self, caps)]
+        } else {
+            [tiled::lowerings(self, caps), by_subgroups.unwrap_or_default()]
+        };
+        first.extend(second);
+        first
     }
 
-    fn by_subgroups(&self, lanes: usize, caps: &Caps) -> Lowering {
+    fn by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {
+        match self.form {
+            // Longer sums need loops that software devices leave, or shares.
+            Form::Rows if self.product.k() > MAX_TERMS => Vec::new(),
+            Form::Rows => self.rows_by_subgroups(lanes, caps),
+            Form::Columns => self.columns_by_subgroups(lanes, caps),
+        }
+    }
+
+    fn rows_by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {
+        let task = self.with_padded_columns(caps);
+        let lowering = |tile: RowTile| {
+            let kernel = task.kernel("subgroup_rows", 1, true);
+            let kernel = tile.finish(kernel, &task.product, lanes, caps);
+            task.lowering(&tile.variant(), kernel, 1, caps)
+        };
+        RowTile::candidates(&self.product, lanes).into_iter().map(lowering).collect()
+    }
+
+    fn columns_by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {
         /// Workgroups that occupy a device with few cores.
         const WANTED_TILES: usize = 32;
         const LEAST_TERMS: usize = 512;
         let product = &self.product;
-        match self.form {
-            Form::Rows => {
-                let tile = RowTile::for_columns(product.n, lanes);
-                let kernel = self.kernel("subgroup_rows", VECTOR, 1);
-                self.lowering(&tile.variant(), tile.finish(kernel, product, lanes, caps), 1, caps)
-            }
-            Form::Columns => {
-                let tile = ColumnTile::for_columns(product.n, lanes);
-                let tiles = tile.tiles(product, lanes);
-                let splits = super::splits(product.m, LEAST_TERMS, tiles, WANTED_TILES);
-                let kernel = self.kernel("subgroup_columns", VECTOR, splits);
-                let kernel = tile.finish(kernel, product, splits, lanes, caps);
-                self.lowering(&tile.variant(), kernel, splits, caps)
-            }
+        let lowering = |tile: ColumnTile| {
+            let tiles = tile.tiles(product, lanes);
+            let splits = super::splits(product.m, LEAST_TERMS, tiles, WANTED_TILES);
+            let kernel = self.kernel("subgroup_columns", splits, false);
+            let kernel = tile.finish(kernel, product, splits, lanes, caps);
+            self.lowering(&tile.variant(), kernel, splits, caps)
+        };
+        ColumnTile::candidates(product, lanes).into_iter().map(lowering).collect()
+    }
+
+    /// The same task with columns of `b` that come in fours: copied to scratch memory and filled up
+    /// where they do not.
+    fn with_padded_columns(&self, caps: &Caps) -> Self {
+        let Product { n, groups, .. } = self.product;
+        let mut task = self.clone();
+        if !n.is_multiple_of(4) {
+            let rows = self.product.k() * groups;
+            task.b = Operand::Scratch(task.scratch.len());
+            task.scratch.push(rows * n.next_multiple_of(4) * size_of::<f32>());
+            task.before.push(super::pad_columns(self.b, task.b, [rows, n], caps));
         }
+        task
     }
 
     /// Elements of the result.
@@ -119,20 +153,48 @@ impl Task {
         rows * self.product.n * self.product.groups
     }
 
-    /// Prelude, operands and rows of a kernel that computes `splits` shares of the sum.
-    pub(super) fn kernel(&self, name: &str, wgsl_type: &str, splits: usize) -> Kernel {
-        let a_width = if wgsl_type == VECTOR { 4 } else { 1 };
+    /// Prelude, operands and rows of a kernel that computes `splits` shares of the sum; the columns
+    /// of `b` come in fours, or have been filled up to do so where `b_is_padded`.
+    pub(super) fn kernel(&self, name: &str, splits: usize, b_is_padded: bool) -> Kernel {
+        let Product { n, tap_k, .. } = self.product;
+        let [a, y] = [width_of(tap_k), width_of(n)];
+        let b = if b_is_padded { VECTOR } else { y };
+        let a_width = if a == VECTOR { 4 } else { 1 };
         let kernel = with_constants(Kernel::new(name), &self.constants);
         let kernel = with_constants(kernel, &self.product.constants(a_width));
-        self.with_operands(kernel, wgsl_type, splits).file(self.rows)
+        let file =
+            |wgsl_type, vectors, scalars| if wgsl_type == VECTOR { vectors } else { scalars };
+        self.with_operands(kernel, [a, b, y], splits)
+            .file(include_str!("../../../shaders/common/epilogue.wgsl"))
+            .file(self.rows)
+            .file(file(
+                a,
+                include_str!("../../../shaders/gemm/a_vectors.wgsl"),
+                include_str!("../../../shaders/gemm/a_scalars.wgsl"),
+            ))
+            .file(file(
+                b,
+                include_str!("../../../shaders/gemm/b_vectors.wgsl"),
+                include_str!("../../../shaders/gemm/b_scalars.wgsl"),
+            ))
+            .file(file(
+                y,
+                include_str!("../../../shaders/gemm/y_vectors.wgsl"),
+                include_str!("../../../shaders/gemm/y_scalars.wgsl"),
+            ))
     }
 
-    /// Operands of a kernel that computes `splits` shares of the sum, with elements of type
-    /// `wgsl_type`. With more than one share, bias and activation follow behind their sum.
-    pub fn with_operands(&self, kernel: Kernel, wgsl_type: &str, splits: usize) -> Kernel {
+    /// Operands of a kernel that computes `splits` shares of the sum, with elements of the types
+    /// `wgsl_types`. With more than one share, bias and activation follow behind their sum.
+    pub fn with_operands(
+        &self,
+        kernel: Kernel,
+        [a, b, y]: [&'static str; 3],
+        splits: usize,
+    ) -> Kernel {
         let (bias, activation) =
             if splits == 1 { (self.bias, self.activation) } else { (None, Activation::Identity) };
-        let operands = [self.a, self.b, self.result(splits)].map(|operand| (operand, wgsl_type));
+        let operands = [(self.a, a), (self.b, b), (self.result(splits), y)];
         with_operands(kernel, operands, bias, activation)
     }
 
@@ -187,7 +249,7 @@ mod tests {
         for subgroup_size in [None, Some(4), Some(8), Some(16), Some(32)] {
             let caps = Caps { subgroup_size, ..Caps::webgpu_default() };
             for form in [Form::Rows, Form::Columns] {
-                for (tap_k, n) in [(8, 12), (64, 128), (7, 9)] {
+                for (tap_k, n) in [(8, 12), (64, 128), (7, 9), (5, 8), (8, 3)] {
                     for lowering in task(form, tap_k, n).lowerings(&caps) {
                         for kernel in &lowering.kernels {
                             check_kernel(kernel, &caps).expect("a valid kernel");

@@ -18,6 +18,16 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(Case::new(format!("{ta}{tb}_{m}x{k}x{n}"), op).normal(a).normal(b));
         }
     }
+    // Tiles of every size with tails; columns and terms of classifiers, which do not come in fours.
+    for [m, k, n] in [[130, 36, 132], [1030, 130, 132], [130, 84, 10], [33, 10, 84], [70, 6, 3]] {
+        let case = Case::new(format!("nn_{m}x{k}x{n}"), Matmul::default());
+        cases.push(case.normal([m, k]).normal([k, n]).forward_only());
+    }
+    for [m, k, n] in [[130, 36, 132], [84, 130, 10], [10, 600, 84]] {
+        let op = Matmul { transpose_a: true, ..Matmul::default() };
+        let case = Case::new(format!("tn_{m}x{k}x{n}"), op);
+        cases.push(case.normal([k, m]).normal([k, n]).forward_only());
+    }
     for activation in Activation::ALL.into_iter().filter(|a| a.derivative_from_output()) {
         let op = Matmul { bias: true, activation, ..Matmul::default() };
         let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());

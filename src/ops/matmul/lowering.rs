@@ -52,7 +52,7 @@ fn one_per_thread(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Lowering {
         .constant("B_TRANSPOSED", usize::from(op.transpose_b))
         .flat(splits * m * n, 64, caps);
     let kernel = task
-        .with_operands(kernel, "f32", splits)
+        .with_operands(kernel, ["f32"; 3], splits)
         .file(include_str!("../../../shaders/matmul.wgsl"));
     task.lowering("one_per_thread", kernel, splits, caps)
 }
