@@ -1,5 +1,6 @@
 // y[i] = f(sum_s x[s, i] + bias[i % COLUMNS]), in the order of s.
-// x: [SPLITS, INVOCATIONS]; y: [INVOCATIONS]. One invocation computes one element.
+// x: [SPLITS, INVOCATIONS]; y: [INVOCATIONS], in elements of type FLOATS, of which a row has COLUMNS.
+// One invocation computes one element.
 // The bindings stand in common/unary_bindings.wgsl or common/unary_bias_bindings.wgsl.
 // Second stage of sums that are split so that they run in parallel; their twins are the ops'.
 
@@ -11,9 +12,9 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  var sum = 0.0;
+  var sum = FLOATS();
   for (var split = 0u; split < SPLITS; split += 1u) {
     sum += x[split * INVOCATIONS + i];
   }
-  y[i] = activate(sum + bias_at(i % COLUMNS));
+  y[i] = finish(sum, i % COLUMNS);
 }

@@ -1,4 +1,5 @@
-// Bias and activation of four adjacent output channels, the first of which is 4 * column4.
+// Bias and activation of four adjacent output channels, the first of which is 4 * column4: the vector
+// twin of epilogue_one.wgsl.
 fn finish(sum: vec4<f32>, column4: u32) -> vec4<f32> {
   let n = 4u * column4;
   return vec4<f32>(

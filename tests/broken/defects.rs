@@ -134,6 +134,27 @@ pub static DEFECTS: &[Defect] = &[
         "gather_batch",
         &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")],
     ),
+    wrong(
+        "does not turn the window of an input gradient",
+        "conv2d_input_grad",
+        &[("LAST_TAP - tap, FLIPPED == 1u", "LAST_TAP - tap, FLIPPED != 1u")],
+    ),
+    wrong(
+        "transforms pixels of the next row",
+        "conv2d",
+        &[("let inside = iy < IN_H && ix < IN_W;", "let inside = iy < IN_H;")],
+    ),
+    wrong(
+        "has a wrong sign in the transform of the output",
+        "conv2d",
+        &[("Pair(a + b + c, b - c - d)", "Pair(a + b + c, b - c + d)")],
+    ),
+    Defect {
+        name: "writes the whole of a tile that the image ends in",
+        op: "conv2d",
+        change: Change::Text(&[("if oy < OUT_H && ox < OUT_W {", "{")]),
+        expected: &[Kind::OutOfBounds, Kind::Wrong],
+    },
     // Sums.
     wrong(
         "stops a sum one early",

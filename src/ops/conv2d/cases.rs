@@ -90,6 +90,9 @@ fn tiles() -> Vec<ConvCase> {
         conv("tile_64_32_padded", [3, 5, 7, 64], [3, 3], 32, ConvGeometry::new(1, 1)),
         conv("tail_36_68", [1, 7, 6, 36], [3, 3], 68, ConvGeometry::new(1, 1)),
         conv("tail_33_31", [2, 4, 5, 33], [2, 2], 31, plain()),
+        conv("winograd_17_18", [2, 5, 8, 17], [3, 3], 18, {
+            ConvGeometry { padding: [2, 0, 1, 3], ..plain() }
+        }),
         conv("tile_pointwise", [2, 8, 9, 64], [1, 1], 128, plain()),
         conv("tile_strided", [2, 9, 9, 32], [3, 3], 64, ConvGeometry::new(2, 1)),
         conv(

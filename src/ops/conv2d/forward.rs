@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, lowering};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::of_dtype;
@@ -162,7 +162,9 @@ impl Op for Conv2d {
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_c);
+        let terms = self
+            .sizes(&sig.inputs)
+            .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_c));
         Tolerance::sum_of(terms + 1).plus_ulps(self.activation.ulps())
     }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, lowering};
+use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
@@ -124,7 +124,10 @@ impl Op for Conv2dInputGrad {
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        Tolerance::sum_of(self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_oc))
+        Tolerance::sum_of(
+            self.sizes(&sig.inputs)
+                .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_oc)),
+        )
     }
 
     fn cost(&self, sig: &Signature) -> Cost {

@@ -1,6 +1,7 @@
 //! How convolutions run on a GPU: the variants of each op, best guess first.
 
 use super::geometry::Sizes;
+use super::winograd::Winograd;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, few_channels};
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
@@ -15,6 +16,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         product: sizes.product(&op.geometry),
         a: Operand::Input(0),
         b: Operand::Input(1),
+        y: Operand::Output(0),
         bias,
         activation: op.activation,
         rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
@@ -29,7 +31,8 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         .file(include_str!("../../../shaders/conv2d.wgsl"));
     let mut lowerings = Vec::new();
     lowerings.extend(few_channels::forward(op, sizes, caps));
-    lowerings.extend(task.lowerings(caps));
+    let winograd = Winograd::forward(&op.geometry, sizes);
+    lowerings.extend(with_winograd(&task, winograd, caps));
     with_general(lowerings, general, &task.product)
 }
 
@@ -47,6 +50,7 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         },
         a: Operand::Input(0),
         b: swapped,
+        y: Operand::Output(0),
         bias: None,
         activation: Activation::Identity,
         rows: include_str!("../../../shaders/gemm/conv2d_input_grad_rows.wgsl"),
@@ -60,7 +64,20 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         .read(Operand::Input(0))
         .read(Operand::Input(1))
         .write(Operand::Output(0));
-    with_general(task.lowerings(caps), general, &task.product)
+    let winograd = Winograd::input_grad(&op.geometry, sizes);
+    with_general(with_winograd(&task, winograd, caps), general, &task.product)
+}
+
+/// The products of a task, and those of Winograd's algorithm where it applies.
+fn with_winograd(task: &Task, winograd: Option<Winograd>, caps: &Caps) -> Vec<Lowering> {
+    let plain = task.lowerings(caps);
+    let Some(winograd) = winograd else { return plain };
+    let transformed = winograd.lowerings(task.bias, task.activation, caps);
+    if winograd.comes_first(caps) {
+        [transformed, plain].concat()
+    } else {
+        [plain, transformed].concat()
+    }
 }
 
 /// Adds the general kernel, unless its sums are too long and there is another.
@@ -77,6 +94,7 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
         product: sizes.product(&op.geometry),
         a: Operand::Input(0),
         b: Operand::Input(1),
+        y: Operand::Output(0),
         bias: None,
         activation: Activation::Identity,
         rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),

@@ -10,6 +10,7 @@ mod geometry;
 mod input_grad;
 mod lowering;
 mod weight_grad;
+mod winograd;
 
 pub use forward::Conv2d;
 pub use geometry::ConvGeometry;

@@ -12,6 +12,7 @@ mod tiled;
 pub use task::{Form, Product, Task};
 
 use crate::graph::{Activation, Caps, Kernel, Operand};
+use crate::ops::lanes::Lanes;
 
 /// Four adjacent elements as the element type of an operand.
 pub const VECTOR: &str = "vec4<f32>";
@@ -91,29 +92,28 @@ pub fn swap_axes(
         .write(y)
 }
 
-/// The ordered sum of `splits` shares of `elements` each, and what follows it.
-pub fn sum_splits(
-    partial: Operand,
-    splits: usize,
-    elements: usize,
-    columns: usize,
+/// Binds `x`, a bias where there is one, and `y`, whose elements have as many numbers as `lanes`, and
+/// adds bias and activation as the function `finish`.
+pub fn with_epilogue(
+    kernel: Kernel,
+    x: Operand,
+    y: Operand,
+    lanes: Lanes,
     bias: Option<Operand>,
     activation: Activation,
-    caps: &Caps,
 ) -> Kernel {
-    let kernel = Kernel::new("sum_splits")
-        .constant("SPLITS", splits)
-        .constant("COLUMNS", columns)
-        .activation(activation)
-        .flat(elements, 64, caps)
-        .read(partial);
+    let kernel = kernel.activation(activation).read(x);
     let kernel = match bias {
         Some(bias) => {
             kernel.read(bias).file(include_str!("../../../shaders/common/unary_bias_bindings.wgsl"))
         }
         None => kernel.file(include_str!("../../../shaders/common/unary_bindings.wgsl")),
     };
-    kernel.write(Operand::Output(0)).file(include_str!("../../../shaders/sum_splits.wgsl"))
+    let finish = match lanes {
+        Lanes::One => include_str!("../../../shaders/common/epilogue_one.wgsl"),
+        Lanes::Four => include_str!("../../../shaders/common/epilogue.wgsl"),
+    };
+    kernel.write(y).file(finish)
 }
 
 /// Most terms that one invocation adds in loops. Software devices leave loops after 65,535 turns of

@@ -3,9 +3,11 @@
 use super::subgroup_columns::ColumnTile;
 use super::subgroup_rows::RowTile;
 use super::{
-    MAX_TERMS, VECTOR, shuffling_lanes, sum_splits, tiled, width_of, with_constants, with_operands,
+    MAX_TERMS, VECTOR, shuffling_lanes, tiled, width_of, with_constants, with_epilogue,
+    with_operands,
 };
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::ops::lanes::Lanes;
 
 /// Over what a product sums. `row(m)` finds a row of `a`, which consists of taps of `tap_k`
 /// elements; `b` and `y` have `groups * n` columns.
@@ -69,6 +71,8 @@ pub struct Task {
     pub a: Operand,
     /// The right factor.
     pub b: Operand,
+    /// The result.
+    pub y: Operand,
     /// The bias over the columns.
     pub bias: Option<Operand>,
     /// Function of the sum.
@@ -200,7 +204,7 @@ impl Task {
 
     /// Where a kernel writes that computes `splits` shares of the sum.
     pub fn result(&self, splits: usize) -> Operand {
-        if splits == 1 { Operand::Output(0) } else { Operand::Scratch(self.scratch.len()) }
+        if splits == 1 { self.y } else { Operand::Scratch(self.scratch.len()) }
     }
 
     /// The whole lowering around a kernel that computes `splits` shares of the sum.
@@ -208,21 +212,24 @@ impl Task {
         let (mut kernels, mut scratch) = (self.before.clone(), self.scratch.clone());
         kernels.push(kernel);
         if splits > 1 {
-            let elements = self.elements();
-            let partial = Operand::Scratch(scratch.len());
-            let columns = self.product.n * self.product.groups;
-            scratch.push(splits * elements * size_of::<f32>());
-            kernels.push(sum_splits(
-                partial,
-                splits,
-                elements,
-                columns,
-                self.bias,
-                self.activation,
-                caps,
-            ));
+            scratch.push(splits * self.elements() * size_of::<f32>());
+            kernels.push(self.sum_splits(splits, caps));
         }
         Lowering { variant: variant.to_owned(), scratch, kernels }
+    }
+
+    /// The ordered sum of shares, and what follows it.
+    fn sum_splits(&self, splits: usize, caps: &Caps) -> Kernel {
+        let columns = self.product.n * self.product.groups;
+        let lanes = if columns.is_multiple_of(4) { Lanes::Four } else { Lanes::One };
+        let kernel = lanes
+            .declare(Kernel::new("sum_splits"))
+            .constant("SPLITS", splits)
+            .constant("COLUMNS", columns / lanes.count())
+            .flat(self.elements() / lanes.count(), 64, caps);
+        let partial = self.result(splits);
+        with_epilogue(kernel, partial, self.y, lanes, self.bias, self.activation)
+            .file(include_str!("../../../shaders/sum_splits.wgsl"))
     }
 }
 
@@ -239,6 +246,7 @@ mod tests {
             product: Product { m: 37, n, groups: 1, taps: 1, tap_k },
             a: Operand::Input(0),
             b: Operand::Input(1),
+            y: Operand::Output(0),
             bias: Some(Operand::Input(2)),
             activation: Activation::Relu,
             rows: include_str!("../../../shaders/gemm/matmul_rows.wgsl"),

@@ -28,6 +28,7 @@ fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task {
         product: Product { m: rows, n, groups: 1, taps: 1, tap_k },
         a: Operand::Input(0),
         b,
+        y: Operand::Output(0),
         bias: op.bias.then_some(Operand::Input(2)),
         activation: op.activation,
         rows: include_str!("../../../shaders/gemm/matmul_rows.wgsl"),
