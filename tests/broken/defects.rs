@@ -135,6 +135,33 @@ pub static DEFECTS: &[Defect] = &[
         &[("(8u * (byte % 4u))", "(24u - 8u * (byte % 4u))")],
     ),
     wrong(
+        "reads the input channel of another multiplier",
+        "conv2d",
+        &[("IN_CHANNELS + channel / MULTIPLIER", "IN_CHANNELS + channel % IN_CHANNELS")],
+    ),
+    Defect {
+        name: "writes pixels behind the end of a row",
+        op: "conv2d",
+        change: Change::Text(&[("  if ox < OUT_W {\n", "  {\n")]),
+        expected: &[Kind::OutOfBounds, Kind::Wrong],
+    },
+    wrong(
+        "takes positions between strides for windows",
+        "conv2d_input_grad",
+        &[("oy * STRIDE_H != offset_y || oy >= OUT_H", "oy >= OUT_H")],
+    ),
+    wrong(
+        "adds pixels of the next share",
+        "conv2d_weight_grad",
+        &[
+            ("channel / MULTIPLIER", "channel / MULTIPLIER"),
+            (
+                "min((split + 1u) * PIXELS_PER_SPLIT, BATCH * OUT_H * OUT_W)",
+                "BATCH * OUT_H * OUT_W",
+            ),
+        ],
+    ),
+    wrong(
         "does not turn the window of an input gradient",
         "conv2d_input_grad",
         &[("LAST_TAP - tap, FLIPPED == 1u", "LAST_TAP - tap, FLIPPED != 1u")],

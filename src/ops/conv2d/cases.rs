@@ -69,6 +69,9 @@ fn small() -> Vec<ConvCase> {
         }),
         conv("groups_2", [2, 4, 4, 6], [3, 3], 4, groups(2, 1)),
         conv("depthwise", [1, 5, 5, 7], [3, 3], 7, groups(7, 1)),
+        conv("depthwise_8_strided", [2, 6, 7, 8], [3, 3], 8, {
+            ConvGeometry { groups: 8, ..ConvGeometry::new(2, 1) }
+        }),
         conv("depthwise_multiplier", [1, 4, 5, 3], [2, 2], 6, groups(3, 0)),
     ]
 }
@@ -77,19 +80,19 @@ fn small() -> Vec<ConvCase> {
 /// check by finite differences.
 fn tiles() -> Vec<ConvCase> {
     let plain = ConvGeometry::default;
+    let groups = |groups, padding| ConvGeometry { groups, ..ConvGeometry::new(1, padding) };
     vec![
         conv("first_layer_1", [3, 12, 11, 1], [3, 3], 32, plain()),
         conv("first_layer_3", [2, 9, 10, 3], [3, 3], 24, ConvGeometry::new(1, 1)),
         conv("first_layer_11x11", [1, 31, 29, 3], [11, 11], 16, ConvGeometry::new(4, 2)),
         conv("lenet_conv1", [2, 12, 11, 1], [5, 5], 6, ConvGeometry::new(1, 2)),
         conv("lenet_conv2", [2, 10, 9, 6], [5, 5], 16, plain()),
-        conv("odd_groups", [2, 6, 7, 30], [3, 3], 18, {
-            ConvGeometry { groups: 3, ..ConvGeometry::new(1, 1) }
-        }),
+        conv("odd_groups", [2, 6, 7, 30], [3, 3], 18, groups(3, 1)),
         conv("tile_32_64", [4, 6, 10, 32], [3, 3], 64, plain()),
         conv("tile_64_32_padded", [3, 5, 7, 64], [3, 3], 32, ConvGeometry::new(1, 1)),
         conv("tail_36_68", [1, 7, 6, 36], [3, 3], 68, ConvGeometry::new(1, 1)),
         conv("tail_33_31", [2, 4, 5, 33], [2, 2], 31, plain()),
+        conv("depthwise_shares", [2, 9, 11, 12], [3, 3], 12, groups(12, 1)),
         conv("winograd_17_18", [2, 5, 8, 17], [3, 3], 18, {
             ConvGeometry { padding: [2, 0, 1, 3], ..plain() }
         }),
@@ -102,13 +105,7 @@ fn tiles() -> Vec<ConvCase> {
             32,
             ConvGeometry { dilation: [2, 2], ..ConvGeometry::new(1, 2) },
         ),
-        conv(
-            "tile_groups",
-            [2, 6, 6, 64],
-            [3, 3],
-            64,
-            ConvGeometry { groups: 2, ..ConvGeometry::new(1, 1) },
-        ),
+        conv("tile_groups", [2, 6, 6, 64], [3, 3], 64, groups(2, 1)),
     ]
 }
 

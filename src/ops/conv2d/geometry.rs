@@ -219,6 +219,12 @@ impl Sizes {
         }
     }
 
+    /// Whether each output pixel is made of the input pixel at the same place alone.
+    pub(super) fn is_pointwise(&self, geometry: &ConvGeometry) -> bool {
+        let unpadded = geometry.padding == [0; 4];
+        [self.kh, self.kw] == [1, 1] && geometry.stride == [1, 1] && unpadded
+    }
+
     /// The constants that every convolution kernel may use.
     pub(super) fn constants(&self, geometry: &ConvGeometry) -> Vec<(&'static str, usize)> {
         let [top, _, left, _] = geometry.padding;

@@ -2,12 +2,21 @@
 
 use super::geometry::Sizes;
 use super::winograd::Winograd;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, few_channels};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, depthwise, few_channels};
 use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
 
 /// Name of the general variants: one element per invocation, any geometry.
 const GENERAL: &str = "one_per_thread";
+
+/// How rows of pixels are found: those of a pointwise convolution lie as those of a matrix.
+fn rows_file(geometry: &ConvGeometry, sizes: &Sizes, general: &'static str) -> &'static str {
+    if sizes.is_pointwise(geometry) {
+        include_str!("../../../shaders/gemm/matmul_rows.wgsl")
+    } else {
+        general
+    }
+}
 
 pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
     let bias = op.bias.then_some(Operand::Input(2));
@@ -19,7 +28,11 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         y: Operand::Output(0),
         bias,
         activation: op.activation,
-        rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        rows: rows_file(
+            &op.geometry,
+            sizes,
+            include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        ),
         constants: sizes.constants(&op.geometry),
         before: Vec::new(),
         scratch: Vec::new(),
@@ -30,6 +43,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         .flat(sizes.out_pixels() * sizes.oc, 64, caps)
         .file(include_str!("../../../shaders/conv2d.wgsl"));
     let mut lowerings = Vec::new();
+    lowerings.extend(depthwise::forward(op, sizes, caps));
     lowerings.extend(few_channels::forward(op, sizes, caps));
     let winograd = Winograd::forward(&op.geometry, sizes);
     lowerings.extend(with_winograd(&task, winograd, caps));
@@ -53,7 +67,11 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         y: Operand::Output(0),
         bias: None,
         activation: Activation::Identity,
-        rows: include_str!("../../../shaders/gemm/conv2d_input_grad_rows.wgsl"),
+        rows: rows_file(
+            &op.geometry,
+            sizes,
+            include_str!("../../../shaders/gemm/conv2d_input_grad_rows.wgsl"),
+        ),
         constants: sizes.constants(&op.geometry),
         before: vec![gemm::swap_axes(Operand::Input(1), swapped, blocks, caps)],
         scratch: vec![sizes.weights() * size_of::<f32>()],
@@ -65,7 +83,9 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         .read(Operand::Input(1))
         .write(Operand::Output(0));
     let winograd = Winograd::input_grad(&op.geometry, sizes);
-    with_general(with_winograd(&task, winograd, caps), general, &task.product)
+    let depthwise = depthwise::input_grad(op, sizes, caps);
+    let lowerings = depthwise.into_iter().chain(with_winograd(&task, winograd, caps)).collect();
+    with_general(lowerings, general, &task.product)
 }
 
 /// The products of a task, and those of Winograd's algorithm where it applies.
@@ -97,12 +117,17 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
         y: Operand::Output(0),
         bias: None,
         activation: Activation::Identity,
-        rows: include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        rows: rows_file(
+            &op.geometry,
+            sizes,
+            include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
+        ),
         constants: sizes.constants(&op.geometry),
         before: Vec::new(),
         scratch: Vec::new(),
     };
     let mut lowerings = Vec::new();
+    lowerings.extend(depthwise::weight_grad(op, &task, sizes, caps));
     lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));
     lowerings.extend(task.lowerings(caps));
     lowerings.push(one_weight_per_thread(&task, sizes, caps));

@@ -4,6 +4,7 @@
 //! so that gradients of any order exist.
 
 mod cases;
+mod depthwise;
 mod few_channels;
 mod forward;
 mod geometry;
