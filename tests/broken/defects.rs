@@ -162,6 +162,11 @@ pub static DEFECTS: &[Defect] = &[
         ],
     ),
     wrong(
+        "does not transpose squares",
+        "matmul",
+        &[("let square = transpose(mat4x4<f32>(", "let square = (mat4x4<f32>(")],
+    ),
+    wrong(
         "does not turn the window of an input gradient",
         "conv2d_input_grad",
         &[("LAST_TAP - tap, FLIPPED == 1u", "LAST_TAP - tap, FLIPPED != 1u")],

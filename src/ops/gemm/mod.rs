@@ -82,12 +82,18 @@ pub fn swap_axes(
     [outer, rows, middle, columns]: [usize; 4],
     caps: &Caps,
 ) -> Kernel {
-    Kernel::new("swap_axes")
+    let in_fours = rows.is_multiple_of(4) && columns.is_multiple_of(4);
+    let (name, square, file) = if in_fours {
+        ("swap_axes_fours", 16, include_str!("../../../shaders/swap_axes_fours.wgsl"))
+    } else {
+        ("swap_axes", 1, include_str!("../../../shaders/swap_axes.wgsl"))
+    };
+    Kernel::new(name)
         .constant("ROWS", rows)
         .constant("MIDDLE", middle)
         .constant("COLUMNS", columns)
-        .flat(outer * rows * middle * columns, 64, caps)
-        .file(include_str!("../../../shaders/swap_axes.wgsl"))
+        .flat(outer * rows * middle * columns / square, 64, caps)
+        .file(file)
         .read(x)
         .write(y)
 }
