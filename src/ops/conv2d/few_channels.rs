@@ -126,9 +126,10 @@ fn main(
         let pixels = for_each(self.segment, &|x| {
             let products: Vec<String> =
                 (0..self.window()).map(|k| format!("w{k} * {}", self.value(x, k))).collect();
-            format!("    store(segment, {x}u, column4, {});\n", products.join(" + "))
+            format!("    store(segment, {x}u, column4, {} + bias4);\n", products.join(" + "))
         });
-        self.main(&weights, &pixels, "")
+        let bias = "  let bias4 = bias_of_four(min(column4, OUT_C / 4u - 1u));\n";
+        self.main(&(weights + bias), &pixels, "")
     }
 
     /// `main` of the weight gradient: sums stay, four output pixels are added at once.

@@ -113,13 +113,16 @@ impl ColumnTile {
             });
             shuffles + &products
         });
+        let biases = for_each(columns4, &|j| {
+            format!("  let bias{j} = bias_of(group, n + {j}u * COLUMN_LANES);\n")
+        });
         let stores = tile(&|k, j| {
             let (vector, component) = (k / 4, k % 4);
             let (load, source) = (vector / column_lanes, vector % column_lanes);
             let k4 = format!("first_k4 + first_lane + {load}u * LANES + {source}u");
             let k = format!("4u * ({k4}) + {component}u");
             format!(
-                "  store_row(split, {k}, group, n + {j}u * COLUMN_LANES, y{k_}_{j});\n",
+                "  store_row(split, {k}, group, n + {j}u * COLUMN_LANES, y{k_}_{j} + bias{j});\n",
                 k_ = 4 * vector + component
             )
         });
@@ -144,7 +147,7 @@ fn main(
 {sums}
   for (var m = split * ROWS_PER_SPLIT; m < end; m += {ROWS_AT_ONCE}u) {{
 {load_rows}{load_columns}{products}  }}
-{stores}}}
+{biases}{stores}}}
 "
         )
     }

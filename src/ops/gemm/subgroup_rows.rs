@@ -112,8 +112,10 @@ impl RowTile {
             format!("      let b{j} = mat4x4<f32>({});\n", vectors.join(", "))
         });
         let products = tile(&|i, j| format!("      y{i}_{j} += b{j} * s{i};\n"));
+        let biases =
+            columns(&|j| format!("  let bias{j} = bias_of(group, n + {j}u * COLUMN_LANES);\n"));
         let stores = tile(&|i, j| {
-            format!("  store_row(m + {i}u, group, n + {j}u * COLUMN_LANES, y{i}_{j});\n")
+            format!("  store_row(m + {i}u, group, n + {j}u * COLUMN_LANES, y{i}_{j} + bias{j});\n")
         });
         let clamped = columns(&|j| {
             format!("  let b_column{j} = group * N4 + min(n + {j}u * COLUMN_LANES, N4 - 1u);\n")
@@ -144,7 +146,7 @@ fn main(
 {shuffles}{weights}{products}
     }}
   }}
-{stores}}}
+{biases}{stores}}}
 "
         )
     }

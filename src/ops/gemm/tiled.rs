@@ -255,9 +255,12 @@ impl Tile {
             + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, &next_at)));
         let block = |line: &dyn Fn(usize, usize) -> String| for_pairs(block_rows, columns4, line);
         let sums = block(&|r, j| format!("  var y{r}_{j} = vec4<f32>();\n"));
+        let column = |j: usize| format!("first_n4 + n4 + {j}u * INVOCATIONS_N");
+        let biases =
+            for_each(columns4, &|j| format!("  let bias{j} = bias_of(group, {});\n", column(j)));
         let stores = block(&|r, j| {
-            let column = format!("first_n4 + n4 + {j}u * INVOCATIONS_N");
-            format!("  store_row(split, first_row + row + {r}u, group, {column}, y{r}_{j});\n")
+            let (column, sum) = (column(j), format!("y{r}_{j} + bias{j}"));
+            format!("  store_row(split, first_row + row + {r}u, group, {column}, {sum});\n")
         });
         format!(
             "
@@ -284,7 +287,7 @@ fn main(
 {store_tiles}    // Both tiles are complete; the next ones arrive while these are multiplied.
     workgroupBarrier();
 {next}{inner}  }}
-{stores}}}
+{biases}{stores}}}
 "
         )
     }
