@@ -27,7 +27,11 @@ impl ColumnTile {
     /// Every tile that is worth trying for `product`, best guess first: no more lanes idle than
     /// must be.
     pub fn candidates(product: &Product, lanes: usize) -> Vec<Self> {
-        let columns4: &[usize] = if product.n > 4 * lanes { &[2, 1] } else { &[1] };
+        let columns4: &[usize] = match product.n > 4 * lanes {
+            true if product.is_small() => &[1, 2],
+            true => &[2, 1],
+            false => &[1],
+        };
         columns4.iter().map(|&columns4| Self::new(columns4, product, lanes)).collect()
     }
 

@@ -29,12 +29,12 @@ impl RowTile {
         const LARGE: usize = 1 << 24;
         let tile = |rows, columns4| Self { rows, columns4 };
         let wide = product.n > 4 * lanes;
-        let mut tiles = if wide {
-            vec![tile(16, 2), tile(32, 1), tile(16, 1)]
-        } else {
-            vec![tile(32, 1), tile(16, 1)]
+        let mut tiles = match product.is_small() {
+            true => vec![tile(16, 1), tile(32, 1)],
+            false if wide => vec![tile(16, 2), tile(32, 1), tile(16, 1)],
+            false => vec![tile(32, 1), tile(16, 1)],
         };
-        if product.m * product.n * product.groups * product.k() >= LARGE {
+        if product.multiply_adds() >= LARGE {
             tiles.push(tile(64, 1));
         }
         // Few rows fill small tiles only.

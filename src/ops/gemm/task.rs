@@ -45,6 +45,16 @@ impl Product {
         self.k().div_ceil(4)
     }
 
+    /// Multiply-adds of the whole product.
+    pub fn multiply_adds(&self) -> usize {
+        self.m * self.n * self.groups * self.k()
+    }
+
+    /// Whether the product takes so little time that kernels which compile fast are the better guess.
+    pub fn is_small(&self) -> bool {
+        self.multiply_adds() < 1 << 22
+    }
+
     /// The constants that every kernel of a product uses; elements of `a` hold `a_width` numbers.
     fn constants(&self, a_width: usize) -> [(&'static str, usize); 8] {
         [
