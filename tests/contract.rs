@@ -1,5 +1,5 @@
 //! The contract test: every op x case x lowering against the reference, on each device that is
-//! there; every gradient rule against finite differences.
+//! there; every host kernel likewise; every gradient rule against finite differences.
 //!
 //! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text. The large
 //! shapes of real models, which benchmarks use, are checked with `VERIGRAD_TEST_LARGE=1` and by
@@ -9,7 +9,9 @@ use std::io::Write as _;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::ops::{OpEntry, entries};
-use verigrad::verify::{CaseCheck, check_gradient, check_infer, lowerings};
+use verigrad::verify::{
+    CaseCheck, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
+};
 
 fn selected() -> impl Iterator<Item = &'static OpEntry> {
     let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
@@ -47,6 +49,26 @@ fn every_lowering_matches_its_reference() {
     }
     announce(&format!("lowerings checked: {checked} on {} device(s)", adapters.len()));
     assert!(checked > 0, "the filter matches no op");
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn every_host_kernel_matches_its_reference() {
+    let mut checked = 0;
+    let mut failures = Vec::new();
+    for entry in selected() {
+        for case in (entry.cases)().into_iter().filter(|case| with_large() || !case.bench) {
+            let kernels = host_kernels(&case).expect("cases have valid shapes");
+            for (variant, kernel) in kernels.iter().enumerate() {
+                checked += 1;
+                if let Err(failure) = check_host_kernel(&case, variant) {
+                    let name = format!("{}/{}/{}", entry.name, case.name, kernel.variant);
+                    failures.push(format!("{name}: {failure}"));
+                }
+            }
+        }
+    }
+    announce(&format!("host kernels checked: {checked}"));
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! The CPU executor: replays a program by reference code, parallel over cores.
+//! The CPU executor: replays a program by host kernels and reference code, parallel over cores.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,24 +10,30 @@ use super::{
     Clock, DeviceInfo, DeviceSpan, ExecError, Executor, ProgramId, ReadTicket, RunProfile,
 };
 use crate::compile::{OperandAt, Picks, Program, Role, Step};
-use crate::graph::{Caps, HostInput, HostIo, HostOutput};
-use crate::tensor::DType;
+use crate::graph::{Caps, HostInput, HostIo, HostKernel, HostOutput};
 
-/// Runs every step by its op's reference code. Needs no GPU and no driver.
+/// Runs every step by its op's first host kernel, or by its reference code. Needs no GPU and no
+/// driver.
 #[derive(Debug)]
 pub struct CpuExecutor {
     info: DeviceInfo,
     caps: Caps,
     picks: Picks,
+    /// Whether reference code runs even where there are host kernels.
+    reference_only: bool,
     /// Buffers as 32-bit words.
     buffers: Vec<Vec<u32>>,
     by_name: HashMap<String, usize>,
     programs: Vec<LoadedProgram>,
+    /// Scratch memory of host kernels: as much as the largest one needs.
+    scratch: Vec<f32>,
 }
 
 #[derive(Debug)]
 struct LoadedProgram {
     program: Arc<Program>,
+    /// The host kernel of each step; none where reference code runs.
+    kernels: Vec<Option<HostKernel>>,
     /// Position among the executor's buffers, by position in the program.
     buffers: Vec<usize>,
 }
@@ -39,8 +45,17 @@ impl Default for CpuExecutor {
 }
 
 impl CpuExecutor {
-    /// An executor without programs.
+    /// An executor without programs that runs host kernels where ops have them.
     pub fn new() -> Self {
+        Self::with_info(DeviceInfo::cpu(), false)
+    }
+
+    /// An executor without programs that runs reference code only: slow, and right by definition.
+    pub fn reference() -> Self {
+        Self::with_info(DeviceInfo::cpu_reference(), true)
+    }
+
+    fn with_info(info: DeviceInfo, reference_only: bool) -> Self {
         // Nothing is bound on a CPU, so tensors may be as large as memory.
         let caps = Caps {
             max_binding_bytes: u64::MAX,
@@ -48,20 +63,20 @@ impl CpuExecutor {
             ..Caps::webgpu_default()
         };
         Self {
-            info: DeviceInfo::cpu(),
+            info,
             caps,
             picks: Picks::default(),
+            reference_only,
             buffers: Vec::new(),
             by_name: HashMap::new(),
             programs: Vec::new(),
+            scratch: Vec::new(),
         }
     }
 
     /// Runs one step of a program.
     pub(super) fn run_step(&mut self, program: ProgramId, index: usize) {
-        let loaded = &self.programs[program.0];
-        let (program, map) = (loaded.program.clone(), loaded.buffers.clone());
-        run_step(&program.steps[index], &map, &mut self.buffers);
+        self.programs[program.0].run_step(index, &mut self.buffers, &mut self.scratch);
     }
 
     /// The words of an operand of a program.
@@ -78,15 +93,30 @@ impl CpuExecutor {
         content.copy_from_slice(bytes);
     }
 
+    /// The host kernel of each step, and scratch memory that is large enough for all of them.
+    fn kernels(&mut self, program: &Program) -> Result<Vec<Option<HostKernel>>, ExecError> {
+        if self.reference_only {
+            return Ok(vec![None; program.steps.len()]);
+        }
+        let first = |step: &Step| step.op.host_kernels(&step.signature()).into_iter().next();
+        let kernels: Vec<Option<HostKernel>> = program.steps.iter().map(first).collect();
+        let most = kernels.iter().flatten().map(|kernel| kernel.scratch).max().unwrap_or(0);
+        if most > self.scratch.len() {
+            let bytes = program.total_bytes() + most * size_of::<f32>();
+            self.scratch = self.zeros(most, bytes)?;
+        }
+        Ok(kernels)
+    }
+
     /// A buffer of zeros; `needed` is what the whole program needs, in bytes.
-    fn zeros(&self, words: usize, needed: usize) -> Result<Vec<u32>, ExecError> {
+    fn zeros<T: Clone + Default>(&self, words: usize, needed: usize) -> Result<Vec<T>, ExecError> {
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(words).map_err(|_| ExecError::OutOfMemory {
             device: self.info.name.clone(),
             what: "allocating tensors".to_owned(),
             needed,
         })?;
-        buffer.resize(words, 0);
+        buffer.resize(words, T::default());
         Ok(buffer)
     }
 
@@ -141,7 +171,8 @@ impl Executor for CpuExecutor {
             };
             map.push(index);
         }
-        self.programs.push(LoadedProgram { program, buffers: map });
+        let kernels = self.kernels(&program)?;
+        self.programs.push(LoadedProgram { program, kernels, buffers: map });
         Ok(ProgramId(self.programs.len() - 1))
     }
 
@@ -160,8 +191,8 @@ impl Executor for CpuExecutor {
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
         let loaded = &self.programs[program.0];
         for _ in 0..steps {
-            for step in &loaded.program.steps {
-                run_step(step, &loaded.buffers, &mut self.buffers);
+            for index in 0..loaded.program.steps.len() {
+                loaded.run_step(index, &mut self.buffers, &mut self.scratch);
             }
         }
         Ok(())
@@ -180,6 +211,7 @@ impl Executor for CpuExecutor {
         self.buffers.clear();
         self.by_name.clear();
         self.programs.clear();
+        self.scratch = Vec::new();
     }
 
     fn tensor_bytes(&self) -> usize {
@@ -187,7 +219,7 @@ impl Executor for CpuExecutor {
     }
 
     fn allocations(&self) -> usize {
-        self.buffers.len()
+        self.buffers.len() + usize::from(!self.scratch.is_empty())
     }
 
     fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
@@ -204,8 +236,23 @@ impl Executor for CpuExecutor {
     }
 }
 
-/// Runs one step: takes the buffers it writes out of the list, lends slices, puts them back.
-fn run_step(step: &Step, map: &[usize], buffers: &mut [Vec<u32>]) {
+impl LoadedProgram {
+    fn run_step(&self, index: usize, buffers: &mut [Vec<u32>], scratch: &mut [f32]) {
+        let step = &self.program.steps[index];
+        with_operands(step, &self.buffers, buffers, |io| match &self.kernels[index] {
+            Some(kernel) => kernel.run(io, &mut scratch[..kernel.scratch]),
+            None => step.op.reference(io),
+        });
+    }
+}
+
+/// Takes the buffers that a step writes out of the list, lends slices to `run`, puts them back.
+fn with_operands(
+    step: &Step,
+    map: &[usize],
+    buffers: &mut [Vec<u32>],
+    run: impl FnOnce(&mut HostIo<'_, f32>),
+) {
     let mut written: Vec<usize> = step.outputs.iter().map(|o| map[o.region.buffer]).collect();
     written.sort_unstable();
     written.dedup();
@@ -220,29 +267,15 @@ fn run_step(step: &Step, map: &[usize], buffers: &mut [Vec<u32>]) {
             let first = operand.region.offset / 4;
             &buffers[map[operand.region.buffer]][first..first + operand.region.bytes / 4]
         };
-        let data = match operand.ty.dtype {
-            DType::F32 => HostInput::Float(cast_slice(words)),
-            DType::U32 => HostInput::U32(words),
-            DType::U8 => {
-                let bytes: &[u8] = cast_slice(words);
-                HostInput::U8(&bytes[..operand.ty.elements().min(bytes.len())])
-            }
-        };
-        (data, &operand.ty)
+        (HostInput::from_words(words, &operand.ty), &operand.ty)
     });
     let inputs = inputs.collect();
     let outputs = output_slices(step, map, &mut taken)
         .into_iter()
         .zip(&step.outputs)
-        .map(|(words, operand)| {
-            let data = match operand.ty.dtype {
-                DType::F32 => HostOutput::Float(cast_slice_mut(words)),
-                DType::U32 | DType::U8 => HostOutput::U32(words),
-            };
-            (data, &operand.ty)
-        })
+        .map(|(words, operand)| (HostOutput::from_words(words, &operand.ty), &operand.ty))
         .collect();
-    step.op.reference(&mut HostIo::new(inputs, outputs));
+    run(&mut HostIo::new(inputs, outputs));
     for (index, buffer) in taken {
         buffers[index] = buffer;
     }

@@ -26,14 +26,23 @@ pub struct DeviceInfo {
 }
 
 impl DeviceInfo {
-    /// The CPU executor.
+    /// The CPU executor, which runs host kernels where ops have them.
     pub fn cpu() -> Self {
+        Self::cpu_running("host kernels")
+    }
+
+    /// The CPU executor that runs reference code only.
+    pub fn cpu_reference() -> Self {
+        Self::cpu_running("reference code")
+    }
+
+    fn cpu_running(code: &str) -> Self {
         let threads = rayon::current_num_threads();
         Self {
             name: "CPU executor".to_owned(),
             kind: "cpu".to_owned(),
             backend: "none".to_owned(),
-            driver: format!("reference code, {threads} threads"),
+            driver: format!("{code}, {threads} threads"),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Floor 4: executors replay a [`Program`] on a device: the CPU by reference code, a GPU by its
-//! kernels, or both in lock-step.
+//! Floor 4: executors replay a [`Program`] on a device: the CPU by host kernels, a GPU by its
+//! lowerings, or a GPU and the reference in lock-step.
 
 mod cpu;
 mod device;

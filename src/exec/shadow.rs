@@ -27,7 +27,7 @@ pub struct ShadowExecutor {
 impl ShadowExecutor {
     /// Puts the reference beside a GPU that has loaded nothing yet.
     pub fn new(gpu: GpuExecutor) -> Self {
-        Self { gpu, cpu: CpuExecutor::new(), programs: Vec::new(), runs: 0 }
+        Self { gpu, cpu: CpuExecutor::reference(), programs: Vec::new(), runs: 0 }
     }
 
     fn run_once(&mut self, id: ProgramId) -> Result<(), ExecError> {

@@ -1,6 +1,8 @@
-//! Operands of reference code: slices of host memory with their types.
+//! Operands of host code: slices of host memory with their types.
 
-use crate::tensor::{Real, TensorType};
+use bytemuck::{cast_slice, cast_slice_mut};
+
+use crate::tensor::{DType, Real, TensorType};
 
 /// Elements of an input.
 #[derive(Debug, Clone, Copy)]
@@ -22,7 +24,31 @@ pub enum HostOutput<'a, T> {
     U32(&'a mut [u32]),
 }
 
-/// The operands of one execution of reference code.
+impl<'a> HostInput<'a, f32> {
+    /// The elements of a tensor that is kept as 32-bit words.
+    pub fn from_words(words: &'a [u32], ty: &TensorType) -> Self {
+        match ty.dtype {
+            DType::F32 => Self::Float(cast_slice(words)),
+            DType::U32 => Self::U32(words),
+            DType::U8 => {
+                let bytes: &[u8] = cast_slice(words);
+                Self::U8(&bytes[..ty.elements().min(bytes.len())])
+            }
+        }
+    }
+}
+
+impl<'a> HostOutput<'a, f32> {
+    /// The elements of a tensor that is kept as 32-bit words.
+    pub fn from_words(words: &'a mut [u32], ty: &TensorType) -> Self {
+        match ty.dtype {
+            DType::F32 => Self::Float(cast_slice_mut(words)),
+            DType::U32 | DType::U8 => Self::U32(words),
+        }
+    }
+}
+
+/// The operands of one execution of reference code or of a host kernel.
 ///
 /// Inputs and outputs are separate fields, so that outputs can be written while inputs are read.
 /// An input that an output takes the place of (see [`super::Op::aliases`]) is not among the
@@ -129,6 +155,15 @@ impl<T: Real> Outputs<'_, T> {
         match &mut self.data[o] {
             HostOutput::U32(values) => values,
             HostOutput::Float(_) => &mut [],
+        }
+    }
+
+    /// Elements of the first output, which must be floats, and of the second one, which must be
+    /// unsigned integers, to be written together.
+    pub fn float_and_u32(&mut self) -> (&mut [T], &mut [u32]) {
+        match &mut self.data[..] {
+            [HostOutput::Float(values), HostOutput::U32(words), ..] => (values, words),
+            _ => (&mut [], &mut []),
         }
     }
 

@@ -1,9 +1,10 @@
-//! Floor 1: the vocabulary. A [`Graph`] of [`Value`]s, the [`Op`] trait, and [`Lowering`]: how an
-//! op runs on a GPU, as plain data.
+//! Floor 1: the vocabulary. A [`Graph`] of [`Value`]s, the [`Op`] trait, [`Lowering`]: how an op
+//! runs on a GPU, as plain data, and [`HostKernel`]: how it runs fast on the CPU.
 
 mod case;
 mod epilogue;
 mod host_io;
+mod host_kernel;
 mod kernel;
 mod network;
 mod op;
@@ -12,6 +13,7 @@ mod vjp;
 pub use case::{Case, Fill, TestInput};
 pub use epilogue::{Activation, Epilogue};
 pub use host_io::{HostInput, HostIo, HostOutput, Inputs, Outputs};
+pub use host_kernel::HostKernel;
 pub use kernel::{Binding, Caps, Kernel, Lowering, Operand, grid};
 pub use network::{Graph, Node, NodeId, Origin, Value};
 pub use op::{Cost, Op, Signature, Structure};

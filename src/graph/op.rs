@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Caps, Epilogue, Fill, HostIo, Lowering, Vjp};
+use super::{Caps, Epilogue, Fill, HostIo, HostKernel, Lowering, Vjp};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
 use std::sync::Arc;
@@ -86,6 +86,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
     /// only say where data lie.
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+
+    /// Every fast variant that the CPU can run, best first, which share no code with the reference.
+    /// Where there is none, the CPU runs the reference.
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        Vec::new()
+    }
 
     /// Gradients of the inputs, written as ops.
     ///

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::host_activation::{activate, multiply_derivative};
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands, same_type};
 use super::registry::{OpEntry, attributes};
@@ -9,8 +10,8 @@ use super::row_kernels::FLUSHED;
 use super::softmax::LARGEST_COTANGENT;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature,
-    Value, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Kernel, Lowering, Op,
+    Operand, Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -157,6 +158,17 @@ impl Op for Activate {
         elementwise(&kernel, self.function, sig.outputs[0].elements(), file, caps)
     }
 
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        let function = self.function;
+        vec![HostKernel::new("blocks", move |io, _| {
+            let x = io.inputs.float(0);
+            for_each_block(io.outputs.float(0), &|start, y| {
+                y.copy_from_slice(&x[start..start + y.len()]);
+                activate(function, y);
+            });
+        })]
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let value = if self.function.derivative_from_output() { v.y(0) } else { v.x(0) };
@@ -223,6 +235,20 @@ impl Op for ActivateGrad {
             .write(Operand::Output(0));
         let file = include_str!("../../shaders/activate_grad.wgsl");
         elementwise(&kernel, self.function, sig.outputs[0].elements(), file, caps)
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        let function = self.function;
+        if !function.derivative_from_output() {
+            return Vec::new();
+        }
+        vec![HostKernel::new("blocks", move |io, _| {
+            let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
+            for_each_block(io.outputs.float(0), &|start, dx| {
+                let range = start..start + dx.len();
+                multiply_derivative(function, &value[range.clone()], &dy[range], dx);
+            });
+        })]
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

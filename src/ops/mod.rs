@@ -11,6 +11,7 @@ mod cross_entropy;
 mod dropout;
 mod gather;
 mod gemm;
+mod host_activation;
 mod labels;
 mod lanes;
 mod learning_rate;

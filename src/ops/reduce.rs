@@ -9,8 +9,8 @@ use super::reduce_max_grad::ReduceMaxGrad;
 use super::registry::{OpEntry, attributes};
 use super::row_kernels::rows_of;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
-use crate::tensor::parallel::for_each_element;
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -139,6 +139,22 @@ impl Op for SumRows {
         lowerings(ReduceFunction::Sum, Over::Rows, &sig.inputs[0], caps)
     }
 
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let (rows, columns) = sig.inputs[0].rows_columns();
+        let part_rows = (PART / columns.max(1)).clamp(1, LONGEST_PART);
+        let run = move |io: &mut HostIo<'_, f32>, parts: &mut [f32]| {
+            let x = io.inputs.float(0);
+            for_each_chunk(parts, columns, &|part, sums| {
+                let first = part * part_rows;
+                let rows = &x[first * columns..rows.min(first + part_rows) * columns];
+                add_rows(rows, sums);
+            });
+            add_rows(parts, io.outputs.float(0));
+        };
+        let scratch = rows.div_ceil(part_rows) * columns;
+        vec![HostKernel::new("row_parts", run).with_scratch(scratch)]
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         Reduce::SUM_ROWS.vjp_of(v)
     }
@@ -225,6 +241,20 @@ impl Op for Reduce {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
+    }
+}
+
+/// Elements that one task of a host kernel adds, and the most rows of them.
+const PART: usize = 1 << 16;
+const LONGEST_PART: usize = 1024;
+
+/// `y[c] = sum_r x[r, c]` in the order of the rows, on one thread.
+fn add_rows(x: &[f32], y: &mut [f32]) {
+    y.fill(0.0);
+    for row in x.chunks_exact(y.len().max(1)) {
+        for (y, x) in y.iter_mut().zip(row) {
+            *y += x;
+        }
     }
 }
 

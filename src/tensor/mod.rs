@@ -8,6 +8,7 @@
 //! ```
 
 mod compare;
+pub mod gemm;
 mod host;
 pub mod parallel;
 mod real;

@@ -58,6 +58,49 @@ pub fn for_each_chunk_of<T: Send, const N: usize>(
     }
 }
 
+/// Calls `work(c, y, z)` with chunk `c` of two tensors of different types, whose chunks have
+/// `chunk_lens` elements. The first tensor determines the number of chunks.
+pub fn for_each_chunk_pair<Y: Send, Z: Send>(
+    (y, z): (&mut [Y], &mut [Z]),
+    chunk_lens: [usize; 2],
+    work: &(dyn Fn(usize, &mut [Y], &mut [Z]) + Sync),
+) {
+    let chunk_lens = chunk_lens.map(|len| len.max(1));
+    let count = y.len().div_ceil(chunk_lens[0]);
+    halve_pair((y, z), 0..count, chunk_lens, count.div_ceil(tasks()), work);
+}
+
+/// Hands halves to other threads until no more than `most` chunks are left in each.
+fn halve_pair<Y: Send, Z: Send>(
+    (y, z): (&mut [Y], &mut [Z]),
+    chunks: std::ops::Range<usize>,
+    lens: [usize; 2],
+    most: usize,
+    work: &(dyn Fn(usize, &mut [Y], &mut [Z]) + Sync),
+) {
+    if chunks.len() > most {
+        let middle = chunks.start + chunks.len() / 2;
+        let (y_front, y_back) = y.split_at_mut(chunks.len() / 2 * lens[0]);
+        let (z_front, z_back) = z.split_at_mut(chunks.len() / 2 * lens[1]);
+        rayon::join(
+            || halve_pair((y_front, z_front), chunks.start..middle, lens, most, work),
+            || halve_pair((y_back, z_back), middle..chunks.end, lens, most, work),
+        );
+        return;
+    }
+    for ((c, y), z) in chunks.zip(y.chunks_mut(lens[0])).zip(z.chunks_mut(lens[1])) {
+        work(c, y, z);
+    }
+}
+
+/// How many of `count` equal pieces of work one thread takes after another, and the number of such
+/// shares: a few for each thread, so that one that is late can leave some to the others. What a
+/// piece computes must not depend on its share.
+pub fn shares(count: usize) -> [usize; 2] {
+    let each = count.div_ceil(tasks()).max(1);
+    [each, count.div_ceil(each)]
+}
+
 /// The results of `work(0)` up to `work(count - 1)`.
 pub fn map_indices<R: Send + Clone + Default>(
     count: usize,
@@ -66,6 +109,16 @@ pub fn map_indices<R: Send + Clone + Default>(
     let mut results = vec![R::default(); count];
     for_each_element(&mut results, &|i, result| *result = work(i));
     results
+}
+
+/// Runs `work`, with all its loops, on `threads` threads of its own: to check that their number does
+/// not show in results.
+///
+/// # Errors
+/// When the threads cannot be started; the message says why.
+pub fn with_threads<R: Send>(threads: usize, work: impl FnOnce() -> R + Send) -> Result<R, String> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+    Ok(pool.map_err(|error| error.to_string())?.install(work))
 }
 
 fn tasks() -> usize {
@@ -160,6 +213,26 @@ mod tests {
         for_each_element(&mut y, &|i, y| *y = i);
         assert!(y.iter().enumerate().all(|(i, &y)| i == y));
         assert_eq!(map_indices(12_345, &|i| i), y);
+    }
+
+    #[test]
+    fn chunks_of_two_types_go_together() {
+        let (mut y, mut z) = (vec![0.0; 203], vec![0_usize; 102]);
+        for_each_chunk_pair((&mut y, &mut z), [2, 1], &|c, y, z| {
+            y.fill(0.5);
+            z[0] = c + 1;
+        });
+        assert!(y.iter().all(|&y| y == 0.5));
+        assert_eq!(z, (1..=102).collect::<Vec<_>>());
+        for_each_chunk_pair((&mut y[..0], &mut z), [2, 1], &|_, _, _| unreachable!("no chunk"));
+    }
+
+    #[test]
+    fn shares_cover_all_pieces() {
+        for count in [0, 1, 7, 1000] {
+            let [each, shares] = shares(count);
+            assert!(each * shares >= count && each * shares.saturating_sub(1) <= count);
+        }
     }
 
     #[test]

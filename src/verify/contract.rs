@@ -57,6 +57,9 @@ pub enum Failure {
         /// First element that differs.
         element: usize,
     },
+    /// The threads of a check could not be started.
+    #[error("threads: {0}")]
+    Threads(String),
     /// The op accepts inputs that it cannot take.
     #[error("infer accepts {given}")]
     AcceptsWrongInputs {
@@ -79,7 +82,7 @@ const GUARD_BYTES: usize = 256;
 /// kernel which copies guard words from one tensor to another is caught.
 const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
 /// Content of outputs and scratch memory before a run: a NaN, and no plausible integer.
-const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
+pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
 
 /// The lowerings of a case on a device with `caps`, with its operand types.
 ///
@@ -194,7 +197,10 @@ pub fn check_lowering(
 }
 
 /// The outputs by f64 reference code.
-fn expected_outputs(case: &Case, inputs: &[HostTensor]) -> Result<Vec<Vec<f64>>, ShapeError> {
+pub(super) fn expected_outputs(
+    case: &Case,
+    inputs: &[HostTensor],
+) -> Result<Vec<Vec<f64>>, ShapeError> {
     let mut graph = Graph::default();
     let mut tensors = HashMap::new();
     let mut values = Vec::new();
@@ -350,18 +356,26 @@ impl TestBench {
             let first = operand.region.offset / 4;
             let range = first..first + operand.region.bytes / 4;
             let [got, again] = [0, 1].map(|run| &runs[run][operand.region.buffer][range.clone()]);
-            if let Some(element) = got.iter().zip(again).position(|(a, b)| a != b) {
-                return Err(Failure::NotReproducible { output, element });
-            }
-            let is_float = operand.ty.dtype == DType::F32;
-            let widen = |&w: &u32| {
-                if is_float { f64::from(f32::from_bits(w)) } else { f64::from(w) }
-            };
-            let got: Vec<f64> = got.iter().map(widen).collect();
-            let tolerance = if is_float { case.op.tolerance(sig) } else { Tolerance::EXACT };
-            compare(&expected[output], &got, tolerance)
-                .map_err(|mismatch| Failure::Wrong { output, mismatch })?;
+            check_output(case, sig, output, &expected[output], [got, again])?;
         }
         Ok(())
     }
+}
+
+/// Two runs of an output must agree with each other, bit for bit, and with the reference.
+pub(super) fn check_output(
+    case: &Case,
+    sig: &Signature,
+    output: usize,
+    expected: &[f64],
+    [got, again]: [&[u32]; 2],
+) -> Result<(), Failure> {
+    if let Some(element) = got.iter().zip(again).position(|(a, b)| a != b) {
+        return Err(Failure::NotReproducible { output, element });
+    }
+    let is_float = sig.outputs[output].dtype == DType::F32;
+    let widen = |&w: &u32| if is_float { f64::from(f32::from_bits(w)) } else { f64::from(w) };
+    let got: Vec<f64> = got.iter().map(widen).collect();
+    let tolerance = if is_float { case.op.tolerance(sig) } else { Tolerance::EXACT };
+    compare(expected, &got, tolerance).map_err(|mismatch| Failure::Wrong { output, mismatch })
 }

@@ -5,7 +5,9 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, device_facts};
-use super::{CaseCheck, Failure, check_gradient, check_infer, lowerings};
+use super::{
+    CaseCheck, Failure, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
+};
 use crate::exec::{DeviceInfo, ExecError, Executor};
 use crate::graph::Case;
 use crate::ops::{OpEntry, entries};
@@ -42,7 +44,7 @@ pub struct OpReport {
     pub op: String,
     /// Cases.
     pub cases: usize,
-    /// Lowerings that were run, over all cases.
+    /// Lowerings that were run, or host kernels on the CPU, over all cases.
     pub lowerings: usize,
     /// Gradient rules that were checked, over all cases.
     pub gradients: usize,
@@ -160,7 +162,16 @@ fn check_case(
             return None;
         }
     };
-    for lowering in lowerings {
+    let mut count = lowerings.len();
+    if executor.info().kind == "cpu" {
+        // The CPU executor runs the same code whatever the lowering.
+        count = count.min(1);
+        for (variant, kernel) in host_kernels(case).unwrap_or_default().iter().enumerate() {
+            op.lowerings += 1;
+            op.note(case, kernel.variant, check_host_kernel(case, variant));
+        }
+    }
+    for lowering in lowerings.iter().take(count) {
         op.lowerings += 1;
         let result = check.check(executor, lowering);
         let lost = match &result {

@@ -1,4 +1,4 @@
-//! Verification: every lowering of every op against its reference, and every gradient rule against
+//! Verification: every lowering and host kernel of every op against its reference, and every gradient rule against
 //! finite differences. Tests, `verigrad doctor` and the tuner run the same code.
 //!
 //! ```
@@ -15,6 +15,7 @@ mod doctor;
 mod doctor_text;
 mod facts;
 mod gradient;
+mod host;
 mod inputs;
 pub(crate) mod probe;
 
@@ -23,4 +24,5 @@ pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose
 pub use doctor_text::render;
 pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
+pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, lowering, winograd};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
-use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{
+    Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+};
 use crate::ops::operands::of_dtype;
 use crate::ops::registry::attributes;
 use crate::ops::{ActivateGrad, SumRows};
@@ -136,6 +138,11 @@ impl Op for Conv2d {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::forward(self, &sizes, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        host::forward(self, sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

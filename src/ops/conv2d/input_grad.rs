@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, lowering, winograd};
+use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -104,6 +104,11 @@ impl Op for Conv2dInputGrad {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::input_grad(self, &sizes, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        host::input_grad(self, sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -8,9 +8,11 @@ mod depthwise;
 mod few_channels;
 mod forward;
 mod geometry;
+mod host;
 mod input_grad;
 mod lowering;
 mod weight_grad;
+mod windows;
 mod winograd;
 
 pub use forward::Conv2d;

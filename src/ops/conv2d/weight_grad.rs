@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dInputGrad, ConvGeometry, lowering};
+use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -108,6 +108,11 @@ impl Op for Conv2dWeightGrad {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::weight_grad(self, &sizes, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        host::weight_grad(self, sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -1,6 +1,7 @@
 //! Matrix product with all four transpose combinations, optional bias and activation.
 
 mod cases;
+mod host;
 mod lowering;
 
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use super::operands::of_dtype;
 use super::registry::{OpEntry, attributes};
 use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
-use crate::graph::{Activation, Caps, Cost, Epilogue, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{
+    Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -127,6 +130,10 @@ impl Op for Matmul {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::lowerings(self, &sizes, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        self.sizes(&sig.inputs).map_or_else(|_| Vec::new(), |sizes| host::kernels(self, &sizes))
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -2,9 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
+use super::{adam_host, check_arenas, check_numbers, check_scalars, constant, lanes, widths};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::ops::state::integer;
@@ -172,6 +174,10 @@ impl Op for Adam {
                 kernels: vec![self.rates(), self.update(p, width, caps)],
             })
             .collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        adam_host::kernels(self)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

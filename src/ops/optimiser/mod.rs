@@ -6,6 +6,7 @@
 //! as PyTorch's are: `1 - 0.999` from an f32 is off by 13 parts in a million.
 
 mod adam;
+mod adam_host;
 mod clip;
 mod norm;
 mod rms_prop;

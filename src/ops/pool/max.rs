@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
+use super::max_host;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
 use crate::ops::registry::attributes;
@@ -113,6 +116,10 @@ impl Op for MaxPool2d {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         };
         Lanes::fitting(c).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        max_host::forward(&self.geometry)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
@@ -237,6 +244,10 @@ impl Op for MaxPool2dGrad {
         let windows = lanes.iter().filter_map(|&lanes| self.windows(sig, lanes, caps));
         let gather = lanes.iter().filter_map(|&lanes| self.gather(sig, lanes, caps));
         windows.chain(gather).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        max_host::gradient(&self.geometry, self.input)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

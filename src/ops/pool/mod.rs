@@ -4,6 +4,7 @@ mod average;
 mod geometry;
 mod global_average;
 mod max;
+mod max_host;
 
 pub use average::{AvgPool2d, AvgPool2dGrad};
 pub use geometry::PoolGeometry;

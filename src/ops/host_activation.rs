@@ -1,0 +1,66 @@
+//! Activation functions of host kernels: f32 loops over slices, which the compiler vectorises.
+
+use crate::graph::Activation;
+
+/// `sqrt(8 / pi)`: twice the factor in the argument of gelu's tanh.
+const GELU_SLOPE: f32 = 1.595_769_1;
+const GELU_CUBE: f32 = 0.044_715;
+
+/// `y = f(y)`
+pub(super) fn activate(function: Activation, y: &mut [f32]) {
+    match function {
+        Activation::Identity => {}
+        // NaN must stay NaN, which f32::max would hide.
+        Activation::Relu => map(y, |x| if x < 0.0 { 0.0 } else { x }),
+        Activation::LeakyRelu => map(y, |x| if x < 0.0 { 0.01 * x } else { x }),
+        // (1 + tanh t) / 2 = 1 / (1 + exp(-2 t)), without cancellation.
+        Activation::Gelu => map(y, |x| {
+            let t2 = GELU_SLOPE * (x + GELU_CUBE * x * x * x);
+            x / (1.0 + (-t2).exp())
+        }),
+        Activation::Sigmoid => map(y, |x| 1.0 / (1.0 + (-x).exp())),
+        Activation::Tanh => map(y, f32::tanh),
+        Activation::Silu => map(y, |x| x / (1.0 + (-x).exp())),
+    }
+}
+
+/// `y[r, c] = f(y[r, c] + bias[c])`: what follows a product. `y` holds whole rows.
+pub(super) fn finish(function: Activation, bias: Option<&[f32]>, y: &mut [f32]) {
+    if let Some(bias) = bias.filter(|bias| !bias.is_empty()) {
+        for row in y.chunks_mut(bias.len()) {
+            for (y, bias) in row.iter_mut().zip(bias) {
+                *y += bias;
+            }
+        }
+    }
+    activate(function, y);
+}
+
+/// `dx = dy f'`, where `y` is the function's value. The function is one whose derivative its value
+/// gives.
+pub(super) fn multiply_derivative(function: Activation, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+    // A factor of zero, instead of a zero in place of the product, keeps what is not finite.
+    let step = |y: f32, below: f32| if y > 0.0 { 1.0 } else { below };
+    match function {
+        Activation::Identity => dx.copy_from_slice(dy),
+        Activation::Relu => zip(y, dy, dx, |y, dy| dy * step(y, 0.0)),
+        Activation::LeakyRelu => zip(y, dy, dx, |y, dy| dy * step(y, 0.01)),
+        Activation::Sigmoid => zip(y, dy, dx, |y, dy| dy * (y * (1.0 - y))),
+        Activation::Tanh => zip(y, dy, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),
+        Activation::Gelu | Activation::Silu => {
+            unreachable!("their derivatives need the argument")
+        }
+    }
+}
+
+fn map(y: &mut [f32], function: impl Fn(f32) -> f32) {
+    for y in y {
+        *y = function(*y);
+    }
+}
+
+fn zip(y: &[f32], dy: &[f32], dx: &mut [f32], function: impl Fn(f32, f32) -> f32) {
+    for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
+        *dx = function(y, dy);
+    }
+}

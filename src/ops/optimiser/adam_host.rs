@@ -1,0 +1,80 @@
+//! Adam on the CPU: one pass over the elements in f32, which the compiler vectorises.
+
+use super::Adam;
+use crate::graph::{HostIo, HostKernel};
+use crate::tensor::Real;
+use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
+
+/// What all elements of a step share, rounded once.
+#[derive(Debug, Clone, Copy)]
+struct Rates {
+    beta1: f32,
+    beta2: f32,
+    complement1: f32,
+    complement2: f32,
+    /// `learning_rate / (1 - beta1^t)`
+    step: f32,
+    /// `sqrt(1 - beta2^t)`
+    root: f32,
+    epsilon: f32,
+}
+
+/// How weights decay: factors of the weight itself and of its share in the gradient.
+#[derive(Debug, Clone, Copy)]
+struct Decay {
+    kept: f32,
+    in_gradient: f32,
+}
+
+pub(super) fn kernels(op: &Adam) -> Vec<HostKernel> {
+    let op = op.clone();
+    vec![HostKernel::new("blocks", move |io, _| run(&op, io))]
+}
+
+fn run(op: &Adam, io: &mut HostIo<'_, f32>) {
+    let grads = io.inputs.float(1);
+    let learning_rate = f64::from(io.inputs.float(4)[0]);
+    let t = f64::from(io.inputs.u32(5)[0]) + 1.0;
+    let rates = Rates {
+        beta1: f32::from_f64(op.beta1),
+        beta2: f32::from_f64(op.beta2),
+        complement1: f32::from_f64(1.0 - op.beta1),
+        complement2: f32::from_f64(1.0 - op.beta2),
+        step: f32::from_f64(learning_rate / (1.0 - op.beta1.powf(t))),
+        root: f32::from_f64((1.0 - op.beta2.powf(t)).sqrt()),
+        epsilon: f32::from_f64(op.epsilon),
+    };
+    let decay = if op.decoupled {
+        Decay { kept: f32::from_f64(1.0 - learning_rate * op.weight_decay), in_gradient: 0.0 }
+    } else {
+        Decay { kept: 1.0, in_gradient: f32::from_f64(op.weight_decay) }
+    };
+    const NONE: Decay = Decay { kept: 1.0, in_gradient: 0.0 };
+    for_each_chunk_of(io.outputs.floats(), [BLOCK; 3], &|block, state: [&mut [f32]; 3]| {
+        let first = block * BLOCK;
+        let grads = &grads[first..first + state[0].len()];
+        let decayed = op.decayed.saturating_sub(first).min(grads.len());
+        let [front, back] = split(state, decayed);
+        rates.update(decay, &grads[..decayed], front);
+        rates.update(NONE, &grads[decayed..], back);
+    });
+}
+
+fn split(state: [&mut [f32]; 3], at: usize) -> [[&mut [f32]; 3]; 2] {
+    let [(p, p_back), (m, m_back), (v, v_back)] = state.map(|tensor| tensor.split_at_mut(at));
+    [[p, m, v], [p_back, m_back, v_back]]
+}
+
+impl Rates {
+    fn update(self, decay: Decay, grads: &[f32], [params, m, v]: [&mut [f32]; 3]) {
+        for (((param, m), v), grad) in params.iter_mut().zip(m).zip(v).zip(grads) {
+            let g = grad + decay.in_gradient * *param;
+            let m_new = self.beta1 * *m + self.complement1 * g;
+            let v_new = self.beta2 * *v + self.complement2 * g * g;
+            let denominator = v_new.sqrt() / self.root + self.epsilon;
+            *param = decay.kept * *param - self.step * m_new / denominator;
+            *m = m_new;
+            *v = v_new;
+        }
+    }
+}

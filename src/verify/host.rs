@@ -1,0 +1,75 @@
+//! The contract of a host kernel: that of a lowering, and the same bits on any number of threads.
+
+use super::Failure;
+use super::contract::{UNWRITTEN_WORD, check_output, expected_outputs};
+use super::inputs::make_inputs;
+use crate::error::ShapeError;
+use crate::graph::{Case, HostInput, HostIo, HostKernel, HostOutput, Signature};
+use crate::tensor::parallel::with_threads;
+use crate::tensor::{HostTensor, TensorType};
+
+/// Threads of the runs whose results must be equal.
+const THREADS: [usize; 4] = [1, 2, 2, 3];
+
+/// The host kernels of a case, best first.
+///
+/// # Errors
+/// When the op rejects the shapes of the case.
+pub fn host_kernels(case: &Case) -> Result<Vec<HostKernel>, ShapeError> {
+    Ok(case.op.host_kernels(&signature(case)?))
+}
+
+fn signature(case: &Case) -> Result<Signature, ShapeError> {
+    let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
+    let outputs = case.op.infer(&inputs)?;
+    Ok(Signature { inputs, outputs })
+}
+
+/// Runs the host kernel at position `variant` of a case and checks the whole contract. The kernel
+/// is made anew for each number of threads, on which its shares of the work depend.
+///
+/// # Errors
+/// The first violation.
+pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
+    let sig = signature(case)?;
+    let inputs = make_inputs(case);
+    let expected = expected_outputs(case, &inputs)?;
+    let mut first: Option<Vec<Vec<u32>>> = None;
+    for threads in THREADS {
+        let run = || {
+            let mut kernels = case.op.host_kernels(&sig);
+            run(&kernels.swap_remove(variant), case, &sig, &inputs)
+        };
+        let outputs = with_threads(threads, run).map_err(Failure::Threads)?;
+        let before = first.get_or_insert_with(|| outputs.clone());
+        for (output, words) in outputs.iter().enumerate() {
+            check_output(case, &sig, output, &expected[output], [&before[output], words])?;
+        }
+    }
+    Ok(())
+}
+
+/// The outputs of a kernel, as words. They and the scratch memory hold NaN before, except where an
+/// output takes an input's place.
+fn run(kernel: &HostKernel, case: &Case, sig: &Signature, inputs: &[HostTensor]) -> Vec<Vec<u32>> {
+    let aliases = case.op.aliases();
+    let mut outputs: Vec<Vec<u32>> = sig
+        .outputs
+        .iter()
+        .enumerate()
+        .map(|(o, ty)| match aliases.iter().find(|&&(output, _)| output == o) {
+            Some(&(_, input)) => inputs[input].words().to_vec(),
+            None => vec![UNWRITTEN_WORD; ty.words()],
+        })
+        .collect();
+    let read = inputs.iter().enumerate().map(|(i, tensor)| {
+        let aliased = aliases.iter().any(|&(_, input)| input == i);
+        let words = if aliased { &[] } else { tensor.words() };
+        (HostInput::from_words(words, tensor.ty()), tensor.ty())
+    });
+    let written = outputs.iter_mut().zip(&sig.outputs);
+    let written = written.map(|(words, ty)| (HostOutput::from_words(words, ty), ty));
+    let mut scratch = vec![f32::from_bits(UNWRITTEN_WORD); kernel.scratch];
+    kernel.run(&mut HostIo::new(read.collect(), written.collect()), &mut scratch);
+    outputs
+}
