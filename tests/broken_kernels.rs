@@ -1,5 +1,5 @@
-//! The test of the tests: kernels, gradient rules and shape rules that are broken on purpose must
-//! each be rejected by the checks that the contract test and `doctor` run.
+//! The test of the tests: kernels, host kernels, gradient rules and shape rules that are broken on
+//! purpose must each be rejected by the checks that the contract test and `doctor` run.
 //!
 //! A defect is put into real lowerings of the registry, by replacing a piece of their WGSL text.
 //! It counts as rejected when some case of the op, smallest first, meets it with the expected kind
@@ -11,6 +11,8 @@
 mod defects;
 #[path = "broken/flaky.rs"]
 mod flaky;
+#[path = "broken/host.rs"]
+mod host;
 #[path = "broken/rules.rs"]
 mod rules;
 #[path = "broken/wrapper.rs"]
@@ -21,12 +23,16 @@ use std::sync::Arc;
 
 use defects::{Change, DEFECTS, Defect, Kind, SUBGROUP_DEFECTS};
 use flaky::Flaky;
+use host::BROKEN_HOST_KERNELS;
 use rules::{BROKEN_RULES, BROKEN_SHAPES};
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::graph::{Case, Lowering};
 use verigrad::ops::find;
-use verigrad::verify::{Failure, check_gradient, check_infer, check_lowering, lowerings};
+use verigrad::verify::{
+    Failure, check_gradient, check_host_kernel, check_infer, check_lowering, host_kernels,
+    lowerings,
+};
 use wrapper::Wrapper;
 
 /// The cases of an op that are not there for benchmarks, smallest first.
@@ -149,6 +155,37 @@ fn unstable_results_are_rejected() {
             assert_eq!(result, Err(Failure::NotReproducible { output, element: 0 }), "{op}");
         }
     }
+}
+
+#[test]
+fn broken_host_kernels_are_rejected() {
+    let mut survivors = Vec::new();
+    for broken in BROKEN_HOST_KERNELS {
+        let mut verdict = Err(format!("all cases of {} pass in spite of it", broken.op));
+        for case in cases(broken.op) {
+            let wrapper = Wrapper::new(case.op.clone()).with_host_kernels(broken.kernels);
+            let wrapped = Case { op: Arc::new(wrapper), ..case.clone() };
+            let none = |case| host_kernels(case).expect("cases have valid shapes").is_empty();
+            if none(&case) || none(&wrapped) {
+                continue;
+            }
+            let Err(failure) = check_host_kernel(&wrapped, 0) else { continue };
+            let at = format!("{}/{}", broken.op, case.name);
+            verdict = match check_host_kernel(&case, 0) {
+                Err(failure) => Err(format!("{at}: fails without the defect: {failure}")),
+                Ok(()) if kind_of(&failure) != broken.expected => Err(format!("{at}: {failure}")),
+                Ok(()) => Ok(format!("{at}: {failure}")),
+            };
+            break;
+        }
+        match verdict {
+            Ok(how) => println!("{}: {how}", broken.name),
+            Err(why) => survivors.push(format!("{}: {why}", broken.name)),
+        }
+    }
+    let (n, all) = (BROKEN_HOST_KERNELS.len() - survivors.len(), BROKEN_HOST_KERNELS.len());
+    announce(&format!("broken host kernels rejected: {n} of {all}"));
+    assert!(survivors.is_empty(), "survivors:\n{}", survivors.join("\n"));
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub enum BenchError {
     /// A kernel computes something else than its reference.
     #[error(transparent)]
     Wrong(Failure),
-    /// The CPU executor runs reference code, whose speed says nothing.
-    #[error("benchmarks need a GPU, the CPU executor only runs reference code; use --device gpu")]
+    /// Benchmarks of ops compare the lowerings of a GPU.
+    #[error("benchmarks of ops need a GPU; use --device gpu, or name a recipe")]
     NoGpu,
 }
 

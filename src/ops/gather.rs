@@ -4,25 +4,28 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::gather_host;
 use super::labels::IGNORED_LABEL;
 use super::operands::{of_dtype, scalar};
 use super::registry::{OpEntry, attributes};
 use super::state::integer;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<GatherBatch>("gather_batch", cases)];
 
 /// Inputs before the image shards: `labels`, `order`, `step`.
-const FIRST_SHARD: usize = 3;
+pub(super) const FIRST_SHARD: usize = 3;
 
 /// Shards that fit the storage buffers of every device, beside `order`, `step` and `x`.
 const MAX_SHARDS: usize = 4;
 
 /// Value of a white pixel.
-const WHITE: f64 = 255.0;
+pub(super) const WHITE: f64 = 255.0;
 
 /// The batch of a step: images as normalised floats, and their labels.
 ///
@@ -279,6 +282,10 @@ impl Op for GatherBatch {
                 ],
             })
             .collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        gather_host::kernels(self)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -10,6 +10,7 @@ mod conv2d;
 mod cross_entropy;
 mod dropout;
 mod gather;
+mod gather_host;
 mod gemm;
 mod host_activation;
 mod labels;

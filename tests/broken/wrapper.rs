@@ -1,26 +1,35 @@
-//! An op that behaves like another one, except for its gradient rule or its shape rule.
+//! An op that behaves like another one, except for its gradient rule, its shape rule or its host
+//! kernels.
 
 use std::sync::Arc;
 
 use verigrad::error::ShapeError;
-use verigrad::graph::{Caps, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use verigrad::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use verigrad::tensor::{TensorType, Tolerance};
 
 /// A gradient rule for the op that is given.
 pub type Rule = fn(&dyn Op, &mut Vjp<'_>) -> Result<(), ShapeError>;
 /// A shape rule for the op that is given.
 pub type Shapes = fn(&dyn Op, &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
+/// Host kernels for the op that is given.
+pub type HostKernels = fn(&dyn Op, &Signature) -> Vec<HostKernel>;
 
 #[derive(Debug)]
 pub struct Wrapper {
     inner: Arc<dyn Op>,
     rule: Rule,
     shapes: Shapes,
+    host_kernels: HostKernels,
 }
 
 impl Wrapper {
     pub fn new(inner: Arc<dyn Op>) -> Self {
-        Self { inner, rule: |op, v| op.vjp(v), shapes: |op, inputs| op.infer(inputs) }
+        Self {
+            inner,
+            rule: |op, v| op.vjp(v),
+            shapes: |op, inputs| op.infer(inputs),
+            host_kernels: |op, sig| op.host_kernels(sig),
+        }
     }
 
     pub fn with_rule(self, rule: Rule) -> Self {
@@ -29,6 +38,10 @@ impl Wrapper {
 
     pub fn with_shapes(self, shapes: Shapes) -> Self {
         Self { shapes, ..self }
+    }
+
+    pub fn with_host_kernels(self, host_kernels: HostKernels) -> Self {
+        Self { host_kernels, ..self }
     }
 }
 
@@ -55,6 +68,10 @@ impl Op for Wrapper {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         self.inner.lower(sig, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        (self.host_kernels)(self.inner.as_ref(), sig)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -1,0 +1,171 @@
+//! Host kernels that are wrong in the ways in which such kernels go wrong.
+
+use serde::de::DeserializeOwned;
+use verigrad::graph::{Activation, HostIo, HostKernel, Op, Signature};
+use verigrad::ops::{
+    ActivateGrad, Adam, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, Matmul,
+    MaxPool2dGrad,
+};
+use verigrad::tensor::gemm::{Matrix, multiply_add};
+
+use super::defects::Kind;
+use super::wrapper::HostKernels;
+
+pub struct BrokenHostKernel {
+    pub name: &'static str,
+    pub op: &'static str,
+    pub kernels: HostKernels,
+    pub expected: Kind,
+}
+
+/// A kernel that is wrong in the same way on all threads.
+const fn wrong(name: &'static str, op: &'static str, kernels: HostKernels) -> BrokenHostKernel {
+    BrokenHostKernel { name, op, kernels, expected: Kind::Wrong }
+}
+
+/// The kernels of the op with other attributes: none where they do not fit the operands.
+fn changed<O: Op + DeserializeOwned>(
+    op: &dyn Op,
+    sig: &Signature,
+    change: impl FnOnce(&mut O),
+) -> Vec<HostKernel> {
+    let mut op: O = serde_json::from_value(op.attributes()).expect("its own attributes");
+    change(&mut op);
+    match op.infer(&sig.inputs) {
+        Ok(outputs) if outputs == sig.outputs => op.host_kernels(sig),
+        _ => Vec::new(),
+    }
+}
+
+fn swap_sides(geometry: &mut ConvGeometry) {
+    geometry.padding.swap(0, 1);
+}
+
+/// The first kernel of the op, and what is done to the first output after it.
+fn followed_by(op: &dyn Op, sig: &Signature, change: fn(&mut [f32])) -> Vec<HostKernel> {
+    let kernels = op.host_kernels(sig).into_iter().take(1);
+    let followed = kernels.map(|kernel| {
+        let scratch = kernel.scratch;
+        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+            kernel.run(io, scratch);
+            change(io.outputs.float(0));
+        };
+        HostKernel::new("broken", run).with_scratch(scratch)
+    });
+    followed.collect()
+}
+
+fn hide_nan(y: &mut [f32]) {
+    for y in y {
+        *y = if y.is_nan() { 0.0 } else { *y };
+    }
+}
+
+pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
+    wrong("mixes up top and bottom of the padding", "conv2d", |op, sig| {
+        changed(op, sig, |op: &mut Conv2d| swap_sides(&mut op.geometry))
+    }),
+    wrong("mixes up top and bottom of the padding", "conv2d_input_grad", |op, sig| {
+        changed(op, sig, |op: &mut Conv2dInputGrad| swap_sides(&mut op.geometry))
+    }),
+    wrong("mixes up top and bottom of the padding", "conv2d_weight_grad", |op, sig| {
+        changed(op, sig, |op: &mut Conv2dWeightGrad| swap_sides(&mut op.geometry))
+    }),
+    wrong("forgets the activation", "conv2d", |op, sig| {
+        changed(op, sig, |op: &mut Conv2d| op.activation = Activation::Identity)
+    }),
+    wrong("forgets the activation", "matmul", |op, sig| {
+        changed(op, sig, |op: &mut Matmul| op.activation = Activation::Identity)
+    }),
+    wrong("does not transpose a square factor", "matmul", |op, sig| {
+        changed(op, sig, |op: &mut Matmul| op.transpose_b = !op.transpose_b)
+    }),
+    wrong("adds to what the result held", "matmul", |op, _| {
+        let op: Matmul = serde_json::from_value(op.attributes()).expect("its own attributes");
+        if op.transpose_a || op.transpose_b || op.bias || op.activation != Activation::Identity {
+            return Vec::new();
+        }
+        let run = |io: &mut HostIo<'_, f32>, _: &mut [f32]| {
+            let factor = |i: usize| {
+                let [rows, columns] = io.inputs.dims(i);
+                Matrix::new(io.inputs.float(i), rows, columns)
+            };
+            multiply_add(factor(0), factor(1), io.outputs.float(0));
+        };
+        vec![HostKernel::new("broken", run)]
+    }),
+    wrong("takes the wrong function", "activate_grad", |op, sig| {
+        changed(op, sig, |op: &mut ActivateGrad| {
+            op.function = match op.function {
+                Activation::Relu => Activation::LeakyRelu,
+                _ => Activation::Identity,
+            };
+        })
+    }),
+    wrong("hides a NaN", "activate", |op, sig| followed_by(op, sig, hide_nan)),
+    wrong("leaves the last element unwritten", "activate", |_, _| {
+        let run = |io: &mut HostIo<'_, f32>, _: &mut [f32]| {
+            let x = io.inputs.float(0);
+            io.outputs.float(0)[..x.len() - 1].copy_from_slice(&x[..x.len() - 1]);
+        };
+        vec![HostKernel::new("broken", run)]
+    }),
+    wrong("shifts the columns", "max_pool2d", |op, sig| followed_by(op, sig, |y| y.rotate_left(1))),
+    wrong("keeps one of several overlapping windows", "max_pool2d_grad", |op, _| {
+        let op: MaxPool2dGrad = serde_json::from_value(op.attributes()).expect("its own");
+        vec![HostKernel::new("broken", move |io, _| overwrite_maxima(&op, io))]
+    }),
+    wrong("takes AdamW for Adam", "adam", |op, sig| {
+        changed(op, sig, |op: &mut Adam| op.decoupled = !op.decoupled)
+    }),
+    wrong("adds scratch memory that it has not written", "sum_rows", |op, sig| {
+        let kernels = op.host_kernels(sig).into_iter();
+        let reading = kernels.map(|kernel| {
+            let own = kernel.scratch;
+            let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+                kernel.run(io, &mut scratch[..own]);
+                io.outputs.float(0)[0] += scratch[own];
+            };
+            HostKernel::new("broken", run).with_scratch(own + 1)
+        });
+        reading.collect()
+    }),
+    BrokenHostKernel {
+        name: "splits a sum by the number of threads",
+        op: "sum_rows",
+        kernels: |_, _| vec![HostKernel::new("broken", |io, _| sum_by_threads(io))],
+        expected: Kind::NotReproducible,
+    },
+];
+
+fn overwrite_maxima(op: &MaxPool2dGrad, io: &mut HostIo<'_, f32>) {
+    let (index, dy) = (io.inputs.u32(0), io.inputs.float(1));
+    let [_, oh, ow, c] = io.inputs.dims(1);
+    let [h, w] = op.input;
+    let kw = op.geometry.window[1];
+    let dx = io.outputs.float(0);
+    dx.fill(0.0);
+    for (o, (&k, &dy)) in index.iter().zip(dy).enumerate() {
+        let (ch, ox, oy, n) = (o % c, o / c % ow, o / (c * ow) % oh, o / (c * ow * oh));
+        let k = k as usize;
+        let at = |axis: usize, o: usize, k: usize, size: usize| {
+            let before = op.geometry.padding[2 * axis];
+            (o * op.geometry.stride[axis] + k).checked_sub(before).filter(|&i| i < size)
+        };
+        let (Some(iy), Some(ix)) = (at(0, oy, k / kw, h), at(1, ox, k % kw, w)) else { continue };
+        dx[((n * h + iy) * w + ix) * c + ch] = dy;
+    }
+}
+
+fn sum_by_threads(io: &mut HostIo<'_, f32>) {
+    let x = io.inputs.float(0);
+    let (rows, columns) = io.inputs.ty(0).rows_columns();
+    let y = io.outputs.float(0);
+    y.fill(0.0);
+    let part_rows = rows.div_ceil(rayon::current_num_threads());
+    for part in x.chunks(part_rows * columns) {
+        for (c, y) in y.iter_mut().enumerate() {
+            *y += part.iter().skip(c).step_by(columns).sum::<f32>();
+        }
+    }
+}
