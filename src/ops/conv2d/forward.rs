@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, host_winograd, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
@@ -142,7 +142,7 @@ impl Op for Conv2d {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host::forward(self, sizes)
+        host_winograd::forward(self, &sizes).into_iter().chain(host::forward(self, sizes)).collect()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

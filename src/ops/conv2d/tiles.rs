@@ -1,0 +1,219 @@
+//! Tiles of a 3x3 convolution and their transforms, for [`super::host_winograd`].
+//!
+//! A transformed block lies in memory as `[point, tile, channel]`; transforms work on a few
+//! neighbouring channels at once, which the compiler vectorises.
+
+/// Elements of a transformed tile.
+pub(super) const POINTS: usize = 16;
+
+/// Neighbouring channels of one element.
+type Lane = [f32; Plane::LANES];
+/// Channels of four elements in a line.
+type Line = [Lane; 4];
+
+const ZERO: Lane = [0.0; Plane::LANES];
+
+/// Sizes of one image.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Plane {
+    pub h: usize,
+    pub w: usize,
+    pub c: usize,
+}
+
+impl Plane {
+    /// Channels that are transformed at once.
+    pub const LANES: usize = 16;
+
+    pub fn len(&self) -> usize {
+        self.h * self.w * self.c
+    }
+
+    /// The channels from `c` on of a pixel of an image: zero outside.
+    #[inline]
+    fn load(&self, x: &[f32], [y_at, x_at]: [Option<usize>; 2], c: usize) -> Lane {
+        match (y_at.filter(|&y| y < self.h), x_at.filter(|&x| x < self.w)) {
+            (Some(y), Some(x_at)) => {
+                let first = (y * self.w + x_at) * self.c + c;
+                *x[first..].first_chunk().expect("channels are whole lanes")
+            }
+            _ => ZERO,
+        }
+    }
+}
+
+/// Tiles of 2x2 outputs, in blocks of whole images.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tiles {
+    /// Lines and columns of tiles of an image.
+    lines: usize,
+    columns: usize,
+    /// Rows and columns of zeros before the input.
+    padding: [usize; 2],
+    /// Images of a block.
+    pub images: usize,
+}
+
+impl Tiles {
+    /// Tiles of `n` images with outputs of `output` rows and columns: about `wanted` in a block.
+    pub fn new(output: [usize; 2], padding: [usize; 2], n: usize, wanted: usize) -> Self {
+        let [lines, columns] = output.map(|size| size.div_ceil(2));
+        let images = (wanted / (lines * columns)).clamp(1, n);
+        Self { lines, columns, padding, images }
+    }
+
+    pub fn in_image(&self) -> usize {
+        self.lines * self.columns
+    }
+
+    pub fn in_block(&self) -> usize {
+        self.images * self.in_image()
+    }
+
+    /// `B' d B` of the tiles of the first `images` images of `x`.
+    pub fn transform_inputs(&self, x: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
+        let [top, left] = self.padding;
+        self.for_each_lane(plane, images, |x_at, tile, [line, column], c| {
+            let x = &x[x_at..x_at + plane.len()];
+            let mut d = [[ZERO; 4]; 4];
+            for (i, d) in d.iter_mut().enumerate() {
+                let y_at = (2 * line + i).checked_sub(top);
+                for (j, d) in d.iter_mut().enumerate() {
+                    *d = plane.load(x, [y_at, (2 * column + j).checked_sub(left)], c);
+                }
+            }
+            let d = transpose(d.map(input_line));
+            self.store(transpose(d.map(input_line)), points, [tile, c], plane.c);
+        });
+    }
+
+    /// `A dy A'` of the tiles of the first `images` images of `dy`.
+    pub fn transform_gradients(&self, dy: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
+        self.for_each_lane(plane, images, |dy_at, tile, [line, column], c| {
+            let dy = &dy[dy_at..dy_at + plane.len()];
+            let load = |i, j| plane.load(dy, [Some(2 * line + i), Some(2 * column + j)], c);
+            let rows = [0, 1].map(|i| gradient_line([load(i, 0), load(i, 1)]));
+            let mut d = [[ZERO; 4]; 4];
+            for j in 0..4 {
+                let column = gradient_line([rows[0][j], rows[1][j]]);
+                for i in 0..4 {
+                    d[i][j] = column[i];
+                }
+            }
+            self.store(d, points, [tile, c], plane.c);
+        });
+    }
+
+    /// Writes `A' m A` of the tiles of a block to the outputs of the images in `y`.
+    pub fn restore_outputs(&self, points: &[f32], plane: Plane, y: &mut [f32]) {
+        let images = y.len() / plane.len();
+        self.for_each_lane(plane, images, |y_at, tile, [line, column], c| {
+            let load = |point: usize| -> Lane {
+                let first = (point * self.in_block() + tile) * plane.c + c;
+                *points[first..].first_chunk().expect("channels are whole lanes")
+            };
+            let rows = [0, 1, 2, 3].map(|i| output_line([0, 1, 2, 3].map(|j| load(4 * i + j))));
+            for j in 0..2.min(plane.w - 2 * column) {
+                let outputs = output_line(rows.map(|row| row[j]));
+                for (i, output) in outputs.iter().enumerate().take(plane.h - 2 * line) {
+                    let pixel = (2 * line + i) * plane.w + 2 * column + j;
+                    let first = y_at + pixel * plane.c + c;
+                    y[first..first + Plane::LANES].copy_from_slice(output);
+                }
+            }
+        });
+    }
+
+    /// Calls `work` with the first element of the image, the number of the tile in the block, its
+    /// place in the image, and its first channel.
+    #[inline]
+    fn for_each_lane(
+        &self,
+        plane: Plane,
+        images: usize,
+        mut work: impl FnMut(usize, usize, [usize; 2], usize),
+    ) {
+        for tile in 0..images * self.in_image() {
+            let (image, place) = (tile / self.in_image(), tile % self.in_image());
+            let place = [place / self.columns, place % self.columns];
+            for c in (0..plane.c).step_by(Plane::LANES) {
+                work(image * plane.len(), tile, place, c);
+            }
+        }
+    }
+
+    #[inline]
+    fn store(&self, d: [Line; 4], points: &mut [f32], [tile, c]: [usize; 2], channels: usize) {
+        for (point, lane) in d.iter().flatten().enumerate() {
+            let first = (point * self.in_block() + tile) * channels + c;
+            points[first..first + Plane::LANES].copy_from_slice(lane);
+        }
+    }
+}
+
+#[inline(always)]
+fn zip(a: Lane, b: Lane, function: impl Fn(f32, f32) -> f32) -> Lane {
+    std::array::from_fn(|i| function(a[i], b[i]))
+}
+
+#[inline(always)]
+fn add(a: Lane, b: Lane) -> Lane {
+    zip(a, b, |a, b| a + b)
+}
+
+#[inline(always)]
+fn subtract(a: Lane, b: Lane) -> Lane {
+    zip(a, b, |a, b| a - b)
+}
+
+#[inline(always)]
+fn transpose(d: [Line; 4]) -> [Line; 4] {
+    std::array::from_fn(|i| std::array::from_fn(|j| d[j][i]))
+}
+
+/// `B'` = `[1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`
+#[inline(always)]
+fn input_line([a, b, c, d]: Line) -> Line {
+    [subtract(a, c), add(b, c), subtract(c, b), subtract(b, d)]
+}
+
+/// `A'` = `[1 1 1 0; 0 1 -1 -1]`
+#[inline(always)]
+fn output_line([a, b, c, d]: Line) -> [Lane; 2] {
+    [add(add(a, b), c), subtract(subtract(b, c), d)]
+}
+
+/// `A`
+#[inline(always)]
+fn gradient_line([a, b]: [Lane; 2]) -> Line {
+    [a, add(a, b), subtract(a, b), subtract(ZERO, b)]
+}
+
+/// `G`, a row for each line of points.
+const G: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+
+/// One point of `G g G'`, for all channels; `flipped` turns the window by half a turn.
+pub(super) fn weight_point(weights: &[f32], point: usize, flipped: bool, u: &mut [f32]) {
+    let taps = (0..9).map(|tap| {
+        let turned = if flipped { 8 - tap } else { tap };
+        (turned, G[point / 4][tap / 3] * G[point % 4][tap % 3])
+    });
+    combine(weights, taps, u);
+}
+
+/// One tap of `G' s G`, for all channels.
+pub(super) fn gradient_tap(sums: &[f32], tap: usize, dw: &mut [f32]) {
+    let points = (0..POINTS).map(|p| (p, G[p / 4][tap / 3] * G[p % 4][tap % 3]));
+    combine(sums, points, dw);
+}
+
+/// `y[i]` = sum of `factor x[part, i]`, in order; each part has the length of `y`.
+fn combine(x: &[f32], parts: impl Iterator<Item = (usize, f32)>, y: &mut [f32]) {
+    y.fill(0.0);
+    for (part, factor) in parts.filter(|&(_, factor)| factor != 0.0) {
+        let x = &x[part * y.len()..];
+        for (y, x) in y.iter_mut().zip(x) {
+            *y += factor * x;
+        }
+    }
+}
