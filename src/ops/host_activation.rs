@@ -3,7 +3,7 @@
 use crate::graph::Activation;
 
 /// `sqrt(8 / pi)`: twice the factor in the argument of gelu's tanh.
-const GELU_SLOPE: f32 = 1.595_769_1;
+const GELU_SLOPE: f32 = 1.595_769;
 const GELU_CUBE: f32 = 0.044_715;
 
 /// `y = f(y)`

@@ -58,12 +58,15 @@ pub fn for_each_chunk_of<T: Send, const N: usize>(
     }
 }
 
+/// Work on the same chunk of two tensors.
+type PairWork<'a, Y, Z> = dyn Fn(usize, &mut [Y], &mut [Z]) + Sync + 'a;
+
 /// Calls `work(c, y, z)` with chunk `c` of two tensors of different types, whose chunks have
 /// `chunk_lens` elements. The first tensor determines the number of chunks.
 pub fn for_each_chunk_pair<Y: Send, Z: Send>(
     (y, z): (&mut [Y], &mut [Z]),
     chunk_lens: [usize; 2],
-    work: &(dyn Fn(usize, &mut [Y], &mut [Z]) + Sync),
+    work: &PairWork<'_, Y, Z>,
 ) {
     let chunk_lens = chunk_lens.map(|len| len.max(1));
     let count = y.len().div_ceil(chunk_lens[0]);
@@ -76,7 +79,7 @@ fn halve_pair<Y: Send, Z: Send>(
     chunks: std::ops::Range<usize>,
     lens: [usize; 2],
     most: usize,
-    work: &(dyn Fn(usize, &mut [Y], &mut [Z]) + Sync),
+    work: &PairWork<'_, Y, Z>,
 ) {
     if chunks.len() > most {
         let middle = chunks.start + chunks.len() / 2;

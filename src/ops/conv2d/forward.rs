@@ -24,7 +24,8 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 /// set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
 ///
 /// Kernels may multiply weights by the zeros of the padding: a non-finite weight then also reaches
-/// the windows that meet the padding with its tap.
+/// the windows that meet the padding with its tap. Host kernels may compute neighbouring outputs
+/// together: what is not finite in one then reaches the others.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Conv2d {
@@ -142,7 +143,7 @@ impl Op for Conv2d {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host_winograd::forward(self, &sizes).into_iter().chain(host::forward(self, sizes)).collect()
+        host_winograd::beside(host::forward(self, sizes), host_winograd::forward(self, &sizes), &sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

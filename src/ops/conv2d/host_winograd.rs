@@ -16,7 +16,7 @@ use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, shares};
 
 const VARIANT: &str = "winograd";
 /// Fewest channels on both sides: below, transforms cost more than they save.
-const LEAST_CHANNELS: usize = 32;
+const WIDE: usize = 64;
 /// Most tiles of an image: whole images are transformed at once.
 const MOST_TILES: usize = 1024;
 /// Tiles of a block, where one image has no more: enough rows for an efficient product.
@@ -32,8 +32,24 @@ fn applies(geometry: &ConvGeometry, sizes: &Sizes) -> bool {
         && geometry.groups == 1
         // The gradient of the input is padded by what is left of two.
         && geometry.padding.iter().all(|&padding| padding <= 2)
-        && [c, oc].iter().all(|&n| n >= LEAST_CHANNELS && n.is_multiple_of(Plane::LANES))
+        && [c, oc].iter().all(|n| n.is_multiple_of(Plane::LANES))
         && (h / 2 + 2) * (w / 2 + 2) <= MOST_TILES
+}
+
+/// Puts the kernel, where there is one, before or behind the others of the op, by the channels.
+pub(super) fn beside(
+    others: Vec<HostKernel>,
+    winograd: Option<HostKernel>,
+    sizes: &Sizes,
+) -> Vec<HostKernel> {
+    let is_wide = sizes.c.min(sizes.oc) >= WIDE;
+    let (mut first, second) = match winograd {
+        Some(kernel) if is_wide => (vec![kernel], others),
+        Some(kernel) => (others, vec![kernel]),
+        None => (others, Vec::new()),
+    };
+    first.extend(second);
+    first
 }
 
 /// A convolution from one plane to another by transformed weights.

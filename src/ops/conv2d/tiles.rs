@@ -8,8 +8,6 @@ pub(super) const POINTS: usize = 16;
 
 /// Neighbouring channels of one element.
 type Lane = [f32; Plane::LANES];
-/// Channels of four elements in a line.
-type Line = [Lane; 4];
 
 const ZERO: Lane = [0.0; Plane::LANES];
 
@@ -23,7 +21,7 @@ pub(super) struct Plane {
 
 impl Plane {
     /// Channels that are transformed at once.
-    pub const LANES: usize = 16;
+    pub const LANES: usize = 8;
 
     pub fn len(&self) -> usize {
         self.h * self.w * self.c
@@ -75,15 +73,11 @@ impl Tiles {
         let [top, left] = self.padding;
         self.for_each_lane(plane, images, |x_at, tile, [line, column], c| {
             let x = &x[x_at..x_at + plane.len()];
-            let mut d = [[ZERO; 4]; 4];
-            for (i, d) in d.iter_mut().enumerate() {
-                let y_at = (2 * line + i).checked_sub(top);
-                for (j, d) in d.iter_mut().enumerate() {
-                    *d = plane.load(x, [y_at, (2 * column + j).checked_sub(left)], c);
-                }
-            }
-            let d = transpose(d.map(input_line));
-            self.store(transpose(d.map(input_line)), points, [tile, c], plane.c);
+            let d = std::array::from_fn(|k| {
+                let y_at = (2 * line + k / 4).checked_sub(top);
+                plane.load(x, [y_at, (2 * column + k % 4).checked_sub(left)], c)
+            });
+            self.store(&each_channel(&d, inputs), points, [tile, c], plane.c);
         });
     }
 
@@ -91,16 +85,10 @@ impl Tiles {
     pub fn transform_gradients(&self, dy: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
         self.for_each_lane(plane, images, |dy_at, tile, [line, column], c| {
             let dy = &dy[dy_at..dy_at + plane.len()];
-            let load = |i, j| plane.load(dy, [Some(2 * line + i), Some(2 * column + j)], c);
-            let rows = [0, 1].map(|i| gradient_line([load(i, 0), load(i, 1)]));
-            let mut d = [[ZERO; 4]; 4];
-            for j in 0..4 {
-                let column = gradient_line([rows[0][j], rows[1][j]]);
-                for i in 0..4 {
-                    d[i][j] = column[i];
-                }
-            }
-            self.store(d, points, [tile, c], plane.c);
+            let d = std::array::from_fn(|k| {
+                plane.load(dy, [Some(2 * line + k / 2), Some(2 * column + k % 2)], c)
+            });
+            self.store(&each_channel(&d, gradients), points, [tile, c], plane.c);
         });
     }
 
@@ -108,16 +96,14 @@ impl Tiles {
     pub fn restore_outputs(&self, points: &[f32], plane: Plane, y: &mut [f32]) {
         let images = y.len() / plane.len();
         self.for_each_lane(plane, images, |y_at, tile, [line, column], c| {
-            let load = |point: usize| -> Lane {
+            let m = std::array::from_fn(|point| {
                 let first = (point * self.in_block() + tile) * plane.c + c;
                 *points[first..].first_chunk().expect("channels are whole lanes")
-            };
-            let rows = [0, 1, 2, 3].map(|i| output_line([0, 1, 2, 3].map(|j| load(4 * i + j))));
-            for j in 0..2.min(plane.w - 2 * column) {
-                let outputs = output_line(rows.map(|row| row[j]));
-                for (i, output) in outputs.iter().enumerate().take(plane.h - 2 * line) {
-                    let pixel = (2 * line + i) * plane.w + 2 * column + j;
-                    let first = y_at + pixel * plane.c + c;
+            });
+            for (k, output) in each_channel(&m, outputs).iter().enumerate() {
+                let (i, j) = (2 * line + k / 2, 2 * column + k % 2);
+                if i < plane.h && j < plane.w {
+                    let first = y_at + (i * plane.w + j) * plane.c + c;
                     y[first..first + Plane::LANES].copy_from_slice(output);
                 }
             }
@@ -143,50 +129,61 @@ impl Tiles {
     }
 
     #[inline]
-    fn store(&self, d: [Line; 4], points: &mut [f32], [tile, c]: [usize; 2], channels: usize) {
-        for (point, lane) in d.iter().flatten().enumerate() {
+    fn store(
+        &self,
+        d: &[Lane; POINTS],
+        points: &mut [f32],
+        [tile, c]: [usize; 2],
+        channels: usize,
+    ) {
+        for (point, lane) in d.iter().enumerate() {
             let first = (point * self.in_block() + tile) * channels + c;
             points[first..first + Plane::LANES].copy_from_slice(lane);
         }
     }
 }
 
+/// Applies a function of `I` elements to each channel.
 #[inline(always)]
-fn zip(a: Lane, b: Lane, function: impl Fn(f32, f32) -> f32) -> Lane {
-    std::array::from_fn(|i| function(a[i], b[i]))
+fn each_channel<const I: usize, const O: usize>(
+    x: &[Lane; I],
+    function: impl Fn([f32; I]) -> [f32; O],
+) -> [Lane; O] {
+    let mut y = [ZERO; O];
+    for channel in 0..Plane::LANES {
+        let result = function(std::array::from_fn(|k| x[k][channel]));
+        for (y, result) in y.iter_mut().zip(result) {
+            y[channel] = result;
+        }
+    }
+    y
 }
 
+/// `B' d B`, with `B'` = `[1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`.
 #[inline(always)]
-fn add(a: Lane, b: Lane) -> Lane {
-    zip(a, b, |a, b| a + b)
+fn inputs(d: [f32; 16]) -> [f32; 16] {
+    let line = |[a, b, c, d]: [f32; 4]| [a - c, b + c, c - b, b - d];
+    let down: [[f32; 4]; 4] = std::array::from_fn(|j| line([d[j], d[4 + j], d[8 + j], d[12 + j]]));
+    let rows: [[f32; 4]; 4] = std::array::from_fn(|i| line(std::array::from_fn(|j| down[j][i])));
+    std::array::from_fn(|k| rows[k / 4][k % 4])
 }
 
+/// `A dy A'`, with `A` = `[1 0; 1 1; 1 -1; 0 -1]`.
 #[inline(always)]
-fn subtract(a: Lane, b: Lane) -> Lane {
-    zip(a, b, |a, b| a - b)
+fn gradients(dy: [f32; 4]) -> [f32; 16] {
+    let line = |[a, b]: [f32; 2]| [a, a + b, a - b, -b];
+    let down = [line([dy[0], dy[2]]), line([dy[1], dy[3]])];
+    let rows: [[f32; 4]; 4] = std::array::from_fn(|i| line([down[0][i], down[1][i]]));
+    std::array::from_fn(|k| rows[k / 4][k % 4])
 }
 
+/// `A' m A`, with `A'` = `[1 1 1 0; 0 1 -1 -1]`.
 #[inline(always)]
-fn transpose(d: [Line; 4]) -> [Line; 4] {
-    std::array::from_fn(|i| std::array::from_fn(|j| d[j][i]))
-}
-
-/// `B'` = `[1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`
-#[inline(always)]
-fn input_line([a, b, c, d]: Line) -> Line {
-    [subtract(a, c), add(b, c), subtract(c, b), subtract(b, d)]
-}
-
-/// `A'` = `[1 1 1 0; 0 1 -1 -1]`
-#[inline(always)]
-fn output_line([a, b, c, d]: Line) -> [Lane; 2] {
-    [add(add(a, b), c), subtract(subtract(b, c), d)]
-}
-
-/// `A`
-#[inline(always)]
-fn gradient_line([a, b]: [Lane; 2]) -> Line {
-    [a, add(a, b), subtract(a, b), subtract(ZERO, b)]
+fn outputs(m: [f32; 16]) -> [f32; 4] {
+    let line = |[a, b, c, d]: [f32; 4]| [a + b + c, b - c - d];
+    let down: [[f32; 2]; 4] = std::array::from_fn(|j| line([m[j], m[4 + j], m[8 + j], m[12 + j]]));
+    let rows: [[f32; 2]; 2] = std::array::from_fn(|i| line(std::array::from_fn(|j| down[j][i])));
+    std::array::from_fn(|k| rows[k / 2][k % 2])
 }
 
 /// `G`, a row for each line of points.
