@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, host_winograd, lowering, winograd};
+use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
@@ -143,7 +143,8 @@ impl Op for Conv2d {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host_winograd::beside(host::forward(self, sizes), host_winograd::forward(self, &sizes), &sizes)
+        let direct = host::forward(self, sizes);
+        host::winograd::beside(direct, host::winograd::forward(self, &sizes), &sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, host_winograd, lowering, winograd};
+use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
@@ -108,7 +108,7 @@ impl Op for Conv2dInputGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host_winograd::input_grad(self, &sizes)
+        host::winograd::input_grad(self, &sizes)
             .into_iter()
             .chain(host::input_grad(self, sizes))
             .collect()

@@ -9,12 +9,9 @@ mod few_channels;
 mod forward;
 mod geometry;
 mod host;
-mod host_winograd;
 mod input_grad;
 mod lowering;
-mod tiles;
 mod weight_grad;
-mod windows;
 mod winograd;
 
 pub use forward::Conv2d;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering, host_winograd};
+use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
@@ -112,7 +112,7 @@ impl Op for Conv2dWeightGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host_winograd::weight_grad(self, &sizes)
+        host::winograd::weight_grad(self, &sizes)
             .into_iter()
             .chain(host::weight_grad(self, sizes))
             .collect()

@@ -6,9 +6,9 @@
 //! such a convolution, too; that of the weights is `G' [sum over tiles of (B' d B) * (A dy A')] G`.
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
 
-use super::geometry::Sizes;
+use super::super::geometry::Sizes;
+use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use super::tiles::{POINTS, Plane, Tiles, gradient_tap, weight_point};
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use crate::graph::{HostIo, HostKernel};
 use crate::ops::host_activation::finish;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
@@ -37,7 +37,7 @@ fn applies(geometry: &ConvGeometry, sizes: &Sizes) -> bool {
 }
 
 /// Puts the kernel, where there is one, before or behind the others of the op, by the channels.
-pub(super) fn beside(
+pub(in super::super) fn beside(
     others: Vec<HostKernel>,
     winograd: Option<HostKernel>,
     sizes: &Sizes,
@@ -116,7 +116,7 @@ fn transform_weights(weights: &[f32], flipped: bool, points: &mut [f32]) {
     for_each_chunk(points, len, &|point, u| weight_point(weights, point, flipped, u));
 }
 
-pub(super) fn forward(op: &Conv2d, sizes: &Sizes) -> Option<HostKernel> {
+pub(in super::super) fn forward(op: &Conv2d, sizes: &Sizes) -> Option<HostKernel> {
     if !applies(&op.geometry, sizes) {
         return None;
     }
@@ -140,7 +140,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes) -> Option<HostKernel> {
     Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
 }
 
-pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Option<HostKernel> {
+pub(in super::super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Option<HostKernel> {
     if !applies(&op.geometry, sizes) {
         return None;
     }
@@ -163,7 +163,7 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Option<HostKern
     Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
 }
 
-pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes) -> Option<HostKernel> {
+pub(in super::super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes) -> Option<HostKernel> {
     if !applies(&op.geometry, sizes) {
         return None;
     }

@@ -6,8 +6,8 @@
 
 use std::ops::Range;
 
-use super::ConvGeometry;
-use super::geometry::Sizes;
+use super::super::ConvGeometry;
+use super::super::geometry::Sizes;
 
 /// The windows of one convolution in one group.
 #[derive(Debug, Clone)]

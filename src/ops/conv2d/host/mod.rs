@@ -4,10 +4,15 @@
 //! the cache, and is multiplied there. Blocks depend on the shapes only, and each sum has a fixed
 //! order, so that the number of threads changes no bit. Grouped convolutions have no kernel here.
 
+mod tiles;
+mod windows;
+pub mod winograd;
+
 use std::ops::Range;
 
+use windows::Windows;
+
 use super::geometry::Sizes;
-use super::windows::Windows;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use crate::graph::{HostIo, HostKernel};
 use crate::ops::host_activation::finish;

@@ -1,4 +1,4 @@
-//! Tiles of a 3x3 convolution and their transforms, for [`super::host_winograd`].
+//! Tiles of a 3x3 convolution and their transforms, for [`super::winograd`].
 //!
 //! A transformed block lies in memory as `[point, tile, channel]`; transforms work on a few
 //! neighbouring channels at once, which the compiler vectorises.
