@@ -29,10 +29,14 @@ impl RowTile {
         const LARGE: usize = 1 << 24;
         let tile = |rows, columns4| Self { rows, columns4 };
         let wide = product.n > 4 * lanes;
-        let mut tiles = match product.is_small() {
-            true => vec![tile(16, 1), tile(32, 1)],
-            false if wide => vec![tile(16, 2), tile(32, 1), tile(16, 1)],
-            false => vec![tile(32, 1), tile(16, 1)],
+        let mut tiles = if product.is_tiny() {
+            vec![tile(8, 1), tile(16, 1)]
+        } else if product.is_small() {
+            vec![tile(16, 1), tile(32, 1), tile(16, if wide { 2 } else { 1 })]
+        } else if wide {
+            vec![tile(16, 2), tile(32, 1), tile(16, 1)]
+        } else {
+            vec![tile(32, 1), tile(16, 1)]
         };
         if product.multiply_adds() >= LARGE {
             tiles.push(tile(64, 1));
@@ -42,6 +46,13 @@ impl RowTile {
         if tiles.iter().all(|tile| tile.tiles(product, lanes) < LEAST_TILES) {
             tiles.extend([tile(8, 1), tile(4, 1)]);
         }
+        let mut seen = Vec::new();
+        tiles.retain(|tile| {
+            !seen.contains(tile) && {
+                seen.push(*tile);
+                true
+            }
+        });
         // A stable sort: tiles that make enough workgroups keep their order, before the others.
         tiles.sort_by_key(|tile| LEAST_TILES.saturating_sub(tile.tiles(product, lanes)));
         tiles.truncate(4);

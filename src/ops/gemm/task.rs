@@ -50,9 +50,16 @@ impl Product {
         self.m * self.n * self.groups * self.k()
     }
 
-    /// Whether the product takes so little time that kernels which compile fast are the better guess.
+    /// Whether the product takes so little time that kernels which compile fast are the better
+    /// guess: a software device runs it in one or two milliseconds, and compiles the largest tile
+    /// in two hundred. The tuner tries all.
     pub fn is_small(&self) -> bool {
-        self.multiply_adds() < 1 << 22
+        self.multiply_adds() < 1 << 25
+    }
+
+    /// Whether even that tile is more than the product needs.
+    pub fn is_tiny(&self) -> bool {
+        self.multiply_adds() < 1 << 21
     }
 
     /// The constants that every kernel of a product uses; elements of `a` hold `a_width` numbers.
