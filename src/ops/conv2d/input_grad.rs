@@ -108,10 +108,8 @@ impl Op for Conv2dInputGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host::winograd::input_grad(self, &sizes)
-            .into_iter()
-            .chain(host::input_grad(self, sizes))
-            .collect()
+        let direct = host::input_grad(self, sizes);
+        host::winograd::beside(direct, host::winograd::input_grad(self, &sizes), &sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

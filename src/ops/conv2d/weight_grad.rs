@@ -112,10 +112,8 @@ impl Op for Conv2dWeightGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        host::winograd::weight_grad(self, &sizes)
-            .into_iter()
-            .chain(host::weight_grad(self, sizes))
-            .collect()
+        let direct = host::weight_grad(self, sizes);
+        host::winograd::beside(direct, host::winograd::weight_grad(self, &sizes), &sizes)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -33,7 +33,9 @@ impl Plane {
         match (y_at.filter(|&y| y < self.h), x_at.filter(|&x| x < self.w)) {
             (Some(y), Some(x_at)) => {
                 let first = (y * self.w + x_at) * self.c + c;
-                *x[first..].first_chunk().expect("channels are whole lanes")
+                let mut lane = ZERO;
+                lane.copy_from_slice(&x[first..first + Self::LANES]);
+                lane
             }
             _ => ZERO,
         }
@@ -73,10 +75,11 @@ impl Tiles {
         let [top, left] = self.padding;
         self.for_each_lane(plane, images, |x_at, tile, [line, column], c| {
             let x = &x[x_at..x_at + plane.len()];
-            let d = std::array::from_fn(|k| {
+            let mut d = [ZERO; 16];
+            for (k, d) in d.iter_mut().enumerate() {
                 let y_at = (2 * line + k / 4).checked_sub(top);
-                plane.load(x, [y_at, (2 * column + k % 4).checked_sub(left)], c)
-            });
+                *d = plane.load(x, [y_at, (2 * column + k % 4).checked_sub(left)], c);
+            }
             self.store(&each_channel(&d, inputs), points, [tile, c], plane.c);
         });
     }
@@ -85,9 +88,10 @@ impl Tiles {
     pub fn transform_gradients(&self, dy: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
         self.for_each_lane(plane, images, |dy_at, tile, [line, column], c| {
             let dy = &dy[dy_at..dy_at + plane.len()];
-            let d = std::array::from_fn(|k| {
-                plane.load(dy, [Some(2 * line + k / 2), Some(2 * column + k % 2)], c)
-            });
+            let mut d = [ZERO; 4];
+            for (k, d) in d.iter_mut().enumerate() {
+                *d = plane.load(dy, [Some(2 * line + k / 2), Some(2 * column + k % 2)], c);
+            }
             self.store(&each_channel(&d, gradients), points, [tile, c], plane.c);
         });
     }
@@ -96,10 +100,11 @@ impl Tiles {
     pub fn restore_outputs(&self, points: &[f32], plane: Plane, y: &mut [f32]) {
         let images = y.len() / plane.len();
         self.for_each_lane(plane, images, |y_at, tile, [line, column], c| {
-            let m = std::array::from_fn(|point| {
+            let mut m = [ZERO; POINTS];
+            for (point, m) in m.iter_mut().enumerate() {
                 let first = (point * self.in_block() + tile) * plane.c + c;
-                *points[first..].first_chunk().expect("channels are whole lanes")
-            });
+                m.copy_from_slice(&points[first..first + Plane::LANES]);
+            }
             for (k, output) in each_channel(&m, outputs).iter().enumerate() {
                 let (i, j) = (2 * line + k / 2, 2 * column + k % 2);
                 if i < plane.h && j < plane.w {
@@ -143,17 +148,24 @@ impl Tiles {
     }
 }
 
+// Plain loops over arrays: helpers with closures, such as `array::from_fn`, are not always inlined
+// here, which makes the transforms ten times slower.
+
 /// Applies a function of `I` elements to each channel.
 #[inline(always)]
 fn each_channel<const I: usize, const O: usize>(
     x: &[Lane; I],
-    function: impl Fn([f32; I]) -> [f32; O],
+    function: fn(&[f32; I], &mut [f32; O]),
 ) -> [Lane; O] {
     let mut y = [ZERO; O];
     for channel in 0..Plane::LANES {
-        let result = function(std::array::from_fn(|k| x[k][channel]));
-        for (y, result) in y.iter_mut().zip(result) {
-            y[channel] = result;
+        let (mut before, mut after) = ([0.0; I], [0.0; O]);
+        for k in 0..I {
+            before[k] = x[k][channel];
+        }
+        function(&before, &mut after);
+        for k in 0..O {
+            y[k][channel] = after[k];
         }
     }
     y
@@ -161,29 +173,50 @@ fn each_channel<const I: usize, const O: usize>(
 
 /// `B' d B`, with `B'` = `[1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`.
 #[inline(always)]
-fn inputs(d: [f32; 16]) -> [f32; 16] {
-    let line = |[a, b, c, d]: [f32; 4]| [a - c, b + c, c - b, b - d];
-    let down: [[f32; 4]; 4] = std::array::from_fn(|j| line([d[j], d[4 + j], d[8 + j], d[12 + j]]));
-    let rows: [[f32; 4]; 4] = std::array::from_fn(|i| line(std::array::from_fn(|j| down[j][i])));
-    std::array::from_fn(|k| rows[k / 4][k % 4])
+fn inputs(d: &[f32; 16], y: &mut [f32; 16]) {
+    let mut down = [0.0; 16];
+    for j in 0..4 {
+        down[j] = d[j] - d[8 + j];
+        down[4 + j] = d[4 + j] + d[8 + j];
+        down[8 + j] = d[8 + j] - d[4 + j];
+        down[12 + j] = d[4 + j] - d[12 + j];
+    }
+    for i in 0..4 {
+        let i = 4 * i;
+        y[i] = down[i] - down[i + 2];
+        y[i + 1] = down[i + 1] + down[i + 2];
+        y[i + 2] = down[i + 2] - down[i + 1];
+        y[i + 3] = down[i + 1] - down[i + 3];
+    }
 }
 
 /// `A dy A'`, with `A` = `[1 0; 1 1; 1 -1; 0 -1]`.
 #[inline(always)]
-fn gradients(dy: [f32; 4]) -> [f32; 16] {
-    let line = |[a, b]: [f32; 2]| [a, a + b, a - b, -b];
-    let down = [line([dy[0], dy[2]]), line([dy[1], dy[3]])];
-    let rows: [[f32; 4]; 4] = std::array::from_fn(|i| line([down[0][i], down[1][i]]));
-    std::array::from_fn(|k| rows[k / 4][k % 4])
+fn gradients(dy: &[f32; 4], y: &mut [f32; 16]) {
+    let [a, b, c, d] = *dy;
+    let down = [[a, b], [a + c, b + d], [a - c, b - d], [-c, -d]];
+    for i in 0..4 {
+        let [a, b] = down[i];
+        y[4 * i] = a;
+        y[4 * i + 1] = a + b;
+        y[4 * i + 2] = a - b;
+        y[4 * i + 3] = -b;
+    }
 }
 
 /// `A' m A`, with `A'` = `[1 1 1 0; 0 1 -1 -1]`.
 #[inline(always)]
-fn outputs(m: [f32; 16]) -> [f32; 4] {
-    let line = |[a, b, c, d]: [f32; 4]| [a + b + c, b - c - d];
-    let down: [[f32; 2]; 4] = std::array::from_fn(|j| line([m[j], m[4 + j], m[8 + j], m[12 + j]]));
-    let rows: [[f32; 2]; 2] = std::array::from_fn(|i| line(std::array::from_fn(|j| down[j][i])));
-    std::array::from_fn(|k| rows[k / 2][k % 2])
+fn outputs(m: &[f32; 16], y: &mut [f32; 4]) {
+    let mut down = [0.0; 8];
+    for j in 0..4 {
+        down[j] = m[j] + m[4 + j] + m[8 + j];
+        down[4 + j] = m[4 + j] - m[8 + j] - m[12 + j];
+    }
+    for i in 0..2 {
+        let at = 4 * i;
+        y[2 * i] = down[at] + down[at + 1] + down[at + 2];
+        y[2 * i + 1] = down[at + 1] - down[at + 2] - down[at + 3];
+    }
 }
 
 /// `G`, a row for each line of points.
