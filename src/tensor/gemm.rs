@@ -73,6 +73,13 @@ pub fn multiply_add(a: Matrix<'_>, b: Matrix<'_>, y: &mut [f32]) {
 
 fn product(a: Matrix<'_>, b: Matrix<'_>, kept: f32, y: &mut [f32]) {
     let y = &mut y[..a.rows * b.columns];
+    if y.is_empty() || a.columns == 0 {
+        // Views of nothing have strides that ndarray rejects.
+        if kept == 0.0 {
+            y.fill(0.0);
+        }
+        return;
+    }
     let mut y = ArrayViewMut2::from_shape((a.rows, b.columns), y).expect("the slice has its size");
     general_mat_mul(1.0, &a.view(), &b.view(), kept, &mut y);
 }
@@ -109,6 +116,9 @@ mod tests {
     fn an_empty_sum_is_zero() {
         let mut y = [f32::NAN; 6];
         multiply(Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3), &mut y);
+        assert_eq!(y, [0.0; 6]);
+        multiply_add(Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3), &mut y);
+        multiply(Matrix::new(&[], 0, 2), Matrix::new(&[1.0; 6], 2, 3), &mut []);
         assert_eq!(y, [0.0; 6]);
     }
 }
