@@ -9,11 +9,13 @@ use std::sync::Arc;
 
 use planted::{Plant, Planted};
 use verigrad::compile::{Picks, compile};
+use verigrad::data::load;
 use verigrad::exec::{DeviceChoice, Executor, GpuExecutor, open_gpu};
 use verigrad::graph::{Case, Graph, Op, Signature};
 use verigrad::ops::entries;
 use verigrad::tensor::TensorType;
-use verigrad::tune::{Candidate, Outcome, Task, tasks, tune, tune_task};
+use verigrad::train::{Recipe, compile_all};
+use verigrad::tune::{Candidate, Outcome, Task, store, tasks, tune, tune_task};
 
 fn gpu() -> GpuExecutor {
     open_gpu(&DeviceChoice::Gpu).expect("a GPU adapter, e.g. from mesa-vulkan-drivers")
@@ -47,7 +49,7 @@ fn planted_wrong_variants_are_never_picked() {
         let is_planted = |variant: &str| variant.starts_with("planted");
         let mut planted = 0;
         for candidate in &tuned.candidates {
-            let Candidate { lowering, outcome } = candidate;
+            let Candidate { lowering, outcome, .. } = candidate;
             let dropped = matches!(outcome, Outcome::Dropped(_));
             assert_eq!(dropped, is_planted(&lowering.variant), "{name}: {lowering:?} {outcome:?}");
             planted += usize::from(dropped);
@@ -56,6 +58,27 @@ fn planted_wrong_variants_are_never_picked() {
         let pick = tuned.pick().unwrap_or_else(|| panic!("{name}: nothing was picked"));
         assert!(!is_planted(&pick.lowering.variant), "{name}");
     }
+}
+
+/// A preset whose kernels have changed since would be void without anyone noticing.
+#[test]
+fn the_preset_of_this_device_is_current() {
+    let gpu = gpu();
+    let Some(preset) = store::preset(gpu.info()) else { return };
+    let recipe = Recipe::builtin("digits", &[]).expect("it is built in");
+    let data = load(&recipe.data, None).expect("it needs no files");
+    let caps = gpu.caps();
+    let programs = compile_all(&recipe, &data, caps, &preset).expect("it fits");
+    let missing = tasks(&programs.iter().collect::<Vec<_>>(), caps, &preset);
+    let names: Vec<String> =
+        missing.iter().map(|task| format!("{} {}", task.scope, task.op.name())).collect();
+    assert!(
+        names.is_empty(),
+        "kernels of {} have changed; run `verigrad tune RECIPE --device gpu -o FILE` for the file of \
+         {} in assets/tuned, once for each built-in recipe: {names:?}",
+        recipe.name,
+        gpu.info()
+    );
 }
 
 /// A right variant that stands behind the others can win, so that tuning is no formality; and the

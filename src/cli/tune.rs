@@ -97,6 +97,8 @@ fn describe(tuned: &Tuned) -> String {
         return format!("{name:<40} no variant is right; see the log");
     };
     let ratio = match tuned.candidates.first().and_then(|guess| guess.seconds()) {
+        // Less than a thousand runs would earn what the best guess takes longer to compile.
+        Some(guess) if guess < seconds => "slower, but compiles faster".to_owned(),
         Some(guess) => format!("{:.2} x the best guess", guess / seconds),
         None => "the best guess was dropped".to_owned(),
     };

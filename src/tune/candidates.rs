@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::bench::{BenchError, Timing, time_lowering};
 use crate::compile::{Picks, Program, runnable};
@@ -11,6 +12,8 @@ use crate::verify::CaseCheck;
 
 /// Time by which a candidate must beat the best guess to be picked: less is noise.
 const MARGIN: f64 = 0.97;
+/// Runs within which a candidate must earn what its preparation takes longer.
+const RUNS: f64 = 1000.0;
 
 /// An op on given shapes.
 #[derive(Debug, Clone)]
@@ -39,6 +42,8 @@ pub struct Candidate {
     pub lowering: Lowering,
     /// What became of it.
     pub outcome: Outcome,
+    /// Time of its check in seconds, most of which is its compilation.
+    pub preparation: f64,
 }
 
 impl Candidate {
@@ -61,10 +66,13 @@ pub struct Tuned {
 }
 
 impl Tuned {
-    /// The fastest candidate that is right: the best guess, where none is clearly faster.
+    /// The candidate that is right and takes least time over a thousand runs, its preparation
+    /// included: the best guess, where none is clearly faster.
     pub fn pick(&self) -> Option<&Candidate> {
         let timed = |candidate: &&Candidate| candidate.seconds().is_some();
-        let seconds = |candidate: &Candidate| candidate.seconds().unwrap_or(f64::INFINITY);
+        let seconds = |candidate: &Candidate| {
+            candidate.seconds().map_or(f64::INFINITY, |run| run + candidate.preparation / RUNS)
+        };
         let guess = self.candidates.first().filter(timed);
         let fastest = self
             .candidates
@@ -106,7 +114,9 @@ pub fn tune_task(executor: &mut dyn Executor, task: &Task) -> Result<Tuned, Benc
     let check = CaseCheck::new(&case, &task.sig)?;
     let mut candidates = Vec::new();
     for lowering in runnable(task.op.as_ref(), &task.sig, executor.caps()) {
+        let start = Instant::now();
         let checked = check.check(executor, &lowering).map_err(BenchError::from);
+        let preparation = start.elapsed().as_secs_f64();
         let timed =
             checked.and_then(|()| time_lowering(executor, &case, check.inputs(), &lowering));
         let outcome = match timed {
@@ -118,7 +128,7 @@ pub fn tune_task(executor: &mut dyn Executor, task: &Task) -> Result<Tuned, Benc
                 Outcome::Dropped(error.to_string())
             }
         };
-        candidates.push(Candidate { lowering, outcome });
+        candidates.push(Candidate { lowering, outcome, preparation });
     }
     Ok(Tuned { task: task.clone(), candidates })
 }
@@ -129,10 +139,12 @@ mod tests {
     use crate::ops::Matmul;
     use crate::tensor::TensorType;
 
-    fn tuned(times: &[Option<f64>]) -> Tuned {
+    /// A task whose candidates take these times, and these seconds of preparation.
+    fn tuned(times: &[(Option<f64>, f64)]) -> Tuned {
         let ty = TensorType::f32([4, 4]);
         let sig = Signature { inputs: vec![ty.clone(), ty.clone()], outputs: vec![ty] };
-        let candidate = |(i, &seconds): (usize, &Option<f64>)| Candidate {
+        let candidate = |(i, &(seconds, preparation)): (usize, &(Option<f64>, f64))| Candidate {
+            preparation,
             lowering: Lowering { variant: i.to_string(), scratch: Vec::new(), kernels: Vec::new() },
             outcome: match seconds {
                 Some(seconds) => Outcome::Timed(Timing {
@@ -157,9 +169,19 @@ mod tests {
             (vec![None, Some(3.0), None], Some("1")),
             (vec![None, None], None),
         ] {
+            let times: Vec<_> = times.into_iter().map(|seconds| (seconds, 0.0)).collect();
             let tuned = tuned(&times);
             let picked = tuned.pick().map(|candidate| candidate.lowering.variant.as_str());
             assert_eq!(picked, expected, "{times:?}");
+        }
+    }
+
+    #[test]
+    fn a_candidate_must_earn_its_preparation() {
+        for (preparation, expected) in [(50.0, "1"), (200.0, "0")] {
+            let tuned = tuned(&[(Some(1.0), 1.0), (Some(0.9), preparation)]);
+            let picked = tuned.pick().map(|candidate| candidate.lowering.variant.as_str());
+            assert_eq!(picked, Some(expected), "{preparation} s of preparation");
         }
     }
 }

@@ -31,7 +31,7 @@ pub fn tune(
     let mut picks = Picks::new(&info.name, &info.driver);
     for (done, task) in tasks.iter().enumerate() {
         let tuned = tune_task(executor, task)?;
-        if let Some(Candidate { lowering, outcome: Outcome::Timed(timing) }) = tuned.pick() {
+        if let Some(Candidate { lowering, outcome: Outcome::Timed(timing), .. }) = tuned.pick() {
             picks.pin(task.op.as_ref(), &task.sig, lowering, Some(timing.seconds));
         }
         progress(done, &tuned);

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{adam_host, check_arenas, check_numbers, check_scalars, constant, lanes, widths};
+use super::{
+    adam_host, check_arenas, check_numbers, check_scalars, constant, lanes, sample_squares, widths,
+};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
@@ -186,6 +188,10 @@ impl Op for Adam {
 
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0), (1, 2), (2, 3)]
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        sample_squares(inputs, 3)
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {

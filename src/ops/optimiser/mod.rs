@@ -21,7 +21,7 @@ pub use sgd::Sgd;
 use super::operands::{of_dtype, same_type, scalar};
 use super::registry::OpEntry;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Kernel};
+use crate::graph::{Caps, Fill, Kernel};
 use crate::tensor::{DType, Real, TensorType};
 
 pub(super) const ENTRIES: &[OpEntry] = &[
@@ -32,6 +32,15 @@ pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<ClipByNorm>("clip_by_norm", clip::by_norm_cases),
     OpEntry::new::<ClipByValue>("clip_by_value", clip::by_value_cases),
 ];
+
+/// How to fill the inputs of an optimiser, of which number `squares` is an average of squares.
+fn sample_squares(inputs: &[TensorType], squares: usize) -> Vec<Fill> {
+    let mut fills: Vec<Fill> = inputs.iter().map(Fill::any).collect();
+    if let Some(fill) = fills.get_mut(squares) {
+        *fill = Fill::Uniform(0.1, 2.0);
+    }
+    fills
+}
 
 /// Invocations per workgroup of the element-wise kernels.
 const WORKGROUP_SIZE: u32 = 64;

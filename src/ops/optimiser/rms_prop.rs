@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
+use super::{check_arenas, check_numbers, check_scalars, constant, lanes, sample_squares, widths};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
 use crate::ops::operands::operands;
@@ -140,6 +140,10 @@ impl Op for RmsProp {
 
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0), (1, 2), (2, 3)]
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        sample_squares(inputs, 2)
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
