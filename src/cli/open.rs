@@ -35,7 +35,7 @@ pub(super) fn open_device(
     let choice: DeviceChoice = device.device.parse()?;
     let opened = exec::open(&choice)?;
     if let Some(note) = opened.note {
-        show_note(&note);
+        output::line(format_args!("{note}"));
     }
     let mut executor = opened.executor;
     pin(executor.as_mut(), picks)?;
@@ -65,9 +65,4 @@ fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
     };
     executor.pin(picks);
     Ok(())
-}
-
-/// Prints a remark about the device.
-pub(super) fn show_note(note: &str) {
-    output::line(format_args!("{note}"));
 }

@@ -7,7 +7,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::format::{duration, grouped};
-use super::open::{PickArgs, open_device, show_note};
+use super::open::{PickArgs, open_device};
 use super::output;
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
@@ -116,7 +116,7 @@ pub(super) fn open_tuned(
 ) -> Result<Box<dyn Executor>, Failure> {
     let mut executor = open_device(device, picks)?;
     if executor.info().kind == "cpu" {
-        show_note("the CPU executor has nothing to tune");
+        output::line(format_args!("the CPU executor has nothing to tune"));
         return Ok(executor);
     }
     let measured = tune_recipe(executor.as_mut(), recipe, data)?;

@@ -103,15 +103,11 @@ fn elementwise(
     caps: &Caps,
 ) -> Vec<Lowering> {
     let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-        let each = match lanes {
-            Lanes::One => include_str!("../../shaders/common/activation_one.wgsl"),
-            Lanes::Four => include_str!("../../shaders/common/activation_four.wgsl"),
-        };
         let kernel = lanes
             .declare(kernel.clone())
             .activation(function)
             .flat(elements / lanes.count(), 64, caps)
-            .file(each)
+            .file(lanes.activation_file())
             .file(file);
         Lowering::single(&lanes.variant("one_per_thread"), kernel)
     });

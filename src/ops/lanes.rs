@@ -46,4 +46,21 @@ impl Lanes {
         };
         kernel.alias("FLOATS", floats).alias("WORDS", words).alias("FLAGS", flags)
     }
+
+    /// WGSL of `activate_each` and `derivative_each`, for as many elements; it uses what
+    /// [`Kernel::activation`] adds.
+    pub const fn activation_file(self) -> &'static str {
+        match self {
+            Self::One => include_str!("../../shaders/common/activation_one.wgsl"),
+            Self::Four => include_str!("../../shaders/common/activation_four.wgsl"),
+        }
+    }
+
+    /// WGSL of `finish`, which adds a bias and applies the activation function, for as many elements.
+    pub const fn epilogue_file(self) -> &'static str {
+        match self {
+            Self::One => include_str!("../../shaders/common/epilogue_one.wgsl"),
+            Self::Four => include_str!("../../shaders/common/epilogue.wgsl"),
+        }
+    }
 }

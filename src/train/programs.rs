@@ -3,7 +3,7 @@
 use super::feed::Feed;
 use super::{Recipe, TrainError};
 use crate::compile::{CompileError, Picks, Program, backward, compile};
-use crate::data::{Normalization, Splits};
+use crate::data::{Dataset, Normalization, Splits};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
 use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, StateSpec};
@@ -87,6 +87,16 @@ impl ModelPrograms {
         let arena = Arena::new(&parameters);
         let layers = layers.to_vec();
         Ok(Self { layers, image, classes, normalization, arena, states, parameters })
+    }
+
+    /// Lays out the model of a recipe for a data set.
+    ///
+    /// # Errors
+    /// As for [`Self::new`], and when the recipe's normalisation does not fit the images.
+    pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
+        let image = [data.height, data.width, data.channels];
+        let normalization = recipe.data.normalization(data.channels)?;
+        Self::new(&recipe.layers, image, data.classes.len(), normalization)
     }
 
     /// Number of classes.
@@ -234,9 +244,7 @@ pub fn compile_all(
     picks: &Picks,
 ) -> Result<Vec<Program>, TrainError> {
     let (train, batch) = (&data.train, recipe.batch_size);
-    let image = [train.height, train.width, train.channels];
-    let normalization = recipe.data.normalization(train.channels)?;
-    let model = ModelPrograms::new(&recipe.layers, image, train.classes.len(), normalization)?;
+    let model = ModelPrograms::of_recipe(recipe, train)?;
     let feed = Feed::plan("train", train, batch, recipe.drops_last(), caps);
     let mut programs = vec![model.training(recipe, &feed, caps, picks)?];
     let sets = [("test", Some(&data.test)), ("validation", data.validation.as_ref())];

@@ -136,10 +136,7 @@ impl<'a> Trainer<'a> {
             lap
         };
         let train = &data.train;
-        let image = [train.height, train.width, train.channels];
-        let normalization = recipe.data.normalization(train.channels)?;
-        let classes = train.classes.len();
-        let model = ModelPrograms::new(&recipe.layers, image, classes, normalization)?;
+        let model = ModelPrograms::of_recipe(recipe, train)?;
         let caps = executor.caps().clone();
         let batch = recipe.batch_size;
         let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);

@@ -75,10 +75,6 @@ impl NormTail {
         vectors: [Operand; 4],
         caps: &Caps,
     ) -> Kernel {
-        let each = match lanes {
-            Lanes::One => include_str!("../../../shaders/common/activation_one.wgsl"),
-            Lanes::Four => include_str!("../../../shaders/common/activation_four.wgsl"),
-        };
         let residual = if self.residual {
             include_str!("../../../shaders/common/residual.wgsl")
         } else {
@@ -88,7 +84,7 @@ impl NormTail {
             .per_block("batch_norm_apply", lanes, caps)
             .constant_f32("EPSILON", epsilon)
             .activation(self.activation)
-            .file(each)
+            .file(lanes.activation_file())
             .file(residual)
             .file(include_str!("../../../shaders/batch_norm_apply.wgsl"))
             .read(Operand::Input(0));

@@ -38,16 +38,12 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
     let kernel = constants(Kernel::new("depthwise_conv2d"), &op.geometry, sizes, lanes);
     let operands = operands.map(|operand| (operand, type_of(lanes)));
-    let finish = match lanes {
-        Lanes::One => include_str!("../../../shaders/common/epilogue_one.wgsl"),
-        Lanes::Four => include_str!("../../../shaders/common/epilogue.wgsl"),
-    };
     let segments = sizes.ow.div_ceil(PIXELS);
     let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
         .constant("PIXELS", PIXELS)
         .constant("SEGMENTS", segments)
         .flat(sizes.n * sizes.oh * segments * (sizes.oc / lanes.count()), 64, caps)
-        .file(finish)
+        .file(lanes.epilogue_file())
         .file(include_str!("../../../shaders/depthwise_conv2d.wgsl"))
         .file(&forward_main(&op.geometry, sizes));
     Some(Lowering::single(VARIANT, kernel))

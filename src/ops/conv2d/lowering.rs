@@ -18,25 +18,27 @@ fn rows_file(geometry: &ConvGeometry, sizes: &Sizes, general: &'static str) -> &
     }
 }
 
-pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let bias = op.bias.then_some(Operand::Input(2));
-    let task = Task {
-        form: Form::Rows,
-        product: sizes.product(&op.geometry),
+/// The product of the windows of input 0 with input 1, into output 0.
+fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
+    Task {
+        form,
+        product: sizes.product(geometry),
         a: Operand::Input(0),
         b: Operand::Input(1),
         y: Operand::Output(0),
-        bias,
-        activation: op.activation,
-        rows: rows_file(
-            &op.geometry,
-            sizes,
-            include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
-        ),
-        constants: sizes.constants(&op.geometry),
+        bias: None,
+        activation: Activation::Identity,
+        rows: rows_file(geometry, sizes, include_str!("../../../shaders/gemm/conv2d_rows.wgsl")),
+        constants: sizes.constants(geometry),
         before: Vec::new(),
         scratch: Vec::new(),
-    };
+    }
+}
+
+pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
+    let bias = op.bias.then_some(Operand::Input(2));
+    let windows = of_windows(Form::Rows, &op.geometry, sizes);
+    let task = Task { bias, activation: op.activation, ..windows };
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)].map(|o| (o, "f32"));
     let kernel = gemm::with_constants(Kernel::new("conv2d"), &task.constants);
     let general = gemm::with_operands(kernel, operands, bias, op.activation)
@@ -55,26 +57,21 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
     let swapped = Operand::Scratch(0);
     let blocks = [sizes.kh * sizes.kw, sizes.group_c, op.geometry.groups, sizes.group_oc];
     let task = Task {
-        form: Form::Rows,
         product: Product {
             m: sizes.in_pixels(),
             n: sizes.group_c,
             tap_k: sizes.group_oc,
             ..sizes.product(&op.geometry)
         },
-        a: Operand::Input(0),
         b: swapped,
-        y: Operand::Output(0),
-        bias: None,
-        activation: Activation::Identity,
         rows: rows_file(
             &op.geometry,
             sizes,
             include_str!("../../../shaders/gemm/conv2d_input_grad_rows.wgsl"),
         ),
-        constants: sizes.constants(&op.geometry),
         before: vec![gemm::swap_axes(Operand::Input(1), swapped, blocks, caps)],
         scratch: vec![sizes.weights() * size_of::<f32>()],
+        ..of_windows(Form::Rows, &op.geometry, sizes)
     };
     let general = gemm::with_constants(Kernel::new("conv2d_input_grad"), &task.constants)
         .flat(sizes.in_pixels() * sizes.c, 64, caps)
@@ -109,23 +106,7 @@ fn with_general(mut lowerings: Vec<Lowering>, general: Kernel, product: &Product
 }
 
 pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let task = Task {
-        form: Form::Columns,
-        product: sizes.product(&op.geometry),
-        a: Operand::Input(0),
-        b: Operand::Input(1),
-        y: Operand::Output(0),
-        bias: None,
-        activation: Activation::Identity,
-        rows: rows_file(
-            &op.geometry,
-            sizes,
-            include_str!("../../../shaders/gemm/conv2d_rows.wgsl"),
-        ),
-        constants: sizes.constants(&op.geometry),
-        before: Vec::new(),
-        scratch: Vec::new(),
-    };
+    let task = of_windows(Form::Columns, &op.geometry, sizes);
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::weight_grad(op, &task, sizes, caps));
     lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));

@@ -115,11 +115,7 @@ pub fn with_epilogue(
         }
         None => kernel.file(include_str!("../../../shaders/common/unary_bindings.wgsl")),
     };
-    let finish = match lanes {
-        Lanes::One => include_str!("../../../shaders/common/epilogue_one.wgsl"),
-        Lanes::Four => include_str!("../../../shaders/common/epilogue.wgsl"),
-    };
-    kernel.write(y).file(finish)
+    kernel.write(y).file(lanes.epilogue_file())
 }
 
 /// Most terms that one invocation adds in loops. Software devices leave loops after 65,535 turns of
