@@ -2,13 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementwise_host::binary;
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use super::repeat::{Repeat, Unit};
 use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Epilogue, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
+    Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -168,6 +170,11 @@ impl Op for Binary {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         });
         variants.collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let repeat = self.repeat(&sig.inputs[0], &sig.inputs[1]);
+        repeat.map(|repeat| binary(self.function, repeat)).unwrap_or_default()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementwise_host::scale;
 use super::operands::{of_dtype, operands};
 use super::reduce::Reduce;
 use super::reduce_kernels::{Over, ReduceFunction};
@@ -10,7 +11,9 @@ use super::repeat::{Repeat, Unit};
 use super::row_kernels::rows_of;
 use super::scale::Scale;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
 
@@ -37,6 +40,15 @@ fn one() -> f64 {
 }
 
 impl Broadcast {
+    fn repeat(&self, y: &TensorType) -> Repeat {
+        let (rows, columns) = y.rows_columns();
+        match self.over {
+            Over::Rows => Repeat { divide: 1, modulo: columns },
+            Over::Columns => Repeat { divide: columns, modulo: rows },
+            Over::All => Repeat { divide: rows * columns, modulo: 1 },
+        }
+    }
+
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.outputs.ty(0).rows_columns();
@@ -89,12 +101,7 @@ impl Op for Broadcast {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let (rows, columns) = sig.outputs[0].rows_columns();
-        let repeat = match self.over {
-            Over::Rows => Repeat { divide: 1, modulo: columns },
-            Over::Columns => Repeat { divide: columns, modulo: rows },
-            Over::All => Repeat { divide: rows * columns, modulo: 1 },
-        };
+        let repeat = self.repeat(&sig.outputs[0]);
         let elements = sig.outputs[0].elements();
         let variants = repeat.units(elements).into_iter().map(|Unit { lanes, repeat, small }| {
             let kernel = lanes
@@ -110,6 +117,10 @@ impl Op for Broadcast {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         });
         variants.collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        scale(f32::from_f64(self.scale), self.repeat(&sig.outputs[0]))
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

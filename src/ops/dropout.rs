@@ -2,11 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::dropout_host;
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::rng::{philox4x32, uniform};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -14,9 +17,9 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Dropout>("dropout", cases)];
 
 /// Second word of the random generator's key: keeps dropout apart from other users of a seed.
-const KEY_HIGH: u32 = 0x6472_6f70;
+pub(super) const KEY_HIGH: u32 = 0x6472_6f70;
 /// Elements that one draw of the random generator decides on.
-const DRAW: usize = 4;
+pub(super) const DRAW: usize = 4;
 /// Integer operations of one draw: ten rounds of two 64-bit products from 16-bit halves.
 const DRAW_OPERATIONS: usize = 10 * 30;
 
@@ -39,7 +42,7 @@ pub struct Dropout {
 
 impl Dropout {
     /// Factor of the elements that are kept.
-    fn scale(&self) -> f64 {
+    pub(super) fn scale(&self) -> f64 {
         1.0 / (1.0 - f64::from(self.rate))
     }
 
@@ -121,6 +124,10 @@ impl Op for Dropout {
             Lowering::single(&lanes.variant("one_draw_per_thread"), kernel)
         };
         Lanes::fitting(elements).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        dropout_host::kernels(self)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

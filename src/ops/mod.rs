@@ -9,6 +9,8 @@ mod concat;
 mod conv2d;
 mod cross_entropy;
 mod dropout;
+mod dropout_host;
+mod elementwise_host;
 mod gather;
 mod gather_host;
 mod gemm;

@@ -2,11 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::elementwise_host::scale;
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
+use super::repeat::Repeat;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -76,6 +80,11 @@ impl Op for Scale {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         });
         variants.collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let modulo = sig.outputs[0].elements().max(1);
+        scale(f32::from_f64(self.factor), Repeat { divide: 1, modulo })
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

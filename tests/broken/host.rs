@@ -3,8 +3,10 @@
 use serde::de::DeserializeOwned;
 use verigrad::graph::{Activation, HostIo, HostKernel, Op, Signature};
 use verigrad::ops::{
-    ActivateGrad, Adam, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, Matmul,
-    MaxPool2dGrad,
+    ActivateGrad, Adam, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormGrad, BatchNormInference,
+    BatchNormInferenceGrad, Binary, BinaryFunction, Broadcast, Conv2d, Conv2dInputGrad,
+    Conv2dWeightGrad, ConvGeometry, Dropout, GlobalAvgPool2dGrad, Matmul, MaxPool2dGrad, RmsProp,
+    RunningAverage, Scale, Sgd,
 };
 use verigrad::tensor::gemm::{Matrix, multiply_add};
 
@@ -118,6 +120,70 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
     wrong("takes AdamW for Adam", "adam", |op, sig| {
         changed(op, sig, |op: &mut Adam| op.decoupled = !op.decoupled)
     }),
+    wrong("takes the mean square for the variance", "batch_norm", |op, _| {
+        let op: BatchNorm = serde_json::from_value(op.attributes()).expect("its own attributes");
+        if op.tail.residual || op.tail.activation != Activation::Identity {
+            return Vec::new();
+        }
+        vec![HostKernel::new("broken", move |io, _| normalise_by_squares(op.epsilon, io))]
+    }),
+    wrong("forgets the activation", "batch_norm", |op, sig| {
+        changed(op, sig, |op: &mut BatchNorm| op.tail.activation = Activation::Identity)
+    }),
+    wrong("takes the statistics for constants", "batch_norm_grad", |op, sig| {
+        let op: BatchNormGrad = serde_json::from_value(op.attributes()).expect("its own");
+        BatchNormInferenceGrad { epsilon: op.epsilon }.host_kernels(sig)
+    }),
+    wrong("forgets the epsilon", "batch_norm_inference", |op, sig| {
+        changed(op, sig, |op: &mut BatchNormInference| op.epsilon = 0.0)
+    }),
+    wrong("takes the statistics for variable", "batch_norm_inference_grad", |op, sig| {
+        let op: BatchNormInferenceGrad = serde_json::from_value(op.attributes()).expect("its own");
+        BatchNormGrad { epsilon: op.epsilon }.host_kernels(sig)
+    }),
+    wrong("keeps the biased variance", "running_average", |op, sig| {
+        changed(op, sig, |op: &mut RunningAverage| op.scale = 1.0)
+    }),
+    wrong("counts the padding or does not", "avg_pool2d", |op, sig| {
+        changed(op, sig, |op: &mut AvgPool2d| op.count_include_pad = !op.count_include_pad)
+    }),
+    wrong("counts the padding or does not", "avg_pool2d_grad", |op, sig| {
+        changed(op, sig, |op: &mut AvgPool2dGrad| op.count_include_pad = !op.count_include_pad)
+    }),
+    wrong("mixes up channels", "global_avg_pool2d", |op, sig| {
+        followed_by(op, sig, |y| y.rotate_left(1))
+    }),
+    wrong("divides by the width only", "global_avg_pool2d_grad", |op, sig| {
+        let op: GlobalAvgPool2dGrad = serde_json::from_value(op.attributes()).expect("its own");
+        let height = f32::from(u16::try_from(op.input[0]).expect("small"));
+        op.host_kernels(sig).into_iter().map(|kernel| scaled(height, kernel)).collect()
+    }),
+    wrong("draws another layer's numbers", "dropout", |op, sig| {
+        changed(op, sig, |op: &mut Dropout| op.stream ^= 1)
+    }),
+    wrong("does not scale what it keeps", "dropout", |op, sig| {
+        let op: Dropout = serde_json::from_value(op.attributes()).expect("its own attributes");
+        op.host_kernels(sig).into_iter().map(|kernel| scaled(1.0 - op.rate, kernel)).collect()
+    }),
+    wrong("adds instead", "binary", |op, sig| {
+        changed(op, sig, |op: &mut Binary| op.function = BinaryFunction::Add)
+    }),
+    wrong("keeps the sign", "scale", |op, sig| {
+        changed(op, sig, |op: &mut Scale| op.factor = op.factor.abs())
+    }),
+    wrong("forgets the factor", "broadcast", |op, sig| {
+        changed(op, sig, |op: &mut Broadcast| op.scale = 1.0)
+    }),
+    wrong("forgets Nesterov", "sgd", |op, sig| {
+        changed(op, sig, |op: &mut Sgd| op.nesterov = false)
+    }),
+    wrong("decays all parameters", "sgd", |op, sig| {
+        let all = sig.outputs[0].elements();
+        changed(op, sig, |op: &mut Sgd| op.decayed = all)
+    }),
+    wrong("forgets the momentum", "rms_prop", |op, sig| {
+        changed(op, sig, |op: &mut RmsProp| op.momentum = 0.0)
+    }),
     wrong("adds scratch memory that it has not written", "sum_rows", |op, sig| {
         let kernels = op.host_kernels(sig).into_iter();
         let reading = kernels.map(|kernel| {
@@ -137,6 +203,33 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         expected: Kind::NotReproducible,
     },
 ];
+
+/// `E[x^2] - E[x]^2` in f32, which an offset of `x` leaves without digits.
+fn normalise_by_squares(epsilon: f32, io: &mut HostIo<'_, f32>) {
+    let [x, gamma, beta] = [0, 1, 2].map(|i| io.inputs.float(i));
+    let (rows, channels) = io.inputs.ty(0).rows_columns();
+    let [y, mean, variance] = io.outputs.floats();
+    let n = f32::from(u16::try_from(rows).unwrap_or(u16::MAX));
+    for c in 0..channels {
+        let values = || x.iter().skip(c).step_by(channels);
+        mean[c] = values().sum::<f32>() / n;
+        variance[c] = values().map(|x| x * x).sum::<f32>() / n - mean[c] * mean[c];
+        let factor = gamma[c] / (variance[c] + epsilon).sqrt();
+        for (y, x) in y.iter_mut().skip(c).step_by(channels).zip(values()) {
+            *y = (x - mean[c]) * factor + beta[c];
+        }
+    }
+}
+
+/// A kernel whose first output is multiplied by a factor.
+fn scaled(factor: f32, kernel: HostKernel) -> HostKernel {
+    let scratch = kernel.scratch;
+    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+        kernel.run(io, scratch);
+        io.outputs.float(0).iter_mut().for_each(|y| *y *= factor);
+    };
+    HostKernel::new("broken", run).with_scratch(scratch)
+}
 
 fn overwrite_maxima(op: &MaxPool2dGrad, io: &mut HostIo<'_, f32>) {
     let (index, dy) = (io.inputs.u32(0), io.inputs.float(1));

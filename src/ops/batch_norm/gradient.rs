@@ -3,8 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::channels::{Sizes, joined};
+use super::host;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -121,6 +124,10 @@ impl Op for BatchNormGrad {
             }
         };
         Lanes::fitting(sizes.channels).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        host::gradient(self, sig)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::channels::{Sizes, joined};
-use super::{BatchNormInferenceGrad, NormTail};
+use super::{BatchNormInferenceGrad, NormTail, host};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Lowering, Op, Operand,
+    Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
@@ -83,6 +84,10 @@ impl Op for BatchNormInference {
             Lowering::single(&lanes.variant("rows_per_thread"), kernel)
         };
         Lanes::fitting(channels).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        host::inference(self, sig)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -4,8 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::channels::{Sizes, joined};
 use super::gradient::{channel_gradients, gradient_case, gradient_tolerance};
+use super::host;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -86,6 +89,10 @@ impl Op for BatchNormInferenceGrad {
             }
         };
         Lanes::fitting(sizes.channels).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        host::inference_gradient(self, sig)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -6,6 +6,7 @@
 mod channels;
 mod forward;
 mod gradient;
+mod host;
 mod inference;
 mod inference_gradient;
 mod running_average;

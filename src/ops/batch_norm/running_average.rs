@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::{of_dtype, operands, same_type};
 use crate::ops::registry::attributes;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -81,6 +83,17 @@ impl Op for RunningAverage {
             .read(Operand::Input(1))
             .write(Operand::Output(0));
         vec![Lowering::single("one_per_thread", kernel)]
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        let (keep, add) = self.weights();
+        let (keep, add) = (f32::from_f64(keep), f32::from_f64(add));
+        vec![HostKernel::new("loop", move |io, _| {
+            let value = io.inputs.float(1);
+            for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
+                *running = keep * *running + add * value;
+            }
+        })]
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

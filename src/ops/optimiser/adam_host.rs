@@ -1,6 +1,7 @@
 //! Adam on the CPU: one pass over the elements in f32, which the compiler vectorises.
 
 use super::Adam;
+use super::host_blocks::{LEAST_SQUARED, flushed};
 use crate::graph::{HostIo, HostKernel};
 use crate::tensor::Real;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
@@ -71,14 +72,6 @@ fn run(op: &Adam, io: &mut HostIo<'_, f32>) {
 fn split(state: [&mut [f32]; 3], at: usize) -> [[&mut [f32]; 3]; 2] {
     let [(p, p_back), (m, m_back), (v, v_back)] = state.map(|tensor| tensor.split_at_mut(at));
     [[p, m, v], [p_back, m_back, v_back]]
-}
-
-/// Below this magnitude, the share of a squared gradient in the average would be subnormal.
-const LEAST_SQUARED: f32 = 1e-17;
-
-/// Zero in the place of a number below `least`.
-fn flushed(x: f32, least: f32) -> f32 {
-    if x.abs() < least { 0.0 } else { x }
 }
 
 impl Rates {

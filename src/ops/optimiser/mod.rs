@@ -8,9 +8,12 @@
 mod adam;
 mod adam_host;
 mod clip;
+mod host_blocks;
 mod norm;
 mod rms_prop;
+mod rms_prop_host;
 mod sgd;
+mod sgd_host;
 
 pub use adam::Adam;
 pub use clip::{ClipByNorm, ClipByValue};

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::rms_prop_host;
 use super::{check_arenas, check_numbers, check_scalars, constant, lanes, sample_squares, widths};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
@@ -132,6 +135,10 @@ impl Op for RmsProp {
         widths(p)
             .map(|(variant, width)| Lowering::single(variant, self.update(p, width, caps)))
             .collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        rms_prop_host::kernels(self)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::average_host;
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -140,6 +143,10 @@ impl Op for AvgPool2d {
         Lanes::fitting(c).iter().map(lower).collect()
     }
 
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        average_host::forward(self)
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let [_, h, w, _] = v.ty(v.x(0)).ranked("avg_pool2d", "x")?;
@@ -224,6 +231,10 @@ impl Op for AvgPool2dGrad {
                 lowering(kernel, op, (self.input, [oh, ow]), lanes, wgsl)
             };
         Lanes::fitting(c).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        average_host::gradient(self)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

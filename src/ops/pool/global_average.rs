@@ -2,9 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::average_host;
 use super::geometry::images;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
 use crate::ops::registry::attributes;
@@ -125,6 +128,10 @@ impl Op for GlobalAvgPool2d {
         }
     }
 
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        average_host::global()
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let [_, h, w, _] = v.ty(v.x(0)).ranked("global_avg_pool2d", "x")?;
@@ -199,6 +206,10 @@ impl Op for GlobalAvgPool2dGrad {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         };
         Lanes::fitting(c).iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        average_host::global_gradient(self.input)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

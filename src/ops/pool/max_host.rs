@@ -69,7 +69,7 @@ fn unpool(geometry: &PoolGeometry, [h, w]: [usize; 2], io: &mut HostIo<'_, f32>)
 /// Calls `work` with the number and the pixel of each tap of a window that is not in the padding,
 /// in order.
 #[inline]
-fn for_each_tap(
+pub(super) fn for_each_tap(
     geometry: &PoolGeometry,
     [oy, ox]: [usize; 2],
     [h, w]: [usize; 2],

@@ -1,6 +1,7 @@
 //! Pooling over windows of images `[n, h, w, c]`, and its gradients.
 
 mod average;
+mod average_host;
 mod geometry;
 mod global_average;
 mod max;
