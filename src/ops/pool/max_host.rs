@@ -38,12 +38,14 @@ fn pool(geometry: &PoolGeometry, io: &mut HostIo<'_, f32>) {
     });
 }
 
-/// Takes elements of `x` that are larger than those of `y`; the first NaN stays.
+/// Takes elements of `x` that are larger than those of `y`; the first NaN stays. Masks take the
+/// place of choices, which would become branches.
 fn keep_larger(x: &[f32], tap: u32, y: &mut [f32], index: &mut [u32]) {
-    for ((&x, y), index) in x.iter().zip(y).zip(index) {
-        let wins = (x > *y) | (x.is_nan() & !y.is_nan());
-        *y = if wins { x } else { *y };
-        *index = if wins { tap } else { *index };
+    for ((x, y), index) in x.iter().zip(y).zip(index) {
+        let wins = (x > y) | (x.is_nan() & !y.is_nan());
+        let mask = 0_u32.wrapping_sub(u32::from(wins));
+        *y = f32::from_bits((x.to_bits() & mask) | (y.to_bits() & !mask));
+        *index = (tap & mask) | (*index & !mask);
     }
 }
 
