@@ -4,10 +4,13 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::local_response_norm_host;
 use super::operands::{of_dtype, operands, same_type};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -55,7 +58,7 @@ pub struct LocalResponseNormGrad {
 
 impl LocalResponseNorm {
     /// Factor of the sum of squares of a window.
-    fn slope(&self) -> f64 {
+    pub(super) fn slope(&self) -> f64 {
         let size = u32::try_from(self.size).expect("infer has checked that a window fits 32 bits");
         f64::from(self.alpha) / f64::from(size)
     }
@@ -164,6 +167,10 @@ impl Op for LocalResponseNorm {
         vec![Lowering::single("one_per_thread", kernel)]
     }
 
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        local_response_norm_host::forward(self)
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let x = v.x(0);
@@ -187,7 +194,7 @@ impl Op for LocalResponseNorm {
 const POWER_ULPS: f64 = 20.0;
 
 impl LocalResponseNormGrad {
-    fn forward_op(&self) -> LocalResponseNorm {
+    pub(super) fn forward_op(&self) -> LocalResponseNorm {
         let Self { size, alpha, beta, k } = *self;
         LocalResponseNorm { size, alpha, beta, k }
     }
@@ -262,6 +269,10 @@ impl Op for LocalResponseNormGrad {
             scratch: vec![sig.inputs[0].bytes()],
             kernels: vec![first, second],
         }]
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        local_response_norm_host::gradient(self, sig)
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

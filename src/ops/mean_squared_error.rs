@@ -8,7 +8,9 @@ use super::operands::{operands, same_type};
 use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, row_lowerings, rows_of, sum_ulps};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -79,6 +81,28 @@ impl Op for MeanSquaredError {
             .write(Operand::Output(0))
             .write(Operand::Output(1));
         row_lowerings(&kernel, rows, columns, caps)
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        vec![HostKernel::new("rows", |io, _| {
+            let (prediction, target) = (io.inputs.float(0), io.inputs.float(1));
+            let (_, columns) = io.inputs.ty(0).rows_columns();
+            #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
+            let count = columns as f64;
+            let factor = f32::from_f64(2.0 / count);
+            let [loss, residual] = io.outputs.floats();
+            for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+                let prediction = &prediction[row * columns..][..columns];
+                let target = &target[row * columns..][..columns];
+                let mut sum = 0.0;
+                for ((residual, p), t) in residual.iter_mut().zip(prediction).zip(target) {
+                    let difference = p - t;
+                    sum += f64::from(difference) * f64::from(difference);
+                    *residual = factor * difference;
+                }
+                loss.fill(f32::from_f64(sum / count));
+            });
+        })]
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -19,6 +19,7 @@ mod labels;
 mod lanes;
 mod learning_rate;
 mod local_response_norm;
+mod local_response_norm_host;
 mod log_softmax;
 mod loss;
 mod matmul;

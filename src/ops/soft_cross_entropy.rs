@@ -8,7 +8,9 @@ use super::registry::{OpEntry, attributes};
 use super::row_kernels::{exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
 use super::{Binary, LogSoftmax, Scale, View};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -54,6 +56,31 @@ impl SoftCrossEntropy {
     }
 }
 
+/// Writes the residual of a row in f32 and returns its loss.
+fn row_on_host(logits: &[f32], targets: &[f32], residual: &mut [f32]) -> f32 {
+    // NaN must stay NaN, which f32::max would hide.
+    let larger = |m: f32, &x: &f32| if x > m || x.is_nan() { x } else { m };
+    let largest = logits.iter().fold(f32::NEG_INFINITY, larger);
+    if !largest.is_finite() {
+        residual.fill(f32::NAN);
+        return f32::NAN;
+    }
+    let mut sum = 0.0;
+    for (residual, x) in residual.iter_mut().zip(logits) {
+        *residual = (x - largest).exp();
+        sum += *residual;
+    }
+    let (log_sum, total) = (sum.ln(), targets.iter().sum::<f32>());
+    let mut loss = 0.0;
+    for ((residual, x), t) in residual.iter_mut().zip(logits).zip(targets) {
+        if *t != 0.0 {
+            loss += t * (largest - x + log_sum);
+        }
+        *residual = total * (*residual / sum) - t;
+    }
+    loss
+}
+
 impl Op for SoftCrossEntropy {
     fn name(&self) -> &'static str {
         "soft_cross_entropy"
@@ -89,6 +116,19 @@ impl Op for SoftCrossEntropy {
             .write(Operand::Output(0))
             .write(Operand::Output(1));
         row_lowerings(&kernel, rows, columns, caps)
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        vec![HostKernel::new("rows", |io, _| {
+            let (logits, targets) = (io.inputs.float(0), io.inputs.float(1));
+            let [_, columns] = io.inputs.dims(0);
+            let [loss, residual] = io.outputs.floats();
+            for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+                let logits = &logits[row * columns..][..columns];
+                let targets = &targets[row * columns..][..columns];
+                loss.fill(row_on_host(logits, targets, residual));
+            });
+        })]
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -4,9 +4,10 @@ use serde::de::DeserializeOwned;
 use verigrad::graph::{Activation, HostIo, HostKernel, Op, Signature};
 use verigrad::ops::{
     ActivateGrad, Adam, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormGrad, BatchNormInference,
-    BatchNormInferenceGrad, Binary, BinaryFunction, Broadcast, Conv2d, Conv2dInputGrad,
-    Conv2dWeightGrad, ConvGeometry, Dropout, GlobalAvgPool2dGrad, Matmul, MaxPool2dGrad, RmsProp,
-    RunningAverage, Scale, Sgd,
+    BatchNormInferenceGrad, Binary, BinaryFunction, Broadcast, ClipByNorm, ClipByValue, Conv2d,
+    Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, Dropout, GlobalAvgPool2dGrad,
+    LocalResponseNorm, LocalResponseNormGrad, Matmul, MaxPool2dGrad, PadZeros, RmsProp,
+    RunningAverage, Scale, Sgd, Slice,
 };
 use verigrad::tensor::gemm::{Matrix, multiply_add};
 
@@ -75,6 +76,20 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
     }),
     wrong("forgets the activation", "conv2d", |op, sig| {
         changed(op, sig, |op: &mut Conv2d| op.activation = Activation::Identity)
+    }),
+    wrong("shifts the channels of grouped convolutions", "conv2d", |op, sig| {
+        let grouped: Conv2d = serde_json::from_value(op.attributes()).expect("its own");
+        if grouped.geometry.groups == 1 {
+            return Vec::new();
+        }
+        followed_by(op, sig, |y| y.rotate_left(1))
+    }),
+    wrong("shifts the channels of grouped convolutions", "conv2d_weight_grad", |op, sig| {
+        let grouped: Conv2dWeightGrad = serde_json::from_value(op.attributes()).expect("its own");
+        if grouped.geometry.groups == 1 {
+            return Vec::new();
+        }
+        followed_by(op, sig, |dw| dw.rotate_left(1))
     }),
     wrong("forgets the activation", "matmul", |op, sig| {
         changed(op, sig, |op: &mut Matmul| op.activation = Activation::Identity)
@@ -173,6 +188,37 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
     }),
     wrong("forgets the factor", "broadcast", |op, sig| {
         changed(op, sig, |op: &mut Broadcast| op.scale = 1.0)
+    }),
+    wrong("reaches a channel too far", "local_response_norm", |op, sig| {
+        changed(op, sig, |op: &mut LocalResponseNorm| op.size += 1)
+    }),
+    wrong("reaches a channel too far", "local_response_norm_grad", |op, sig| {
+        changed(op, sig, |op: &mut LocalResponseNormGrad| op.size += 1)
+    }),
+    wrong("shifts the parts", "concat", |op, sig| followed_by(op, sig, |y| y.rotate_left(1))),
+    wrong("pads behind instead", "pad_zeros", |op, sig| {
+        changed(op, sig, |op: &mut PadZeros| {
+            op.after += op.before;
+            op.before = 0;
+        })
+    }),
+    wrong("starts at the first step", "slice", |op, sig| {
+        changed(op, sig, |op: &mut Slice| op.start = 0)
+    }),
+    wrong("takes the square for the norm", "global_norm", |op, sig| {
+        followed_by(op, sig, |y| y[0] *= y[0])
+    }),
+    wrong("does not clip", "clip_by_norm", |op, sig| {
+        changed(op, sig, |op: &mut ClipByNorm| op.max_norm = 1e30)
+    }),
+    wrong("does not clip", "clip_by_value", |op, sig| {
+        changed(op, sig, |op: &mut ClipByValue| op.limit = 1e30)
+    }),
+    wrong("sums instead of averaging", "mean_squared_error", |op, sig| {
+        op.host_kernels(sig).into_iter().map(|kernel| scaled(2.0, kernel)).collect()
+    }),
+    wrong("halves the loss", "soft_cross_entropy", |op, sig| {
+        op.host_kernels(sig).into_iter().map(|kernel| scaled(0.5, kernel)).collect()
     }),
     wrong("forgets Nesterov", "sgd", |op, sig| {
         changed(op, sig, |op: &mut Sgd| op.nesterov = false)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::Slice;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::lanes::Lanes;
 use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -93,6 +93,16 @@ impl Op for Concat {
         let kernels =
             copies.iter().enumerate().map(|(i, copy)| copy.kernel(i, widest(copy), caps)).collect();
         vec![Lowering { variant: "copies".to_owned(), scratch: Vec::new(), kernels }]
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let types: Vec<&TensorType> = sig.inputs.iter().collect();
+        let copies = self.copies(&types);
+        vec![HostKernel::new("runs", move |io, _| {
+            for (i, copy) in copies.iter().enumerate() {
+                copy.run_in_parallel(io, i, false);
+            }
+        })]
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::Slice;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -88,6 +90,11 @@ impl Op for PadZeros {
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         };
         runs.lanes().iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let runs = self.runs(&sig.inputs[0]);
+        vec![HostKernel::new("runs", move |io, _| runs.run_in_parallel(io, 0, true))]
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

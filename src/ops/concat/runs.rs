@@ -3,6 +3,7 @@
 use crate::error::ShapeError;
 use crate::graph::{Caps, HostIo, Kernel, Operand};
 use crate::ops::lanes::Lanes;
+use crate::tensor::parallel::{BLOCK, for_each_chunk};
 use crate::tensor::{DType, Real, TensorType};
 
 /// A tensor as `outer` slices along a dimension, of `size` steps of `inner` elements.
@@ -90,6 +91,34 @@ impl Runs {
             DType::U32 => self.copy(io.inputs.u32(i), io.outputs.u32(0)),
             _ => self.copy(io.inputs.float(i), io.outputs.float(0)),
         }
+    }
+
+    /// Copies from input `i` to output 0 on all threads; zeros fill the rest where `zeros` says so.
+    /// Output 0 begins with a run's pitch and ends with one.
+    pub fn run_in_parallel(self, io: &mut HostIo<'_, f32>, i: usize, zeros: bool) {
+        match io.outputs.ty(0).dtype {
+            DType::U32 => self.copy_in_parallel(io.inputs.u32(i), io.outputs.u32(0), zeros),
+            _ => self.copy_in_parallel(io.inputs.float(i), io.outputs.float(0), zeros),
+        }
+    }
+
+    fn copy_in_parallel<E: Copy + Default + Send + Sync>(
+        self,
+        from: &[E],
+        to: &mut [E],
+        zeros: bool,
+    ) {
+        let (pitch, offset) = self.to;
+        let runs = (BLOCK / pitch).max(1);
+        for_each_chunk(to, runs * pitch, &|block, to| {
+            if zeros {
+                to.fill(E::default());
+            }
+            for (o, to) in (block * runs..).zip(to.chunks_exact_mut(pitch)) {
+                let from = &from[o * self.from.0 + self.from.1..][..self.run];
+                to[offset..offset + self.run].copy_from_slice(from);
+            }
+        });
     }
 
     fn copy<E: Copy>(self, from: &[E], to: &mut [E]) {

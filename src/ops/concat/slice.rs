@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::PadZeros;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
@@ -77,6 +77,11 @@ impl Op for Slice {
             Lowering::single(&lanes.variant("one_per_thread"), runs.kernel(0, lanes, caps))
         };
         runs.lanes().iter().map(lower).collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let runs = self.runs(&sig.inputs[0]);
+        vec![HostKernel::new("runs", move |io, _| runs.run_in_parallel(io, 0, false))]
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

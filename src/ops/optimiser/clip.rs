@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, check_numbers, lanes, widths};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::{operands, scalar};
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_block;
@@ -87,6 +89,20 @@ impl Op for ClipByNorm {
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
     }
 
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        let max_norm = self.max_norm;
+        vec![HostKernel::new("blocks", move |io, _| {
+            let ratio = max_norm / (io.inputs.float(1)[0] + STABILISER);
+            // Not f32::min, which would hide a NaN.
+            let scale = if ratio > 1.0 { 1.0 } else { ratio };
+            for_each_block(io.outputs.float(0), &|_, grads| {
+                for grad in grads {
+                    *grad *= scale;
+                }
+            });
+        })]
+    }
+
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         Vjp::not_differentiable("clip_by_norm")
     }
@@ -150,6 +166,18 @@ impl Op for ClipByValue {
                 .write(Operand::Output(0))
         };
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
+    }
+
+    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
+        let limit = self.limit;
+        vec![HostKernel::new("blocks", move |io, _| {
+            for_each_block(io.outputs.float(0), &|_, grads| {
+                for grad in grads {
+                    // f32::clamp keeps a NaN.
+                    *grad = grad.clamp(-limit, limit);
+                }
+            });
+        })]
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{check_arenas, widths};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
+use crate::tensor::parallel::{BLOCK, for_each_chunk};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `norm = sqrt(sum_i grads[i]^2)`. Input: `grads` f32 `[p]`, each element of which counts: gaps in
@@ -63,6 +66,17 @@ impl GlobalNorm {
     }
 }
 
+/// In f64, where squares neither overflow nor vanish; several sums at once, for vectors.
+fn sum_of_squares(x: &[f32]) -> f64 {
+    let mut sums = [0.0; 8];
+    for x in x.chunks(sums.len()) {
+        for (sum, x) in sums.iter_mut().zip(x) {
+            *sum += f64::from(*x) * f64::from(*x);
+        }
+    }
+    sums.iter().sum()
+}
+
 impl Op for GlobalNorm {
     fn name(&self) -> &'static str {
         "global_norm"
@@ -97,6 +111,20 @@ impl Op for GlobalNorm {
                 kernels: Self::kernels(p, width),
             })
             .collect()
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let run = |io: &mut HostIo<'_, f32>, norms: &mut [f32]| {
+            let grads = io.inputs.float(0);
+            for_each_chunk(norms, 1, &|block, norm| {
+                let grads = &grads[block * BLOCK..grads.len().min((block + 1) * BLOCK)];
+                norm.fill(f32::from_f64(sum_of_squares(grads).sqrt()));
+            });
+            let norm = f32::from_f64(sum_of_squares(norms).sqrt());
+            io.outputs.float(0).fill(norm);
+        };
+        let blocks = sig.inputs[0].elements().div_ceil(BLOCK);
+        vec![HostKernel::new("blocks", run).with_scratch(blocks)]
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -2,8 +2,10 @@
 //!
 //! A block is some output pixels by some taps: its matrix is made in scratch memory that stays in
 //! the cache, and is multiplied there. Blocks depend on the shapes only, and each sum has a fixed
-//! order, so that the number of threads changes no bit. Grouped convolutions have no kernel here.
+//! order, so that the number of threads changes no bit.
 
+mod depthwise;
+mod grouped;
 mod tiles;
 mod windows;
 pub mod winograd;
@@ -19,6 +21,7 @@ use crate::ops::host_activation::finish;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_block, for_each_chunk_of, shares};
 
+const VARIANT: &str = "window_blocks";
 /// Output pixels of a block.
 const ROWS: usize = 512;
 /// Most columns of a block, where a single tap has no more.
@@ -36,14 +39,12 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn new(geometry: &ConvGeometry, sizes: Sizes) -> Option<Self> {
-        if geometry.groups != 1 {
-            return None;
-        }
+    /// Of a convolution in one group.
+    fn new(geometry: &ConvGeometry, sizes: Sizes) -> Self {
         let Sizes { c, kh, kw, .. } = sizes;
         let lines = COLUMNS / (kw * c);
         let taps = if lines > 0 { lines.min(kh) * kw } else { (COLUMNS / c).clamp(1, kw) };
-        Some(Self { sizes, windows: Windows::new(geometry, sizes), taps })
+        Self { sizes, windows: Windows::new(geometry, sizes), taps }
     }
 
     /// Elements of the largest block.
@@ -80,17 +81,34 @@ impl Blocks {
     }
 }
 
-pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> Vec<HostKernel> {
-    let Some(blocks) = Blocks::new(&op.geometry, sizes) else { return Vec::new() };
-    let [each, count] = shares(sizes.out_pixels().div_ceil(ROWS));
-    let scratch = count * blocks.block_len();
-    let (bias, activation) = (op.bias, op.activation);
-    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        let (x, weights) = (io.inputs.float(0), io.inputs.float(1));
-        let bias = bias.then(|| io.inputs.float(2));
+/// A convolution in one group, and how threads share it.
+#[derive(Debug, Clone)]
+struct Forward {
+    blocks: Blocks,
+    shares: [usize; 2],
+}
+
+impl Forward {
+    fn new(geometry: &ConvGeometry, sizes: Sizes) -> Self {
+        let shares = shares(sizes.out_pixels().div_ceil(ROWS));
+        Self { blocks: Blocks::new(geometry, sizes), shares }
+    }
+
+    fn scratch(&self) -> usize {
+        self.shares[1] * self.blocks.block_len()
+    }
+
+    /// Makes `y`, each block of which `finish` gets.
+    fn run(
+        &self,
+        [x, weights]: [&[f32]; 2],
+        [y, scratch]: [&mut [f32]; 2],
+        finish: &(dyn Fn(&mut [f32]) + Sync),
+    ) {
+        let (blocks, [each, _]) = (&self.blocks, self.shares);
         let oc = blocks.sizes.oc;
         let chunks = [each * ROWS * oc, blocks.block_len()];
-        for_each_chunk_of([io.outputs.float(0), scratch], chunks, &|share, [y, scratch]| {
+        for_each_chunk_of([y, scratch], chunks, &|share, [y, scratch]| {
             for (block, y) in y.chunks_mut(ROWS * oc).enumerate() {
                 let first = (share * each + block) * ROWS;
                 let rows = first..first + y.len() / oc;
@@ -99,33 +117,73 @@ pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> Vec<HostKernel> {
                     let windows = blocks.windows(x, &rows, &taps, scratch);
                     product(windows, blocks.weights(weights, &taps), y);
                 }
-                finish(activation, bias, y);
+                finish(y);
             }
         });
-    };
-    vec![HostKernel::new("window_blocks", run).with_scratch(scratch)]
+    }
 }
 
-pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> Vec<HostKernel> {
-    let Some(blocks) = Blocks::new(&op.geometry, sizes) else { return Vec::new() };
-    let Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
-    // Whole images: windows of one overlap in no other.
-    let images = (ROWS / (oh * ow)).clamp(1, n);
-    let [each, count] = shares(n.div_ceil(images));
-    let scratch = count * blocks.block_len();
+pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> Vec<HostKernel> {
+    if op.geometry.groups > 1 {
+        return grouped::forward(op, sizes);
+    }
+    let plan = Forward::new(&op.geometry, sizes);
+    let (scratch, bias, activation) = (plan.scratch(), op.bias, op.activation);
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        let (dy, weights) = (io.inputs.float(0), io.inputs.float(1));
+        let operands = [0, 1].map(|i| io.inputs.float(i));
+        let bias = bias.then(|| io.inputs.float(2));
+        let to = [io.outputs.float(0), scratch];
+        plan.run(operands, to, &|y| finish(activation, bias, y));
+    };
+    vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
+}
+
+/// The gradient of the input in one group, and how threads share it.
+#[derive(Debug, Clone)]
+struct InputGrad {
+    blocks: Blocks,
+    /// Images of a block: windows of one overlap in no other.
+    images: usize,
+    shares: [usize; 2],
+}
+
+impl InputGrad {
+    fn new(geometry: &ConvGeometry, sizes: Sizes) -> Self {
+        let images = (ROWS / (sizes.oh * sizes.ow)).clamp(1, sizes.n);
+        let shares = shares(sizes.n.div_ceil(images));
+        Self { blocks: Blocks::new(geometry, sizes), images, shares }
+    }
+
+    fn scratch(&self) -> usize {
+        self.shares[1] * self.blocks.block_len()
+    }
+
+    fn run(&self, [dy, weights]: [&[f32]; 2], [dx, scratch]: [&mut [f32]; 2]) {
+        let (blocks, [each, _]) = (&self.blocks, self.shares);
+        let Sizes { n, h, w, c, oh, ow, oc, .. } = blocks.sizes;
         let dy = Matrix::new(dy, n * oh * ow, oc);
-        let chunks = [each * images * h * w * c, blocks.block_len()];
-        for_each_chunk_of([io.outputs.float(0), scratch], chunks, &|share, [dx, scratch]| {
-            for (block, dx) in dx.chunks_mut(images * h * w * c).enumerate() {
-                let first = (share * each + block) * images;
+        let block_len = self.images * h * w * c;
+        let chunks = [each * block_len, blocks.block_len()];
+        for_each_chunk_of([dx, scratch], chunks, &|share, [dx, scratch]| {
+            for (block, dx) in dx.chunks_mut(block_len).enumerate() {
+                let first = (share * each + block) * self.images;
                 let rows = first * oh * ow..(first + dx.len() / (h * w * c)) * oh * ow;
                 blocks.input_grad(dy, weights, rows, first * h * w, [dx, scratch]);
             }
         });
+    }
+}
+
+pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> Vec<HostKernel> {
+    if op.geometry.groups > 1 {
+        return grouped::input_grad(op, sizes);
+    }
+    let plan = InputGrad::new(&op.geometry, sizes);
+    let scratch = plan.scratch();
+    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+        plan.run([0, 1].map(|i| io.inputs.float(i)), [io.outputs.float(0), scratch]);
     };
-    vec![HostKernel::new("window_blocks", run).with_scratch(scratch)]
+    vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }
 
 impl Blocks {
@@ -155,24 +213,47 @@ impl Blocks {
     }
 }
 
-pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: Sizes) -> Vec<HostKernel> {
-    let Some(blocks) = Blocks::new(&op.geometry, sizes) else { return Vec::new() };
-    let Sizes { kh, kw, c, oc, .. } = sizes;
-    let rows = sizes.out_pixels();
-    let tap_blocks = (kh * kw).div_ceil(blocks.taps);
-    // Parts of the sum, added in order at the end.
-    let parts = TASKS.div_ceil(tap_blocks).clamp(1, rows.div_ceil(ROWS));
-    let part_rows = rows.div_ceil(parts).next_multiple_of(ROWS);
-    let parts = rows.div_ceil(part_rows);
-    let chunk = blocks.taps * c * oc;
-    let sums_len = if parts == 1 { 0 } else { parts * tap_blocks * chunk };
-    let scratch = sums_len + parts * tap_blocks * blocks.block_len();
-    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
+/// The gradient of the weights in one group, in parts of the sum that are added in order.
+#[derive(Debug, Clone)]
+struct WeightGrad {
+    blocks: Blocks,
+    part_rows: usize,
+    parts: usize,
+}
+
+impl WeightGrad {
+    fn new(geometry: &ConvGeometry, sizes: Sizes) -> Self {
+        let blocks = Blocks::new(geometry, sizes);
+        let rows = sizes.out_pixels();
+        let parts = TASKS.div_ceil(blocks.tap_blocks().count()).clamp(1, rows.div_ceil(ROWS));
+        let part_rows = rows.div_ceil(parts).next_multiple_of(ROWS);
+        Self { blocks, part_rows, parts: rows.div_ceil(part_rows) }
+    }
+
+    /// Elements of the gradient of a block of taps.
+    fn chunk(&self) -> usize {
+        self.blocks.taps * self.blocks.sizes.c * self.blocks.sizes.oc
+    }
+
+    /// Elements of the parts of the sum.
+    fn sums(&self) -> usize {
+        let count = self.parts * self.blocks.tap_blocks().count();
+        if self.parts == 1 { 0 } else { count * self.chunk() }
+    }
+
+    fn scratch(&self) -> usize {
+        let count = self.parts * self.blocks.tap_blocks().count();
+        self.sums() + count * self.blocks.block_len()
+    }
+
+    fn run(&self, [x, dy]: [&[f32]; 2], [dw, scratch]: [&mut [f32]; 2]) {
+        let (blocks, part_rows, chunk) = (&self.blocks, self.part_rows, self.chunk());
+        let Sizes { kh, kw, oc, .. } = blocks.sizes;
+        let rows = blocks.sizes.out_pixels();
+        let tap_blocks = blocks.tap_blocks().count();
         let dy = Matrix::new(dy, rows, oc);
-        let (sums, scratch) = scratch.split_at_mut(sums_len);
-        let dw = io.outputs.float(0);
-        let target = if parts == 1 { &mut *dw } else { &mut *sums };
+        let (sums, scratch) = scratch.split_at_mut(self.sums());
+        let target = if self.parts == 1 { &mut *dw } else { &mut *sums };
         let chunks = [chunk, blocks.block_len()];
         for_each_chunk_of([target, scratch], chunks, &|task, [sum, scratch]| {
             let (part, first_tap) = (task / tap_blocks, task % tap_blocks * blocks.taps);
@@ -185,11 +266,22 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: Sizes) -> Vec<HostKernel
                 product(windows, dy.rows(first, rows.len()), sum);
             }
         });
-        if parts > 1 {
+        if self.parts > 1 {
             add_parts(sums, tap_blocks * chunk, dw);
         }
+    }
+}
+
+pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: Sizes) -> Vec<HostKernel> {
+    if op.geometry.groups > 1 {
+        return grouped::weight_grad(op, sizes);
+    }
+    let plan = WeightGrad::new(&op.geometry, sizes);
+    let scratch = plan.scratch();
+    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+        plan.run([0, 1].map(|i| io.inputs.float(i)), [io.outputs.float(0), scratch]);
     };
-    vec![HostKernel::new("window_blocks", run).with_scratch(scratch)]
+    vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }
 
 /// `y[i]` = sum of `parts[part, i]` over the parts, in order; each part has `len` elements.
