@@ -123,6 +123,18 @@ pub struct Clipping {
 }
 
 impl Clipping {
+    /// Says which key below `clipping` holds a number that cannot be, and what is wrong with it.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        let by_value = Self { by_norm: None, ..*self };
+        let by_norm = Self { by_value: None, ..*self };
+        for (key, clipping) in [("by_value", by_value), ("by_norm", by_norm)] {
+            let mut graph = Graph::default();
+            let gradients = graph.source("gradients", TensorType::f32([1]));
+            clipping.apply(&mut graph, gradients).map_err(|error| (key, error.message))?;
+        }
+        Ok(())
+    }
+
     /// Whether gradients are left as they are.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
@@ -156,14 +168,34 @@ impl OptimizerConfig {
         }
     }
 
-    /// Says what is wrong with the numbers.
-    pub(super) fn check(&self) -> Result<(), String> {
+    /// Says which key below `optimizer` holds a number that cannot be, and what is wrong with it.
+    pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
+        // Nesterov's message also names what it needs.
+        const NUMBERS: [&str; 8] = [
+            "nesterov",
+            "beta1",
+            "beta2",
+            "alpha",
+            "epsilon",
+            "weight_decay",
+            "momentum",
+            "dampening",
+        ];
         let rate = self.learning_rate();
-        if rate.is_finite() && rate > 0.0 {
-            Ok(())
-        } else {
-            Err(format!("optimizer.learning_rate must be a positive number, it is {rate}"))
+        if !(rate.is_finite() && rate > 0.0) {
+            let message = format!("learning_rate must be a positive number, it is {rate}");
+            return Err(("learning_rate", message));
         }
+        // The ops know what their numbers may be: an arena of one element asks them.
+        let mut graph = Graph::default();
+        let arena = TensorType::f32([1]);
+        let [parameters, gradients, rate] =
+            ["parameters", "gradients", "rate"].map(|name| graph.source(name, arena.clone()));
+        let step = graph.source("step", TensorType::u32([1]));
+        self.update(&mut graph, parameters, gradients, rate, step, 1).map_err(|error| {
+            let named = NUMBERS.into_iter().find(|name| error.message.contains(name));
+            (named.unwrap_or("type"), error.message)
+        })
     }
 
     /// Names of the optimiser's states, each of the size of the arena.

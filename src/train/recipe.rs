@@ -1,13 +1,17 @@
 //! Recipes: everything that decides a training run, as TOML.
 
 use serde::{Deserialize, Serialize};
+use toml::de::{DeTable, DeValue};
 
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
 use super::{TrainError, builtin_recipes};
 use crate::data::DataConfig;
+use crate::error::ShapeError;
+use crate::graph::Graph;
 use crate::nn::Layer;
-use crate::ops::Schedule;
+use crate::ops::{LearningRate, Schedule};
+use crate::tensor::TensorType;
 
 /// Everything that decides a training run. The same recipe on the same device and driver gives the
 /// same bits.
@@ -82,8 +86,10 @@ impl Recipe {
         let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
         let recipe: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
         let recipe = if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
-        recipe.check().map_err(fail)?;
-        Ok(recipe)
+        match recipe.check() {
+            Ok(()) => Ok(recipe),
+            Err(wrong) => Err(wrong.located(origin, text, overrides)),
+        }
     }
 
     /// Finds a built-in recipe by name.
@@ -126,23 +132,81 @@ impl Recipe {
         self.drop_last || self.layers.iter().any(Layer::normalises_over_batch)
     }
 
-    fn check(&self) -> Result<(), String> {
-        let positive = |key: &str, value: usize| {
-            if value > 0 { Ok(()) } else { Err(format!("{key} must be at least 1")) }
-        };
-        positive("batch_size", self.batch_size)?;
-        positive("epochs", self.epochs as usize)?;
-        positive("layers: their number", self.layers.len())?;
+    fn check(&self) -> Result<(), Wrong> {
+        let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
+        let counts = [
+            ("batch_size", self.batch_size),
+            ("epochs", self.epochs as usize),
+            ("layers", self.layers.len()),
+        ];
+        if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
+            return wrong(key, "must be at least 1".to_owned());
+        }
         if !(0.0..1.0).contains(&self.label_smoothing) {
             let given = self.label_smoothing;
-            return Err(format!("label_smoothing must lie in [0, 1), it is {given}"));
+            return wrong("label_smoothing", format!("must lie in [0, 1), it is {given}"));
         }
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
-            return Err(format!("name {:?} must be usable as a folder name", self.name));
+            return wrong("name", format!("{:?} must be usable as a folder name", self.name));
         }
-        self.data.check().map_err(|error| error.to_string())?;
-        self.optimizer.check()
+        self.data.check().or_else(|error| wrong("data", error.to_string()))?;
+        self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
+        self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
+        self.check_schedule().or_else(|error| wrong("schedule", error.message))
     }
+
+    /// Has the op of the learning rate check its numbers; how many steps there are, the data decide.
+    fn check_schedule(&self) -> Result<(), ShapeError> {
+        let mut graph = Graph::default();
+        let step = graph.source("step", TensorType::u32([1]));
+        let rate = LearningRate {
+            base: self.optimizer.learning_rate(),
+            warmup: self.schedule.warmup_steps,
+            schedule: self.schedule.decay,
+            total: self.schedule.warmup_steps.saturating_add(1),
+        };
+        graph.push(rate, &[step]).map(|_| ())
+    }
+}
+
+/// A value that cannot be.
+struct Wrong {
+    /// Its key, with dots for tables.
+    key: String,
+    /// What is wrong with it.
+    message: String,
+}
+
+impl Wrong {
+    /// The error, with the line of the recipe or the override that gave the value.
+    fn located(self, origin: &str, text: &str, overrides: &[String]) -> TrainError {
+        let Self { key, message } = self;
+        let sets = |given: &&String| given.split_once('=').is_some_and(|(k, _)| k.trim() == key);
+        if let Some(given) = overrides.iter().rev().find(sets) {
+            return TrainError::Override { given: given.clone(), message };
+        }
+        let place = line_of(text, &key).map(|line| format!("line {line}: ")).unwrap_or_default();
+        let message = format!("{place}{key}: {message}");
+        TrainError::Recipe { recipe: origin.to_owned(), message }
+    }
+}
+
+/// Line of a key, counted from one; of the innermost table around it where it is absent.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let document = DeTable::parse(text).ok()?;
+    let mut table = document.get_ref();
+    let mut start = None;
+    for part in key.split('.') {
+        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else {
+            break;
+        };
+        start = Some(name.span().start);
+        match value.get_ref() {
+            DeValue::Table(inner) => table = inner,
+            _ => break,
+        }
+    }
+    Some(text.get(..start?)?.matches('\n').count() + 1)
 }
 
 #[cfg(test)]
@@ -186,6 +250,30 @@ units = 10
         let text = TEXT.replace("units", "unitz");
         let error = Recipe::parse("tiny.toml", &text, &[]).expect_err("unknown key").to_string();
         assert!(error.contains("line 1") && error.contains("unitz"), "{error}");
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_are_reported_with_their_line() {
+        for (line, optimizer, key) in [
+            (11, "type = \"adam\"\nlearning_rate = 0.0", "optimizer.learning_rate"),
+            (12, "type = \"adam\"\nlearning_rate = 0.1\nbeta1 = 1.5", "optimizer.beta1"),
+            (12, "type = \"adamw\"\nlearning_rate = 0.1\nbeta2 = -0.1", "optimizer.beta2"),
+            (12, "type = \"rmsprop\"\nlearning_rate = 0.1\nepsilon = nan", "optimizer.epsilon"),
+            (12, "type = \"sgd\"\nlearning_rate = 0.1\nnesterov = true", "optimizer.nesterov"),
+            (
+                13,
+                "type = \"sgd\"\nlearning_rate = 0.1\n[clipping]\nby_norm = -1.0",
+                "clipping.by_norm",
+            ),
+        ] {
+            let text = TEXT.replace("type = \"sgd\"\nlearning_rate = 0.1", optimizer);
+            let error = Recipe::parse("x.toml", &text, &[]).expect_err(optimizer).to_string();
+            let expected = format!("recipe x.toml: line {line}: {key}: ");
+            assert!(error.starts_with(&expected), "{error}, not {expected}");
+        }
+        let set = ["optimizer.momentum=inf".to_owned()];
+        let error = Recipe::parse("x.toml", TEXT, &set).expect_err("infinite").to_string();
+        assert!(error.starts_with("--set optimizer.momentum=inf: momentum must"), "{error}");
     }
 
     #[test]
