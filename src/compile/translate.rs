@@ -159,6 +159,10 @@ fn lower(
             return Err(CompileError::TooLarge { scope: scope(), op: op(), needed, available });
         }
     }
+    if !caps.kernels {
+        let variant = "cpu".to_owned();
+        return Ok(Lowering { variant, scratch: Vec::new(), kernels: Vec::new() });
+    }
     let mut lowerings = runnable(execution.op.as_ref(), &sig, caps);
     if lowerings.is_empty() {
         let signature = sig.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");

@@ -1,15 +1,15 @@
 //! The CPU executor: replays a program by host kernels and reference code, parallel over cores.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
+use super::buffers::Buffers;
 use super::{
     Clock, DeviceInfo, DeviceSpan, ExecError, Executor, ProgramId, ReadTicket, RunProfile,
 };
-use crate::compile::{OperandAt, Picks, Program, Role, Step};
+use crate::compile::{Buffer, OperandAt, Picks, Program, Step};
 use crate::graph::{Caps, HostInput, HostIo, HostKernel, HostOutput};
 
 /// Runs every step by its op's first host kernel, or by its reference code. Needs no GPU and no
@@ -22,8 +22,7 @@ pub struct CpuExecutor {
     /// Whether reference code runs even where there are host kernels.
     reference_only: bool,
     /// Buffers as 32-bit words.
-    buffers: Vec<Vec<u32>>,
-    by_name: HashMap<String, usize>,
+    buffers: Buffers<Vec<u32>>,
     programs: Vec<LoadedProgram>,
     /// Scratch memory of host kernels: as much as the largest one needs.
     scratch: Vec<f32>,
@@ -60,6 +59,7 @@ impl CpuExecutor {
         let caps = Caps {
             max_binding_bytes: u64::MAX,
             max_buffer_bytes: u64::MAX,
+            kernels: false,
             ..Caps::webgpu_default()
         };
         Self {
@@ -67,8 +67,7 @@ impl CpuExecutor {
             caps,
             picks: Picks::default(),
             reference_only,
-            buffers: Vec::new(),
-            by_name: HashMap::new(),
+            buffers: Buffers::default(),
             programs: Vec::new(),
             scratch: Vec::new(),
         }
@@ -76,20 +75,20 @@ impl CpuExecutor {
 
     /// Runs one step of a program.
     pub(super) fn run_step(&mut self, program: ProgramId, index: usize) {
-        self.programs[program.0].run_step(index, &mut self.buffers, &mut self.scratch);
+        self.programs[program.0].run_step(index, self.buffers.all_mut(), &mut self.scratch);
     }
 
     /// The words of an operand of a program.
     pub(super) fn words(&self, program: ProgramId, operand: &OperandAt) -> &[u32] {
         let buffer = self.programs[program.0].buffers[operand.region.buffer];
         let first = operand.region.offset / 4;
-        &self.buffers[buffer][first..first + operand.region.bytes / 4]
+        &self.buffers.all()[buffer][first..first + operand.region.bytes / 4]
     }
 
     /// Replaces the content of a buffer of a program.
     pub(super) fn overwrite(&mut self, program: ProgramId, buffer: usize, bytes: &[u8]) {
         let index = self.programs[program.0].buffers[buffer];
-        let content: &mut [u8] = cast_slice_mut(&mut self.buffers[index]);
+        let content: &mut [u8] = cast_slice_mut(&mut self.buffers.all_mut()[index]);
         content.copy_from_slice(bytes);
     }
 
@@ -103,28 +102,9 @@ impl CpuExecutor {
         let most = kernels.iter().flatten().map(|kernel| kernel.scratch).max().unwrap_or(0);
         if most > self.scratch.len() {
             let bytes = program.total_bytes() + most * size_of::<f32>();
-            self.scratch = self.zeros(most, bytes)?;
+            self.scratch = zeros(&self.info.name, most, bytes)?;
         }
         Ok(kernels)
-    }
-
-    /// A buffer of zeros; `needed` is what the whole program needs, in bytes.
-    fn zeros<T: Clone + Default>(&self, words: usize, needed: usize) -> Result<Vec<T>, ExecError> {
-        let mut buffer = Vec::new();
-        buffer.try_reserve_exact(words).map_err(|_| ExecError::OutOfMemory {
-            device: self.info.name.clone(),
-            what: "allocating tensors".to_owned(),
-            needed,
-        })?;
-        buffer.resize(words, T::default());
-        Ok(buffer)
-    }
-
-    fn find(&self, name: &str) -> Result<usize, ExecError> {
-        self.by_name
-            .get(name)
-            .copied()
-            .ok_or_else(|| ExecError::UnknownBuffer { name: name.to_owned() })
     }
 }
 
@@ -146,39 +126,18 @@ impl Executor for CpuExecutor {
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
-        let mut map = Vec::with_capacity(program.buffers.len());
-        for buffer in &program.buffers {
-            let words = buffer.bytes / 4;
-            let known = (buffer.role == Role::State).then(|| self.by_name.get(&buffer.name));
-            let index = match known.flatten() {
-                Some(&index) if self.buffers[index].len() == words => index,
-                Some(&index) => {
-                    return Err(ExecError::BufferSize {
-                        name: buffer.name.clone(),
-                        size: self.buffers[index].len() * 4,
-                        offset: 0,
-                        given: buffer.bytes,
-                    });
-                }
-                None => {
-                    self.buffers.push(self.zeros(words, program.total_bytes())?);
-                    let index = self.buffers.len() - 1;
-                    if matches!(buffer.role, Role::State | Role::Output) {
-                        self.by_name.insert(buffer.name.clone(), index);
-                    }
-                    index
-                }
-            };
-            map.push(index);
-        }
+        let bytes = |buffer: &Vec<u32>| buffer.len() * size_of::<u32>();
+        let (device, needed) = (&self.info.name, program.total_bytes());
+        let allocate = |buffer: &Buffer| zeros(device, buffer.bytes / size_of::<u32>(), needed);
+        let map = self.buffers.resolve(&program, bytes, allocate)?;
         let kernels = self.kernels(&program)?;
         self.programs.push(LoadedProgram { program, kernels, buffers: map });
         Ok(ProgramId(self.programs.len() - 1))
     }
 
     fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        let index = self.find(buffer)?;
-        let content: &mut [u8] = cast_slice_mut(&mut self.buffers[index]);
+        let index = self.buffers.find(buffer)?;
+        let content: &mut [u8] = cast_slice_mut(&mut self.buffers.all_mut()[index]);
         let size = content.len();
         let given = bytes.len();
         content
@@ -192,15 +151,15 @@ impl Executor for CpuExecutor {
         let loaded = &self.programs[program.0];
         for _ in 0..steps {
             for index in 0..loaded.program.steps.len() {
-                loaded.run_step(index, &mut self.buffers, &mut self.scratch);
+                loaded.run_step(index, self.buffers.all_mut(), &mut self.scratch);
             }
         }
         Ok(())
     }
 
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
-        let index = self.find(buffer)?;
-        Ok(ReadTicket::ready(cast_slice(&self.buffers[index]).to_vec()))
+        let index = self.buffers.find(buffer)?;
+        Ok(ReadTicket::ready(cast_slice(&self.buffers.all()[index]).to_vec()))
     }
 
     fn wait(&mut self) -> Result<(), ExecError> {
@@ -209,17 +168,16 @@ impl Executor for CpuExecutor {
 
     fn unload_all(&mut self) {
         self.buffers.clear();
-        self.by_name.clear();
         self.programs.clear();
         self.scratch = Vec::new();
     }
 
     fn tensor_bytes(&self) -> usize {
-        self.buffers.iter().map(|buffer| buffer.len() * 4).sum()
+        self.buffers.all().iter().map(|buffer| buffer.len() * 4).sum()
     }
 
     fn allocations(&self) -> usize {
-        self.buffers.len() + usize::from(!self.scratch.is_empty())
+        self.buffers.all().len() + usize::from(!self.scratch.is_empty())
     }
 
     fn profile(&mut self, program: ProgramId) -> Result<RunProfile, ExecError> {
@@ -234,6 +192,22 @@ impl Executor for CpuExecutor {
         }
         Ok(RunProfile { clock: Clock::Host, host: Vec::new(), device })
     }
+}
+
+/// A buffer of zeros; `needed` is what the whole program needs, in bytes.
+fn zeros<T: Clone + Default>(
+    device: &str,
+    words: usize,
+    needed: usize,
+) -> Result<Vec<T>, ExecError> {
+    let mut buffer = Vec::new();
+    buffer.try_reserve_exact(words).map_err(|_| ExecError::OutOfMemory {
+        device: device.to_owned(),
+        what: "allocating tensors".to_owned(),
+        needed,
+    })?;
+    buffer.resize(words, T::default());
+    Ok(buffer)
 }
 
 impl LoadedProgram {

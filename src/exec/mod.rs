@@ -1,6 +1,7 @@
 //! Floor 4: executors replay a [`Program`] on a device: the CPU by host kernels, a GPU by its
 //! lowerings, or a GPU and the reference in lock-step.
 
+mod buffers;
 mod cpu;
 mod device;
 mod error;

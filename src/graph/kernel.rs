@@ -25,6 +25,8 @@ pub struct Caps {
     pub subgroup_size: Option<u32>,
     /// Whether kernels may use `f16`.
     pub f16: bool,
+    /// Whether kernels run at all. Programs for the CPU executor have none, nor memory for them.
+    pub kernels: bool,
 }
 
 impl Caps {
@@ -40,6 +42,7 @@ impl Caps {
             offset_alignment: 256,
             subgroup_size: None,
             f16: false,
+            kernels: true,
         }
     }
 }

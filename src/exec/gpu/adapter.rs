@@ -70,6 +70,7 @@ pub fn adapter_report(adapter: &wgpu::Adapter) -> Vec<(String, String)> {
 /// An opened device.
 #[derive(Debug)]
 pub(super) struct Opened {
+    pub adapter: wgpu::Adapter,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
     pub info: DeviceInfo,
@@ -97,7 +98,7 @@ pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
         })?;
     let faults = Faults::watch(&device, &info.name);
     let caps = caps_of(&adapter.get_info(), features, &limits);
-    Ok(Opened { device, queue, info, caps, faults })
+    Ok(Opened { adapter: adapter.clone(), device, queue, info, caps, faults })
 }
 
 fn caps_of(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Limits) -> Caps {
@@ -114,5 +115,6 @@ fn caps_of(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Li
         offset_alignment: 256,
         subgroup_size: subgroups.then_some(info.subgroup_max_size),
         f16: features.contains(wgpu::Features::SHADER_F16),
+        kernels: true,
     }
 }

@@ -1,13 +1,14 @@
 //! Loads programs onto a GPU and runs them, many steps per submission.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
 use super::pipeline::{Pipeline, PipelineCache};
 use super::readback::{Readback, StagingPool};
-use crate::compile::{BoundRegion, Picks, Program, Role};
+use crate::compile::{BoundRegion, Buffer, Picks, Program};
+use crate::exec::buffers::Buffers;
 use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket, RunProfile};
 use crate::graph::Caps;
 
@@ -24,8 +25,7 @@ pub struct GpuExecutor {
     opened: Opened,
     picks: Picks,
     pipelines: PipelineCache,
-    buffers: Vec<wgpu::Buffer>,
-    by_name: HashMap<String, usize>,
+    buffers: Buffers<wgpu::Buffer>,
     programs: Vec<LoadedProgram>,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
     staging: StagingPool,
@@ -72,14 +72,20 @@ impl GpuExecutor {
             opened: adapter::open(adapter)?,
             picks: Picks::default(),
             pipelines: PipelineCache::default(),
-            buffers: Vec::new(),
-            by_name: HashMap::new(),
+            buffers: Buffers::default(),
             programs: Vec::new(),
             in_flight: VecDeque::new(),
             staging: StagingPool::default(),
             allocations: 0,
             host_time: Duration::ZERO,
         })
+    }
+
+    /// What ends the device when it is called, from any thread, as a reset or a driver's crash
+    /// would: for tests of what becomes of a run.
+    pub fn killer(&self) -> impl Fn() + Send + Sync + use<> {
+        let device = self.opened.device.clone();
+        move || device.destroy()
     }
 
     /// Runs one step of a program.
@@ -104,57 +110,17 @@ impl GpuExecutor {
         self.start_read(index)?.wait()
     }
 
-    /// Creates a buffer; `needed` is what the whole program needs, in bytes, for the error.
-    fn allocate(
-        &mut self,
-        name: &str,
-        bytes: usize,
-        usage: wgpu::BufferUsages,
-        needed: usize,
-    ) -> Result<wgpu::Buffer, ExecError> {
-        let what = format!("allocating {name}");
-        let device = &self.opened.device;
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some(name),
-            size: bytes as u64,
-            usage,
-            mapped_at_creation: false,
-        };
-        self.allocations += 1;
-        self.opened.faults.scoped(device, &what, needed, || device.create_buffer(&descriptor))
-    }
-
+    /// Allocates what is new among a program's buffers, and tells where all of them are.
     fn allocate_buffers(&mut self, program: &Program) -> Result<Vec<usize>, ExecError> {
-        let mut map = Vec::with_capacity(program.buffers.len());
-        for buffer in &program.buffers {
-            let known = (buffer.role == Role::State).then(|| self.by_name.get(&buffer.name));
-            let index = match known.flatten() {
-                Some(&index) if self.buffers[index].size() == buffer.bytes as u64 => index,
-                Some(&index) => {
-                    return Err(ExecError::BufferSize {
-                        name: buffer.name.clone(),
-                        size: usize::try_from(self.buffers[index].size()).unwrap_or(usize::MAX),
-                        offset: 0,
-                        given: buffer.bytes,
-                    });
-                }
-                None => {
-                    let usage = wgpu::BufferUsages::STORAGE
-                        | wgpu::BufferUsages::COPY_SRC
-                        | wgpu::BufferUsages::COPY_DST;
-                    let allocated =
-                        self.allocate(&buffer.name, buffer.bytes, usage, program.total_bytes())?;
-                    self.buffers.push(allocated);
-                    let index = self.buffers.len() - 1;
-                    if matches!(buffer.role, Role::State | Role::Output) {
-                        self.by_name.insert(buffer.name.clone(), index);
-                    }
-                    index
-                }
-            };
-            map.push(index);
-        }
-        Ok(map)
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        let needed = program.total_bytes();
+        let allocate = |buffer: &Buffer| {
+            self.allocations += 1;
+            allocate(&self.opened, &buffer.name, buffer.bytes, usage, needed)
+        };
+        self.buffers.resolve(program, bytes_of, allocate)
     }
 
     fn bind(
@@ -169,7 +135,7 @@ impl GpuExecutor {
             .map(|(binding, bound)| wgpu::BindGroupEntry {
                 binding,
                 resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &self.buffers[map[bound.region.buffer]],
+                    buffer: &self.buffers.all()[map[bound.region.buffer]],
                     offset: bound.region.offset as u64,
                     size: wgpu::BufferSize::new(bound.region.bytes as u64),
                 }),
@@ -223,14 +189,15 @@ impl GpuExecutor {
     }
 
     fn start_read(&mut self, index: usize) -> Result<ReadTicket, ExecError> {
-        let buffer = self.buffers[index].clone();
+        let buffer = self.buffers.all()[index].clone();
         let bytes = buffer.size();
         let staging = match self.staging.take(bytes) {
             Some(staging) => staging,
             None => {
                 let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
-                let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-                self.allocate("staging", bytes, usage, bytes)?
+                let bytes = bytes_of(&buffer);
+                self.allocations += 1;
+                allocate(&self.opened, "staging", bytes, usage, bytes)?
             }
         };
         let device = &self.opened.device;
@@ -275,13 +242,29 @@ impl GpuExecutor {
         }
         places
     }
+}
 
-    fn find(&self, name: &str) -> Result<usize, ExecError> {
-        self.by_name
-            .get(name)
-            .copied()
-            .ok_or_else(|| ExecError::UnknownBuffer { name: name.to_owned() })
-    }
+/// Creates a buffer; `needed` is what the whole program needs, in bytes, for the error.
+fn allocate(
+    opened: &Opened,
+    name: &str,
+    bytes: usize,
+    usage: wgpu::BufferUsages,
+    needed: usize,
+) -> Result<wgpu::Buffer, ExecError> {
+    let what = format!("allocating {name}");
+    let descriptor = wgpu::BufferDescriptor {
+        label: Some(name),
+        size: bytes as u64,
+        usage,
+        mapped_at_creation: false,
+    };
+    let device = &opened.device;
+    opened.faults.scoped(device, &what, needed, || device.create_buffer(&descriptor))
+}
+
+fn bytes_of(buffer: &wgpu::Buffer) -> usize {
+    usize::try_from(buffer.size()).unwrap_or(usize::MAX)
 }
 
 impl Executor for GpuExecutor {
@@ -303,13 +286,15 @@ impl Executor for GpuExecutor {
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
         let map = self.allocate_buffers(&program)?;
+        self.pipelines.prepare(&self.opened, &program.kernels)?;
+        let pipelines: Vec<&Pipeline> =
+            program.kernels.iter().filter_map(|kernel| self.pipelines.get(kernel)).collect();
         let mut dispatches = Vec::with_capacity(program.dispatch_count());
         let mut step_ends = Vec::with_capacity(program.steps.len());
         for step in &program.steps {
             for dispatch in &step.dispatches {
                 let kernel = &program.kernels[dispatch.kernel];
-                let (device, faults) = (&self.opened.device, &self.opened.faults);
-                let pipeline = self.pipelines.get(device, faults, kernel)?;
+                let pipeline = pipelines[dispatch.kernel].clone();
                 let label = format!("{} {}", step.scope, kernel.name);
                 let bind_group = self.bind(&map, &label, &pipeline, &dispatch.bindings)?;
                 let workgroups = dispatch.workgroups;
@@ -322,8 +307,8 @@ impl Executor for GpuExecutor {
     }
 
     fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        let index = self.find(buffer)?;
-        let size = usize::try_from(self.buffers[index].size()).unwrap_or(usize::MAX);
+        let index = self.buffers.find(buffer)?;
+        let size = bytes_of(&self.buffers.all()[index]);
         if offset + bytes.len() > size {
             let (name, given) = (buffer.to_owned(), bytes.len());
             return Err(ExecError::BufferSize { name, size, offset, given });
@@ -331,7 +316,7 @@ impl Executor for GpuExecutor {
         let mut at = offset as u64;
         let mut chunks = bytes.chunks(STAGED_BYTES).peekable();
         while let Some(chunk) = chunks.next() {
-            self.opened.queue.write_buffer(&self.buffers[index], at, chunk);
+            self.opened.queue.write_buffer(&self.buffers.all()[index], at, chunk);
             at += chunk.len() as u64;
             if chunks.peek().is_some() {
                 self.opened.queue.submit([]);
@@ -347,7 +332,7 @@ impl Executor for GpuExecutor {
     }
 
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
-        let index = self.find(buffer)?;
+        let index = self.buffers.find(buffer)?;
         self.start_read(index)
     }
 
@@ -358,14 +343,12 @@ impl Executor for GpuExecutor {
 
     fn unload_all(&mut self) {
         self.programs.clear();
-        self.by_name.clear();
         self.buffers.clear();
         self.staging = StagingPool::default();
     }
 
     fn tensor_bytes(&self) -> usize {
-        let bytes: u64 = self.buffers.iter().map(wgpu::Buffer::size).sum();
-        usize::try_from(bytes).unwrap_or(usize::MAX)
+        self.buffers.all().iter().map(bytes_of).sum()
     }
 
     fn allocations(&self) -> usize {

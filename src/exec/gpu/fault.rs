@@ -21,11 +21,8 @@ impl Faults {
             uncaptured.note(uncaptured.translate(&error, "a command", 0));
         }));
         let lost = faults.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            // Dropping the device at the end of a run is no fault.
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.note(ExecError::Lost { device: lost.device_name.clone(), message });
-            }
+        device.set_device_lost_callback(move |_, message| {
+            lost.note(ExecError::Lost { device: lost.device_name.clone(), message });
         });
         faults
     }

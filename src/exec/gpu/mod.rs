@@ -6,6 +6,7 @@ mod fault;
 mod pipeline;
 mod readback;
 mod timestamps;
+mod warm_up;
 
 pub use adapter::{adapter_info, adapter_report, adapters};
 pub use executor::GpuExecutor;

@@ -2,9 +2,12 @@
 
 use std::collections::HashMap;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::adapter::Opened;
 use super::fault::Faults;
+use super::warm_up;
 use crate::compile::KernelText;
 use crate::exec::ExecError;
 
@@ -22,25 +25,46 @@ pub(super) struct PipelineCache {
 }
 
 impl PipelineCache {
-    /// The pipeline of a kernel, made now if it is new.
-    pub fn get(
-        &mut self,
-        device: &wgpu::Device,
-        faults: &Faults,
-        kernel: &KernelText,
-    ) -> Result<Pipeline, ExecError> {
-        let hash: [u8; 32] = Sha256::digest(kernel.source.as_bytes()).into();
-        if let Some(pipeline) = self.by_hash.get(&hash) {
-            return Ok(pipeline.clone());
-        }
-        let what = format!("kernel {}", kernel.name);
-        let pipeline = faults.scoped(device, &what, 0, || create(device, kernel))?;
-        self.by_hash.insert(hash, pipeline.clone());
-        Ok(pipeline)
+    /// Makes the pipelines of all kernels that are new, on all cores.
+    ///
+    /// # Errors
+    /// When the driver rejects a kernel.
+    pub fn prepare(&mut self, opened: &Opened, kernels: &[KernelText]) -> Result<(), ExecError> {
+        let new = kernels.iter().filter(|kernel| !self.by_hash.contains_key(&hash(kernel)));
+        let new: Vec<&KernelText> = new.collect();
+        let made = if opened.info.is_software() {
+            warm_up::compile(opened, &new)?
+        } else {
+            let make = |kernel: &&KernelText| create(&opened.device, &opened.faults, kernel);
+            new.par_iter().map(make).collect::<Result<_, _>>()?
+        };
+        self.by_hash.extend(new.into_iter().map(hash).zip(made));
+        Ok(())
+    }
+
+    /// The pipeline of a kernel that was prepared.
+    pub fn get(&self, kernel: &KernelText) -> Option<&Pipeline> {
+        self.by_hash.get(&hash(kernel))
     }
 }
 
-fn create(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
+fn hash(kernel: &KernelText) -> [u8; 32] {
+    Sha256::digest(kernel.source.as_bytes()).into()
+}
+
+/// Makes the pipeline of a kernel.
+///
+/// # Errors
+/// When the driver rejects it.
+pub(super) fn create(
+    device: &wgpu::Device,
+    faults: &Faults,
+    kernel: &KernelText,
+) -> Result<Pipeline, ExecError> {
+    faults.scoped(device, &format!("kernel {}", kernel.name), 0, || build(device, kernel))
+}
+
+fn build(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
     let entries: Vec<wgpu::BindGroupLayoutEntry> = (0_u32..)
         .zip(&kernel.writes)
         .map(|(binding, &writes)| wgpu::BindGroupLayoutEntry {
