@@ -40,6 +40,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/train/run_dir",
     "src/train/weights",
     "src/tune/store",
+    "src/tune/verdicts",
 ];
 /// Only here is wgpu named.
 const MAY_NAME_WGPU: &str = "src/exec/gpu/";

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::format::{bytes, decimal, grouped};
-use super::open::{PickArgs, open_device};
+use super::open::{PickArgs, open_quickly};
 use super::output;
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
@@ -100,7 +100,7 @@ pub(super) fn image_of(data: &Dataset) -> [usize; 3] {
 pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
     let data = read_data(&recipe, &args.data)?;
-    let executor = open_device(&args.device, &args.picks)?;
+    let executor = open_quickly(&args.device, &args.picks)?;
     let programs = compile_all(&recipe, &data, executor.caps(), executor.picks())?;
     let Some(program) = programs.into_iter().next() else { return Ok(()) };
     if args.json {

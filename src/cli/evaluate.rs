@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 
 use super::describe::image_of;
 use super::failure::Failure;
-use super::open::{PickArgs, open_device};
+use super::open::{PickArgs, open_device, open_quickly};
 use super::output;
 use super::train::read_data;
 use super::{DataArgs, DeviceArgs};
@@ -70,7 +70,10 @@ struct Loaded {
     weights: PendingWeights,
 }
 
-fn load(args: &RunArgs) -> Result<Loaded, Failure> {
+/// Opens a device.
+type Open = fn(&DeviceArgs, &PickArgs) -> Result<Box<dyn Executor>, Failure>;
+
+fn load(args: &RunArgs, open: Open) -> Result<Loaded, Failure> {
     let run_dir = RunDir::open(&args.run)?;
     let origin = run_dir.path().join("recipe.toml").display().to_string();
     let recipe = Recipe::parse(&origin, &run_dir.recipe()?, &[])?;
@@ -83,13 +86,13 @@ fn load(args: &RunArgs) -> Result<Loaded, Failure> {
         Which::Last => run_dir.weights_last(),
     };
     let weights = PendingWeights::check(&model, &load_weights(&path)?)?;
-    let executor = open_device(&args.device, &args.picks)?;
+    let executor = open(&args.device, &args.picks)?;
     Ok(Loaded { executor, recipe, record, model, weights })
 }
 
 /// Evaluates a run on its test set.
 pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
-    let mut loaded = load(&args.run)?;
+    let mut loaded = load(&args.run, open_device)?;
     let data = read_data(&loaded.recipe, &args.data)?.test;
     if image_of(&data) != loaded.record.image || data.classes != loaded.record.classes {
         return Err(TrainError::Weights(format!(
@@ -120,7 +123,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
 
 /// Prints class probabilities of images.
 pub(super) fn predict(args: &PredictArgs) -> Result<(), Failure> {
-    let mut loaded = load(&args.run)?;
+    let mut loaded = load(&args.run, open_quickly)?;
     let [height, width, channels] = loaded.record.image;
     let mut images = Vec::new();
     for path in &args.images {

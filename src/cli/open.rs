@@ -6,10 +6,9 @@ use clap::Args;
 
 use super::DeviceArgs;
 use super::failure::Failure;
-use super::output;
 use crate::compile::Picks;
-use crate::exec::{self, DeviceChoice, Executor};
-use crate::tune::store;
+use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge, Verdict};
+use crate::tune::{store, verdicts};
 
 /// Which variants kernels are compiled with.
 #[derive(Debug, Args)]
@@ -27,15 +26,52 @@ impl PickArgs {
     }
 }
 
-/// Opens a device and pins its variants.
+/// Opens a device for much work and pins its variants. `auto` measures once which device is faster.
 pub(super) fn open_device(
     device: &DeviceArgs,
     picks: &PickArgs,
 ) -> Result<Box<dyn Executor>, Failure> {
+    open(device, picks, &mut |gpu, cpu| match known(gpu, cpu) {
+        Some(verdict) => Ok(verdict),
+        None => {
+            let verdict = exec::race(gpu, cpu)?;
+            if let Some(path) = verdicts::path_of(gpu.info())
+                && let Err(error) = verdicts::save(&path, gpu.info(), cpu.info(), verdict)
+            {
+                // It is measured again next time.
+                log::warn!("{error}");
+            }
+            Ok(verdict)
+        }
+    })
+}
+
+/// Opens a device for work that would take less time than a measurement: without one, `auto` takes
+/// the CPU in place of a software GPU.
+pub(super) fn open_quickly(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+) -> Result<Box<dyn Executor>, Failure> {
+    open(device, picks, &mut |gpu, cpu| {
+        known(gpu, cpu).ok_or_else(|| exec::ExecError::NotMeasured { gpu: gpu.info().name.clone() })
+    })
+}
+
+/// What an earlier command measured.
+fn known(gpu: &GpuExecutor, cpu: &CpuExecutor) -> Option<Verdict> {
+    verdicts::load(&verdicts::path_of(gpu.info())?, gpu.info(), cpu.info())
+}
+
+fn open(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+    judge: Judge<'_>,
+) -> Result<Box<dyn Executor>, Failure> {
     let choice: DeviceChoice = device.device.parse()?;
-    let opened = exec::open(&choice)?;
+    let opened = exec::open_judged(&choice, judge)?;
     if let Some(note) = opened.note {
-        output::line(format_args!("{note}"));
+        // Not among the results, which may be JSON.
+        eprintln!("{note}");
     }
     let mut executor = opened.executor;
     pin(executor.as_mut(), picks)?;
@@ -55,9 +91,6 @@ pub(super) fn open_shadow(
 
 fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
     let info = executor.info().clone();
-    if info.kind == "cpu" {
-        return Ok(());
-    }
     let picks = match args.picks.as_str() {
         "auto" => store::load(&info)?,
         "none" => Picks::default(),

@@ -1,6 +1,6 @@
 //! `verigrad tune`: measures the variants of a recipe's kernels on this device.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use clap::Args;
@@ -13,7 +13,7 @@ use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::compile::Picks;
 use crate::data::Splits;
-use crate::exec::{self, DeviceChoice, Executor};
+use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
 use crate::train::{Recipe, compile_all};
 use crate::tune::{self, Tuned, store};
 
@@ -41,8 +41,7 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let mut executor: Box<dyn Executor> = Box::new(exec::open_gpu(&choice)?);
     output::line(format_args!("device   {}", executor.info()));
     if args.missing {
-        let picks = store::load(executor.info())?;
-        executor.pin(picks);
+        executor.pin(known_picks(args.output.as_deref(), executor.info())?);
     }
     let data = read_data(&recipe, &args.data)?;
     let picks = tune_recipe(executor.as_mut(), &recipe, &data)?;
@@ -52,6 +51,15 @@ pub(super) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let path = store::save(&picks, executor.info(), args.output.as_deref())?;
     output::line(format_args!("picks    {}", path.display()));
     Ok(())
+}
+
+/// The picks that need no measurement: those of the file that gets the others, where one is named.
+fn known_picks(output: Option<&Path>, device: &DeviceInfo) -> Result<Picks, store::StoreError> {
+    match output {
+        None => store::load(device),
+        Some(path) if path.is_file() => store::read(path, device),
+        Some(_) => Ok(Picks::new(&device.name, &device.driver)),
+    }
 }
 
 /// Measures what has no pick yet in the programs of a recipe, and prints what became of it.
@@ -128,4 +136,39 @@ pub(super) fn open_tuned(
     all.merge(measured);
     executor.pin(all);
     Ok(executor)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::graph::Signature;
+    use crate::ops::Matmul;
+    use crate::tensor::TensorType;
+
+    /// With a file for the picks, only what that file holds is known: no preset, no user's file.
+    #[test]
+    fn what_is_missing_is_missing_from_the_named_file() {
+        let device = DeviceInfo {
+            name: "one".to_owned(),
+            kind: "discrete GPU".to_owned(),
+            backend: "vulkan".to_owned(),
+            driver: "driver 1".to_owned(),
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("picks.toml");
+        let known = known_picks(Some(&path), &device).expect("an absent file knows nothing");
+        assert!(known.is_empty());
+        let op = Arc::new(Matmul::default());
+        let ty = TensorType::f32([4, 4]);
+        let sig = Signature { inputs: vec![ty.clone(), ty.clone()], outputs: vec![ty] };
+        let caps = crate::graph::Caps::webgpu_default();
+        let lowerings = crate::compile::runnable(op.as_ref(), &sig, &caps);
+        let mut picks = Picks::new(&device.name, &device.driver);
+        picks.pin(op.as_ref(), &sig, lowerings.first().expect("it has one"), None);
+        store::save(&picks, &device, Some(&path)).expect("it can be written");
+        let known = known_picks(Some(&path), &device).expect("it can be read");
+        assert!(known.covers(op.as_ref(), &sig, &lowerings));
+    }
 }

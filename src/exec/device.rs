@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::gpu::{self, GpuExecutor};
-use super::race::time_convolution;
+use super::race::{Verdict, race};
 use super::{CpuExecutor, ExecError, Executor};
 
 /// The kind of a GPU that the CPU emulates.
@@ -123,6 +123,10 @@ impl Opened {
     }
 }
 
+/// Says whether a software GPU or the CPU is faster: `race` measures it.
+pub type Judge<'a> =
+    &'a mut dyn FnMut(&mut GpuExecutor, &mut CpuExecutor) -> Result<Verdict, ExecError>;
+
 /// Opens the device that `choice` names. `auto` takes a real GPU where there is one; else it
 /// measures a convolution on the software GPU and on the CPU executor and takes the faster one. The
 /// note says which and why.
@@ -130,10 +134,18 @@ impl Opened {
 /// # Errors
 /// When no device matches, or it cannot be opened.
 pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
+    open_judged(choice, &mut race)
+}
+
+/// Like [`open`], but `judge` says which of the software GPU and the CPU executor is faster.
+///
+/// # Errors
+/// When no device matches, or it cannot be opened.
+pub fn open_judged(choice: &DeviceChoice, judge: Judge<'_>) -> Result<Opened, ExecError> {
     match choice {
         DeviceChoice::Cpu => Ok(Opened::asked_for(CpuExecutor::new())),
         DeviceChoice::Auto => Ok(match open_gpu(choice) {
-            Ok(gpu) if gpu.info().is_software() => faster_of(gpu, CpuExecutor::new()),
+            Ok(gpu) if gpu.info().is_software() => faster_of(gpu, CpuExecutor::new(), judge),
             Ok(gpu) => Opened::asked_for(gpu),
             Err(ExecError::NoDevice { .. }) => Opened::cpu_because("no GPU adapter was found"),
             Err(error) => Opened::cpu_because(error),
@@ -143,24 +155,16 @@ pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
 }
 
 /// The faster of a software GPU and the CPU that it runs on.
-fn faster_of(mut gpu: GpuExecutor, mut cpu: CpuExecutor) -> Opened {
-    let times = time_convolution(&mut gpu).and_then(|on_gpu| {
-        let on_cpu = time_convolution(&mut cpu)?;
-        Ok([on_gpu, on_cpu].map(|time| 1e3 * time.as_secs_f64()))
-    });
-    let [on_gpu, on_cpu] = match times {
-        Ok(times) => times,
+fn faster_of(mut gpu: GpuExecutor, mut cpu: CpuExecutor, judge: Judge<'_>) -> Opened {
+    let verdict = match judge(&mut gpu, &mut cpu) {
+        Ok(verdict) => verdict,
         Err(error) => return Opened::cpu_because(error),
     };
-    let measured = format!(
-        "no real GPU; a 3x3 convolution takes {on_gpu:.1} ms on {}, {on_cpu:.1} ms on the CPU \
-         executor",
-        gpu.info().name
-    );
-    if on_cpu <= on_gpu {
-        return Opened::cpu_because(measured);
+    let reason = verdict.reason(&gpu.info().name);
+    if verdict.prefers_cpu() {
+        return Opened::cpu_because(reason);
     }
-    let note = Some(format!("{measured}; using {}", gpu.info().name));
+    let note = Some(format!("{reason}; using {}", gpu.info().name));
     Opened { executor: Box::new(gpu), note }
 }
 

@@ -16,6 +16,12 @@ pub enum ExecError {
     /// The CPU executor was chosen for what only a GPU can do.
     #[error("this needs a GPU, --device cpu is none; leave --device out or see `verigrad devices`")]
     NeedsGpu,
+    /// Nothing has measured whether a software GPU or the CPU is faster.
+    #[error("no real GPU, and no run has measured yet whether {gpu} or the CPU is faster")]
+    NotMeasured {
+        /// The software GPU.
+        gpu: String,
+    },
     /// The device could not be opened.
     #[error("{device} could not be opened: {message}")]
     Open {

@@ -18,11 +18,12 @@ use crate::compile::{Picks, Program};
 use crate::graph::Caps;
 
 pub use cpu::CpuExecutor;
-pub use device::{DeviceChoice, DeviceInfo, Opened, open, open_gpu};
+pub use device::{DeviceChoice, DeviceInfo, Judge, Opened, open, open_gpu, open_judged};
 pub use error::{Divergence, ExecError};
 pub use evaluate::evaluate;
 pub use gpu::GpuExecutor;
 pub use profile::{Clock, DeviceSpan, HostPhase, HostSpan, RunProfile};
+pub use race::{Verdict, race};
 pub use shadow::ShadowExecutor;
 pub use ticket::ReadTicket;
 

@@ -4,10 +4,11 @@
 //! A candidate must fit the device, then agree with the reference (the contract of
 //! [`crate::verify`]: values, untouched neighbours, the same bits twice), and only then is it
 //! timed. [`tune`] gives [`Picks`], which [`store`] keeps per device and
-//! driver.
+//! driver. [`verdicts`] keeps which device `--device auto` takes.
 
 mod candidates;
 pub mod store;
+pub mod verdicts;
 
 pub use candidates::{Candidate, Outcome, Task, Tuned, tasks, tune_task};
 

@@ -109,11 +109,15 @@ pub fn save(
 
 /// The user's file for a device: `verigrad/tuned/DEVICE-DRIVER.toml` in the folder for caches.
 pub fn path_of(device: &DeviceInfo) -> Option<PathBuf> {
+    Some(dirs::cache_dir()?.join("verigrad").join("tuned").join(file_name(device)))
+}
+
+/// A file name for what holds for a device and its driver.
+pub(super) fn file_name(device: &DeviceInfo) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' };
     let name: String = format!("{} {}", device.name, device.driver).chars().map(plain).collect();
     let parts: Vec<&str> = name.split('-').filter(|part| !part.is_empty()).collect();
-    let file = format!("{}.toml", parts.join("-"));
-    Some(dirs::cache_dir()?.join("verigrad").join("tuned").join(file))
+    format!("{}.toml", parts.join("-"))
 }
 
 /// The picks inside the binary for a device.
@@ -123,7 +127,8 @@ pub fn preset(device: &DeviceInfo) -> Option<Picks> {
 }
 
 fn fits(picks: &Picks, device: &DeviceInfo) -> bool {
-    picks.device == device.name && picks.driver == device.driver
+    // What the CPU executor computes does not depend on its threads, which its driver counts.
+    picks.device == device.name && (device.kind == "cpu" || picks.driver == device.driver)
 }
 
 #[cfg(test)]
@@ -162,6 +167,12 @@ mod tests {
         assert_eq!(read(&path, &device("one")).expect("it can be read"), picks);
         let error = read(&path, &device("two")).expect_err("another device");
         assert!(error.to_string().contains("this device is two"), "{error}");
+        let cpu = DeviceInfo { driver: "host kernels, 99 threads".to_owned(), ..DeviceInfo::cpu() };
+        let error = read(&path, &cpu).expect_err("picks of a GPU");
+        assert!(error.to_string().contains("this device is CPU executor"), "{error}");
+        let own = folder.path().join("cpu.toml");
+        save(&Picks::new(&cpu.name, &cpu.driver), &cpu, Some(&own)).expect("it can be written");
+        assert!(read(&own, &DeviceInfo::cpu()).is_ok(), "the number of threads does not matter");
         fs::write(&path, "device = 3").expect("it can be written");
         let error = read(&path, &device("one")).expect_err("no picks");
         assert!(error.to_string().contains("line 1"), "{error}");
