@@ -147,6 +147,7 @@ fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
     let mut executor = open_device(&args.device, &args.picks)?;
     setup.end("device");
     let data = read_data(&recipe, &args.data)?;
+    memory::check(executor.as_ref(), &recipe, &data)?;
     setup.end("data");
     let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
     let times = trainer.setup();

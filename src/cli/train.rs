@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::describe::{image_of, summary_text};
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
+use super::memory;
 use super::open::{PickArgs, open_device, open_shadow};
 use super::output;
 use super::progress::ProgressView;
@@ -145,6 +146,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     let summary = summary_text(&recipe, image)?;
     let model = ModelRecord { image, classes: data.train.classes.clone() };
 
+    memory::check(executor.as_ref(), &recipe, &data)?;
     let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
     let run_dir = RunDir::create(&args.runs, &recipe.name)?;
     run_dir.write_recipe(&recipe.to_toml()?)?;
@@ -272,5 +274,86 @@ impl Observer for Recorder<'_> {
         self.view.epoch(result);
         self.last = Some(result.clone());
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::{DeviceChoice, ExecError, open_gpu};
+    use crate::train::load_weights;
+
+    /// Records a run, and ends its device in the second epoch.
+    struct Killing<'a> {
+        recorder: Recorder<'a>,
+        kill: &'a dyn Fn(),
+        completed: usize,
+        killed: bool,
+    }
+
+    impl Killing<'_> {
+        fn kill(&mut self) {
+            (self.kill)();
+            self.killed = true;
+        }
+    }
+
+    impl Observer for Killing<'_> {
+        fn progress(&mut self, progress: &Progress) {
+            if progress.epoch == 2 {
+                self.kill();
+            }
+            self.recorder.progress(progress);
+        }
+
+        fn epoch(
+            &mut self,
+            result: &EpochResult,
+            weights: &[(String, HostTensor)],
+        ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+            assert!(!self.killed, "no epoch ends on a dead device");
+            self.completed += 1;
+            self.recorder.epoch(result, weights)?;
+            if result.epoch == 2 {
+                // A device so fast that the epoch had no progress to tell.
+                self.kill();
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_lost_device_is_an_error_and_leaves_the_weights_of_the_last_epoch() {
+        let set = ["epochs=3", "data.train_size=1280", "data.test_size=64"].map(str::to_owned);
+        let recipe = Recipe::builtin("digits", &set).expect("valid");
+        let data = data::load(&recipe.data, None).expect("it is drawn");
+        let mut gpu = open_gpu(&DeviceChoice::Gpu).expect("a GPU adapter");
+        let kill = gpu.killer();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let run_dir = RunDir::create(folder.path(), "lost").expect("it can be made");
+        let mut trainer = Trainer::new(&mut gpu, &recipe, data).expect("a trainer");
+        let recorder = Recorder {
+            run_dir: &run_dir,
+            title: "lost".to_owned(),
+            view: ProgressView::new(recipe.epochs),
+            best: None,
+            last: None,
+            hash: String::new(),
+        };
+        let mut observer = Killing { recorder, kill: &kill, completed: 0, killed: false };
+        let error = trainer.run(&mut observer).expect_err("the device is gone");
+        let lost = match error.downcast_ref::<TrainError>() {
+            Some(TrainError::Exec(error)) => error,
+            other => unreachable!("{other:?}: {error}"),
+        };
+        assert!(matches!(lost, ExecError::Lost { .. }), "{lost}");
+        assert!(lost.to_string().contains("was lost"), "{lost}");
+        // Whatever is tried on it later is the same error, and no panic.
+        assert!(trainer.run_steps(1).is_err() && trainer.weights().is_err());
+        let kept = load_weights(&run_dir.weights_last()).expect("they are intact");
+        let kept: Vec<(String, HostTensor)> = kept.into_iter().collect();
+        assert!(observer.completed > 0);
+        assert_eq!(run_dir.epochs().expect("they can be read").len(), observer.completed);
+        assert_eq!(kept.len(), trainer.model().arena.entries.len());
     }
 }

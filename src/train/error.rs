@@ -38,6 +38,23 @@ pub enum TrainError {
     /// The device failed.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// The plan needs more memory than there is.
+    #[error(
+        "training needs {} MiB in batches of {batch_size}, {} MiB are free; {}",
+        needed.div_ceil(1 << 20),
+        available >> 20,
+        advice(*fits)
+    )]
+    Memory {
+        /// Bytes of the plan.
+        needed: usize,
+        /// Bytes that are free.
+        available: usize,
+        /// Images per step.
+        batch_size: usize,
+        /// The largest batch size that would fit.
+        fits: Option<usize>,
+    },
     /// The loss is no number any more.
     #[error(
         "the loss became {loss} at step {step}; lower the learning rate or clip gradients \
@@ -52,4 +69,13 @@ pub enum TrainError {
     /// Weights do not belong to the model.
     #[error("weights do not fit the model: {0}")]
     Weights(String),
+}
+
+fn advice(fits: Option<usize>) -> String {
+    match fits {
+        Some(batch) => format!("it would fit with --set batch_size={batch}"),
+        None => "not even a batch of one image would fit: use a smaller model or data set, or \
+                 another --device"
+            .to_owned(),
+    }
 }

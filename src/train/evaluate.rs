@@ -41,11 +41,6 @@ impl Evaluator {
         Ok(Self { name: name.to_owned(), feed, program, id })
     }
 
-    /// Bytes of the program's buffers, those it shares with others included.
-    pub fn bytes(&self) -> usize {
-        self.program.total_bytes()
-    }
-
     /// The program of one batch.
     pub fn program(&self) -> &Program {
         &self.program

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::evaluate::{Evaluator, PendingWeights, metrics};
 use super::feed::Feed;
 use super::look::Look;
+use super::memory::planned_bytes;
 use super::programs::{LOSS_LOG, Metrics, ModelPrograms, RATE_LOG, STEP};
 use super::stepping::{SetupTimes, Traced};
 use super::{Recipe, TrainError};
@@ -204,11 +205,7 @@ impl<'a> Trainer<'a> {
     /// Device memory in bytes: parameters and optimiser state, data sets, and everything else that
     /// the programs use. Nothing is allocated later.
     pub fn planned_bytes(&self) -> usize {
-        let evaluators = [Some(&self.test), self.validation.as_ref()];
-        let shared = self.model.arena.elements * 4
-            + self.model.states.iter().map(|s| s.shape.elements() * 4).sum::<usize>();
-        self.program.total_bytes()
-            + evaluators.into_iter().flatten().map(|e| e.bytes() - shared).sum::<usize>()
+        planned_bytes(self.programs())
     }
 
     /// Part of [`Self::planned_bytes`] that the training program's states take: parameters,
