@@ -8,6 +8,7 @@
 use std::io::Write as _;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
+use verigrad::graph::Caps;
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
     CaseCheck, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
@@ -16,6 +17,11 @@ use verigrad::verify::{
 fn selected() -> impl Iterator<Item = &'static OpEntry> {
     let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
     entries().filter(move |entry| entry.name.contains(&filter))
+}
+
+/// Cases in 16 bits included: the host has them always.
+fn with_half() -> Caps {
+    Caps { f16: true, ..Caps::webgpu_default() }
 }
 
 fn with_large() -> bool {
@@ -33,7 +39,9 @@ fn every_lowering_matches_its_reference() {
         let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
         let caps = executor.caps().clone();
         for entry in selected() {
-            for case in (entry.cases)().into_iter().filter(|case| with_large() || !case.bench) {
+            for case in
+                entry.cases_for(&caps).into_iter().filter(|case| with_large() || !case.bench)
+            {
                 let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
                 let check = CaseCheck::new(&case, &sig).expect("cases have valid shapes");
                 for lowering in lowerings {
@@ -57,7 +65,9 @@ fn every_host_kernel_matches_its_reference() {
     let mut checked = 0;
     let mut failures = Vec::new();
     for entry in selected() {
-        for case in (entry.cases)().into_iter().filter(|case| with_large() || !case.bench) {
+        for case in
+            entry.cases_for(&with_half()).into_iter().filter(|case| with_large() || !case.bench)
+        {
             let kernels = host_kernels(&case).expect("cases have valid shapes");
             for (variant, kernel) in kernels.iter().enumerate() {
                 checked += 1;
@@ -77,7 +87,7 @@ fn every_gradient_rule_matches_finite_differences() {
     let mut checked = 0;
     let mut failures = Vec::new();
     for entry in selected() {
-        for case in (entry.cases)().into_iter().filter(|case| case.gradient) {
+        for case in entry.cases_for(&with_half()).into_iter().filter(|case| case.gradient) {
             checked += 1;
             if let Err(failure) = check_gradient(&case) {
                 failures.push(format!("{}/{}: {failure}", entry.name, case.name));
@@ -92,7 +102,7 @@ fn every_gradient_rule_matches_finite_differences() {
 fn infer_rejects_wrong_inputs() {
     let mut checked = 0;
     for entry in selected() {
-        for case in (entry.cases)() {
+        for case in entry.cases_for(&with_half()) {
             checked += 1;
             if let Err(failure) = check_infer(&case) {
                 panic!("{}/{}: {failure}", entry.name, case.name);

@@ -2,7 +2,7 @@
 
 use crate::error::ShapeError;
 use crate::graph::{Graph, NodeId, Origin, Value, Vjp};
-use crate::ops::Binary;
+use crate::ops::{Binary, Cast};
 
 /// Adds the nodes that compute the gradients of `wrt`, given the gradients of some values.
 ///
@@ -56,13 +56,19 @@ pub fn backward(
     Ok(wrt.iter().map(|v| gradients[v.index()]).collect())
 }
 
-/// Adds `gradient` to what is known of the gradient of `value`.
+/// Adds `gradient` to what is known of the gradient of `value`, whose element type it gets.
 fn accumulate(
     graph: &mut Graph,
     gradients: &mut [Option<Value>],
     value: Value,
     gradient: Value,
 ) -> Result<(), ShapeError> {
+    let dtype = graph.ty(value).dtype;
+    let gradient = if graph.ty(gradient).dtype == dtype {
+        gradient
+    } else {
+        graph.push(Cast { to: dtype }, &[gradient])?
+    };
     let sum = match gradients[value.index()] {
         Some(known) => graph.push(Binary::ADD, &[known, gradient])?,
         None => gradient,

@@ -36,6 +36,12 @@ pub enum CompileError {
         /// Limit of the device, in bytes.
         available: u64,
     },
+    /// Tensors are stored in 16 bits, which the device has no kernels for.
+    #[error(
+        "activations are to be stored as f16, which this device lacks; set precision = \"f32\" in \
+         the recipe"
+    )]
+    NoF16,
     /// No kernel of an op fits the device.
     #[error("{scope}: no kernel of {op} fits this device's limits for {signature}")]
     NoLowering {

@@ -11,6 +11,7 @@ use super::storage::Storage;
 use super::{CompileError, fuse, schedule};
 use crate::graph::{Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value};
 use crate::ops::View;
+use crate::tensor::DType;
 
 /// Picks one of a node's lowerings, by position; out-of-range picks mean the first.
 pub type Choice<'a> = &'a dyn Fn(&dyn Op, &Signature, &[Lowering]) -> usize;
@@ -26,6 +27,9 @@ pub fn compile(
     caps: &Caps,
     choice: Choice<'_>,
 ) -> Result<Program, CompileError> {
+    if !caps.f16 && graph.values().any(|value| graph.ty(value).dtype == DType::F16) {
+        return Err(CompileError::NoF16);
+    }
     let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
     let nodes = fuse::fuse_epilogues(graph, nodes);
     let storage = Storage::resolve(graph, &nodes, caps.offset_alignment as usize);
@@ -121,7 +125,7 @@ fn signature(graph: &Graph, execution: &Execution) -> Signature {
     let is_copy = execution.outputs.len() == 1
         && execution.op.structure() != crate::graph::Structure::Compute;
     let outputs = if is_copy {
-        execution.op.infer(&inputs).unwrap_or_else(|_| types(&execution.outputs))
+        execution.op.output_types(&inputs).unwrap_or_else(|_| types(&execution.outputs))
     } else {
         types(&execution.outputs)
     };
@@ -131,7 +135,7 @@ fn signature(graph: &Graph, execution: &Execution) -> Signature {
 /// The lowerings of an op whose scratch memory and workgroup counts fit the device, best guess
 /// first.
 pub fn runnable(op: &dyn Op, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-    let mut lowerings = op.lower(sig, caps);
+    let mut lowerings = op.lowerings(sig, caps);
     lowerings.retain(|lowering| {
         let scratch_fits = lowering.scratch.iter().all(|&b| b as u64 <= caps.max_binding_bytes);
         let grid_fits = lowering

@@ -10,7 +10,8 @@ use super::{
     Clock, DeviceInfo, DeviceSpan, ExecError, Executor, ProgramId, ReadTicket, RunProfile,
 };
 use crate::compile::{Buffer, OperandAt, Picks, Program, Step};
-use crate::graph::{Caps, HostInput, HostIo, HostKernel, HostOutput};
+use crate::graph::{Caps, HostIo, HostKernel, run_on_words};
+use crate::tensor::TensorType;
 
 /// Runs every step by its op's first host kernel, or by its reference code. Needs no GPU and no
 /// driver.
@@ -55,8 +56,9 @@ impl CpuExecutor {
     }
 
     fn with_info(info: DeviceInfo, reference_only: bool) -> Self {
-        // Nothing is bound on a CPU, so tensors may be as large as memory.
+        // Nothing is bound on a CPU, so tensors may be as large as memory; f16 is widened.
         let caps = Caps {
+            f16: true,
             max_binding_bytes: u64::MAX,
             max_buffer_bytes: u64::MAX,
             kernels: false,
@@ -97,7 +99,7 @@ impl CpuExecutor {
         if self.reference_only {
             return Ok(vec![None; program.steps.len()]);
         }
-        let first = |step: &Step| step.op.host_kernels(&step.signature()).into_iter().next();
+        let first = |step: &Step| step.op.host_variants(&step.signature()).into_iter().next();
         let kernels: Vec<Option<HostKernel>> = program.steps.iter().map(first).collect();
         let most = kernels.iter().flatten().map(|kernel| kernel.scratch).max().unwrap_or(0);
         if most > self.scratch.len() {
@@ -241,15 +243,15 @@ fn with_operands(
             let first = operand.region.offset / 4;
             &buffers[map[operand.region.buffer]][first..first + operand.region.bytes / 4]
         };
-        (HostInput::from_words(words, &operand.ty), &operand.ty)
+        (words, &operand.ty)
     });
-    let inputs = inputs.collect();
+    let inputs: Vec<(&[u32], &TensorType)> = inputs.collect();
     let outputs = output_slices(step, map, &mut taken)
         .into_iter()
         .zip(&step.outputs)
-        .map(|(words, operand)| (HostOutput::from_words(words, &operand.ty), &operand.ty))
+        .map(|(words, operand)| (words, &operand.ty))
         .collect();
-    run(&mut HostIo::new(inputs, outputs));
+    run_on_words(&inputs, outputs, run);
     for (index, buffer) in taken {
         buffers[index] = buffer;
     }

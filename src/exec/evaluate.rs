@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use crate::error::ShapeError;
-use crate::graph::{Graph, HostInput, HostIo, HostOutput, Origin, Value};
-use crate::tensor::{DType, HostTensor};
+use crate::graph::{Graph, HostInput, HostIo, HostOutput, Origin, Value, widened};
+use crate::tensor::{DType, HostTensor, TensorType};
 
 /// Content of a value during an evaluation.
 #[derive(Debug, Clone)]
@@ -33,6 +33,10 @@ pub fn evaluate(
     }
     for node in graph.nodes() {
         let aliases = node.op.aliases();
+        let seen = |values: &[Value]| -> Vec<TensorType> {
+            values.iter().map(|&value| widened(graph.ty(value))).collect()
+        };
+        let (input_types, output_types) = (seen(&node.inputs), seen(&node.outputs));
         let mut made: Vec<Content> = node
             .outputs
             .iter()
@@ -58,19 +62,19 @@ pub fn evaluate(
                     Some(Content::U8(values)) => HostInput::U8(values.as_slice()),
                     None => HostInput::Float(&[]),
                 };
-                (data, graph.ty(input))
+                (data, &input_types[i])
             })
             .collect();
         let outputs = made
             .iter_mut()
-            .zip(&node.outputs)
-            .map(|(content, &output)| {
+            .zip(&output_types)
+            .map(|(content, ty)| {
                 let data = match content {
                     Content::Float(values) => HostOutput::Float(values.as_mut_slice()),
                     Content::U32(values) => HostOutput::U32(values.as_mut_slice()),
                     Content::U8(_) => HostOutput::U32(&mut []),
                 };
-                (data, graph.ty(output))
+                (data, ty)
             })
             .collect();
         node.op.reference_f64(&mut HostIo::new(inputs, outputs));
@@ -91,7 +95,7 @@ pub fn evaluate(
 fn unwritten(graph: &Graph, value: Value) -> Content {
     let ty = graph.ty(value);
     match ty.dtype {
-        DType::F32 => Content::Float(vec![f64::NAN; ty.elements()]),
+        DType::F32 | DType::F16 => Content::Float(vec![f64::NAN; ty.elements()]),
         DType::U32 => Content::U32(vec![0xdead_beef; ty.elements()]),
         DType::U8 => Content::U8(vec![0; ty.elements()]),
     }
@@ -108,7 +112,9 @@ fn source(
     let content = match (floats.get(name), tensors.get(name)) {
         (Some(values), _) => Content::Float(values.clone()),
         (None, Some(tensor)) => match tensor.ty().dtype {
-            DType::F32 => Content::Float(tensor.f32s().iter().map(|&v| f64::from(v)).collect()),
+            DType::F32 | DType::F16 => {
+                Content::Float(tensor.floats().into_iter().map(f64::from).collect())
+            }
             DType::U32 => Content::U32(tensor.u32s().to_vec()),
             DType::U8 => Content::U8(tensor.u8s().to_vec()),
         },

@@ -10,7 +10,8 @@ use super::{
 };
 use crate::compile::{Picks, Program, Step};
 use crate::graph::Caps;
-use crate::tensor::{DType, Tolerance, compare_scaled};
+use crate::tensor::compare_scaled;
+use crate::tensor::half::as_f64;
 
 /// Runs every step on a GPU and by reference code and compares the outputs.
 ///
@@ -52,12 +53,12 @@ impl ShadowExecutor {
         if n < 2 {
             return 0.0;
         }
-        let floats = step.inputs.iter().filter(|operand| operand.ty.dtype == DType::F32);
+        let floats = step.inputs.iter().filter(|operand| operand.ty.dtype.is_float());
         let squares = floats.map(|operand| {
-            let words = self.cpu.words(on_cpu, operand);
-            let sum: f64 = words.iter().map(|&w| f64::from(f32::from_bits(w)).powi(2)).sum();
+            let values = as_f64(self.cpu.words(on_cpu, operand), &operand.ty);
+            let sum: f64 = values.iter().map(|value| value.powi(2)).sum();
             #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
-            let count = words.len().max(1) as f64;
+            let count = values.len().max(1) as f64;
             sum / count
         });
         #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
@@ -68,35 +69,28 @@ impl ShadowExecutor {
     fn compare_step(&mut self, id: ProgramId, index: usize) -> Result<(), ExecError> {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         let step = &program.steps[index];
-        let tolerance = step.op.tolerance(&step.signature());
+        let sig = step.signature();
+        let tolerance = step.op.tolerance(&sig);
         let scale = self.term_scale(on_cpu, step, tolerance.reduction_len);
         for (output, operand) in step.outputs.iter().enumerate() {
             let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
             let range = operand.region.offset..operand.region.offset + operand.region.bytes;
             let got: Vec<u32> = pod_collect_to_vec(&bytes[range]);
-            let expected = self.cpu.words(on_cpu, operand);
-            let exact = operand.ty.dtype != DType::F32;
-            let widen = |words: &[u32]| -> Vec<f64> {
-                let widen_one = |&w: &u32| {
-                    if exact { f64::from(w) } else { f64::from(f32::from_bits(w)) }
-                };
-                words.iter().map(widen_one).collect()
-            };
-            let tolerance = if exact { Tolerance::EXACT } else { tolerance };
-            compare_scaled(&widen(expected), &widen(&got), tolerance, scale).map_err(
-                |mismatch| {
-                    ExecError::Diverged(Box::new(Divergence {
-                        device: self.gpu.info().name.clone(),
-                        run: self.runs,
-                        step: index,
-                        scope: step.scope.clone(),
-                        op: step.op.name().to_owned(),
-                        variant: step.variant.clone(),
-                        output,
-                        mismatch: mismatch.to_string(),
-                    }))
-                },
-            )?;
+            let expected = as_f64(self.cpu.words(on_cpu, operand), &operand.ty);
+            let got = as_f64(&got, &operand.ty);
+            let tolerance = step.op.tolerance_of(&sig, output);
+            compare_scaled(&expected, &got, tolerance, scale).map_err(|mismatch| {
+                ExecError::Diverged(Box::new(Divergence {
+                    device: self.gpu.info().name.clone(),
+                    run: self.runs,
+                    step: index,
+                    scope: step.scope.clone(),
+                    op: step.op.name().to_owned(),
+                    variant: step.variant.clone(),
+                    output,
+                    mismatch: mismatch.to_string(),
+                }))
+            })?;
         }
         Ok(())
     }

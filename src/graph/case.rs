@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Op;
+use super::{HalfForm, Op};
 use crate::tensor::{DType, TensorType};
 
 /// How a test input is filled, from a seed that the name of the case gives.
@@ -37,7 +37,7 @@ impl Fill {
     /// Values of a type about which nothing more is known.
     pub fn any(ty: &TensorType) -> Self {
         match ty.dtype {
-            DType::F32 => Self::Normal,
+            DType::F32 | DType::F16 => Self::Normal,
             DType::U32 => Self::Labels(2),
             DType::U8 => Self::Bytes,
         }
@@ -91,6 +91,35 @@ impl Case {
         let inputs = inputs.map(|(ty, fill)| TestInput { ty, fill }).collect();
         let (constants, gradient, bench) = (Vec::new(), false, true);
         Self { name: name.to_owned(), op, inputs, gradient, constants, bench }
+    }
+
+    /// The same case with operands in 16 bits, once for each form that the op has. Large cases have
+    /// none: the text of a kernel differs from that for f32 in the types of its bindings only.
+    pub fn in_half(&self) -> Vec<Self> {
+        /// Most elements of an operand.
+        const LARGE: usize = 1 << 18;
+        /// Most elements of an operand of a case whose gradient is checked.
+        const SMALL: usize = 64;
+        let floats = |form: &&HalfForm| {
+            form.inputs
+                .iter()
+                .all(|&i| self.inputs.get(i).is_some_and(|input| input.ty.dtype == DType::F32))
+        };
+        if self.bench || self.inputs.iter().any(|input| input.ty.elements() > LARGE) {
+            return Vec::new();
+        }
+        let forms = self.op.half_forms().iter().filter(floats);
+        let stored = forms.enumerate().map(|(number, form)| {
+            let mut case = self.clone();
+            case.name = format!("{}_f16_{number}", self.name);
+            // The rule is the one for f32; small cases show that the types of gradients fit.
+            case.gradient &= self.inputs.iter().all(|input| input.ty.elements() <= SMALL);
+            for &i in form.inputs {
+                case.inputs[i].ty = case.inputs[i].ty.with_dtype(DType::F16);
+            }
+            case
+        });
+        stored.collect()
     }
 
     /// Adds a float input of normal numbers.

@@ -1,7 +1,9 @@
-//! Operands of host code: slices of host memory with their types.
+//! Operands of host code: slices of host memory with their types; f16 ones as f32 copies.
 
 use bytemuck::{cast_slice, cast_slice_mut};
 
+use super::half::widened;
+use crate::tensor::half::{narrow, widen};
 use crate::tensor::{DType, Real, TensorType};
 
 /// Elements of an input.
@@ -25,9 +27,10 @@ pub enum HostOutput<'a, T> {
 }
 
 impl<'a> HostInput<'a, f32> {
-    /// The elements of a tensor that is kept as 32-bit words.
-    pub fn from_words(words: &'a [u32], ty: &TensorType) -> Self {
+    /// The elements of a tensor that is kept as 32-bit words, where they are no f16.
+    fn from_words(words: &'a [u32], ty: &TensorType) -> Self {
         match ty.dtype {
+            DType::F16 => Self::Float(&[]),
             DType::F32 => Self::Float(cast_slice(words)),
             DType::U32 => Self::U32(words),
             DType::U8 => {
@@ -39,9 +42,10 @@ impl<'a> HostInput<'a, f32> {
 }
 
 impl<'a> HostOutput<'a, f32> {
-    /// The elements of a tensor that is kept as 32-bit words.
-    pub fn from_words(words: &'a mut [u32], ty: &TensorType) -> Self {
+    /// The elements of a tensor that is kept as 32-bit words, where they are no f16.
+    fn from_words(words: &'a mut [u32], ty: &TensorType) -> Self {
         match ty.dtype {
+            DType::F16 => Self::Float(&mut []),
             DType::F32 => Self::Float(cast_slice_mut(words)),
             DType::U32 | DType::U8 => Self::U32(words),
         }
@@ -87,6 +91,49 @@ impl<'a, T: Real> HostIo<'a, T> {
             inputs: Inputs { data: input_data, types: input_types },
             outputs: Outputs { data: output_data, types: output_types },
         }
+    }
+}
+
+/// Runs host code on tensors that are kept as 32-bit words. Floats of 16 bits are widened for it,
+/// and rounded to the nearest ones afterwards: it sees f32 only.
+pub fn run_on_words(
+    inputs: &[(&[u32], &TensorType)],
+    outputs: Vec<(&mut [u32], &TensorType)>,
+    run: impl FnOnce(&mut HostIo<'_, f32>),
+) {
+    let wide = |words: &[u32], ty: &TensorType| {
+        let stored = ty.dtype == DType::F16 && !words.is_empty();
+        stored.then(|| {
+            let mut values = vec![0.0; ty.elements()];
+            widen(words, &mut values);
+            values
+        })
+    };
+    let input_types: Vec<TensorType> = inputs.iter().map(|(_, ty)| widened(ty)).collect();
+    let output_types: Vec<TensorType> = outputs.iter().map(|(_, ty)| widened(ty)).collect();
+    let wide_inputs: Vec<_> = inputs.iter().map(|(words, ty)| wide(words, ty)).collect();
+    let mut wide_outputs: Vec<_> = outputs.iter().map(|(words, ty)| wide(words, ty)).collect();
+    let read = inputs.iter().zip(&wide_inputs).zip(&input_types);
+    let read = read.map(|((&(words, ty), wide), seen)| {
+        let data = wide.as_deref().map(HostInput::Float);
+        (data.unwrap_or_else(|| HostInput::from_words(words, ty)), seen)
+    });
+    let mut to_round = Vec::new();
+    let written = outputs.into_iter().zip(&mut wide_outputs).zip(&output_types);
+    let written = written.map(|(((words, ty), wide), seen)| {
+        let data = match wide.as_deref_mut() {
+            Some(values) => {
+                to_round.push(words);
+                HostOutput::Float(values)
+            }
+            None => HostOutput::from_words(words, ty),
+        };
+        (data, seen)
+    });
+    let written = written.collect();
+    run(&mut HostIo::new(read.collect(), written));
+    for (words, values) in to_round.into_iter().zip(wide_outputs.iter().flatten()) {
+        narrow(values, words);
     }
 }
 

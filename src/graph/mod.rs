@@ -3,6 +3,7 @@
 
 mod case;
 mod epilogue;
+mod half;
 mod host_io;
 mod host_kernel;
 mod kernel;
@@ -12,7 +13,8 @@ mod vjp;
 
 pub use case::{Case, Fill, TestInput};
 pub use epilogue::{Activation, Epilogue};
-pub use host_io::{HostInput, HostIo, HostOutput, Inputs, Outputs};
+pub use half::{HalfForm, widened};
+pub use host_io::{HostInput, HostIo, HostOutput, Inputs, Outputs, run_on_words};
 pub use host_kernel::HostKernel;
 pub use kernel::{Binding, Caps, Kernel, Lowering, Operand, grid};
 pub use network::{Graph, Node, NodeId, Origin, Value};

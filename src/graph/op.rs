@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Caps, Epilogue, Fill, HostIo, HostKernel, Lowering, Vjp};
+use super::{Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Vjp};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
 use std::sync::Arc;
@@ -91,6 +91,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Where there is none, the CPU runs the reference.
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         Vec::new()
+    }
+
+    /// Which operands may be stored as f16, together. All other methods see f32 in their place;
+    /// the methods of `dyn Op` account for them.
+    fn half_forms(&self) -> &'static [HalfForm] {
+        &[]
     }
 
     /// Gradients of the inputs, written as ops.

@@ -2,7 +2,7 @@
 
 use super::{Graph, NodeId, Op, Value};
 use crate::error::ShapeError;
-use crate::tensor::TensorType;
+use crate::tensor::{DType, TensorType};
 
 /// The gradient rule of one node, while it is applied: vector-Jacobian products as ops.
 #[derive(Debug)]
@@ -50,9 +50,14 @@ impl<'g> Vjp<'g> {
         self.cotangents[o]
     }
 
-    /// Type of a value.
+    /// Type of a value; f32 where it is stored as f16, which rules need not know of.
     pub fn ty(&self, value: Value) -> TensorType {
-        self.graph.ty(value).clone()
+        super::half::widened(self.graph.ty(value))
+    }
+
+    /// Element type in which a value is stored.
+    pub fn stored(&self, value: Value) -> DType {
+        self.graph.ty(value).dtype
     }
 
     /// Whether the gradient of input `i` is needed.

@@ -10,8 +10,8 @@ use super::row_kernels::FLUSHED;
 use super::softmax::LARGEST_COTANGENT;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Kernel, Lowering, Op,
-    Operand, Signature, Value, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering,
+    Op, Operand, Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -165,6 +165,10 @@ impl Op for Activate {
         })]
     }
 
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let value = if self.function.derivative_from_output() { v.y(0) } else { v.x(0) };
@@ -245,6 +249,11 @@ impl Op for ActivateGrad {
                 multiply_derivative(function, &value[range.clone()], &dy[range], dx);
             });
         })]
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[0, 1], &[0])];
+        FORMS
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -9,8 +9,8 @@ use super::repeat::{Repeat, Unit};
 use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Value, Vjp,
+    Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand,
+    Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -175,6 +175,12 @@ impl Op for Binary {
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let repeat = self.repeat(&sig.inputs[0], &sig.inputs[1]);
         repeat.map(|repeat| binary(self.function, repeat)).unwrap_or_default()
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[0, 1], &[0])];
+        // What is added to each row is a parameter.
+        if self.per_column { HalfForm::FIRST } else { FORMS }
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -8,7 +8,8 @@ use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::rng::{philox4x32, uniform};
@@ -128,6 +129,10 @@ impl Op for Dropout {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         dropout_host::kernels(self)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

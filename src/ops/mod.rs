@@ -5,6 +5,7 @@ mod activation;
 mod batch_norm;
 mod binary;
 mod broadcast;
+mod cast;
 mod concat;
 mod conv2d;
 mod cross_entropy;
@@ -46,6 +47,7 @@ pub use batch_norm::{
 };
 pub use binary::{Binary, BinaryFunction};
 pub use broadcast::Broadcast;
+pub use cast::Cast;
 pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;

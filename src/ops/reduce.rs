@@ -9,7 +9,9 @@ use super::reduce_max_grad::ReduceMaxGrad;
 use super::registry::{OpEntry, attributes};
 use super::row_kernels::rows_of;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+};
 use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -43,6 +45,9 @@ pub struct Reduce {
     #[serde(default)]
     pub over: Over,
 }
+
+/// Sums of activations, such as the gradient of a bias, stay f32.
+const SUM_OF_HALVES: &[HalfForm] = &[HalfForm::new(&[0], &[])];
 
 impl Reduce {
     /// The sum of all elements.
@@ -155,6 +160,10 @@ impl Op for SumRows {
         vec![HostKernel::new("row_parts", run).with_scratch(scratch)]
     }
 
+    fn half_forms(&self) -> &'static [HalfForm] {
+        SUM_OF_HALVES
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         Reduce::SUM_ROWS.vjp_of(v)
     }
@@ -193,6 +202,10 @@ impl Op for SumColumns {
         lowerings(ReduceFunction::Sum, Over::Columns, &sig.inputs[0], caps)
     }
 
+    fn half_forms(&self) -> &'static [HalfForm] {
+        SUM_OF_HALVES
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         Reduce::SUM_COLUMNS.vjp_of(v)
     }
@@ -229,6 +242,10 @@ impl Op for Reduce {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         lowerings(self.function, self.over, &sig.inputs[0], caps)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        if self.function == ReduceFunction::Sum { SUM_OF_HALVES } else { &[] }
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::graph::{Case, Op};
+use crate::graph::{Caps, Case, Op};
 
 /// An op as the registry knows it.
 #[derive(Debug, Clone, Copy)]
@@ -19,6 +19,16 @@ pub struct OpEntry {
 }
 
 impl OpEntry {
+    /// All cases: those of the op, and those in 16 bits where a device has them.
+    pub fn cases_for(&self, caps: &Caps) -> Vec<Case> {
+        let mut cases = (self.cases)();
+        if caps.f16 {
+            let halves: Vec<Case> = cases.iter().flat_map(Case::in_half).collect();
+            cases.extend(halves);
+        }
+        cases
+    }
+
     /// An entry for the op type `O`.
     pub const fn new<O: Op + DeserializeOwned>(
         name: &'static str,
@@ -45,6 +55,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::pool::ENTRIES,
     super::scale::ENTRIES,
     super::broadcast::ENTRIES,
+    super::cast::ENTRIES,
     super::reduce::ENTRIES,
     super::reduce_max_grad::ENTRIES,
     super::softmax::ENTRIES,
@@ -81,7 +92,6 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::graph::Caps;
 
     #[test]
     fn names_are_unique_and_every_op_has_cases() {
@@ -112,14 +122,14 @@ mod tests {
     /// Every kernel is valid WGSL and stays within WebGPU's default limits.
     #[test]
     fn lowerings_are_valid_under_default_limits() {
-        let caps = Caps::webgpu_default();
+        let caps = Caps { f16: true, ..Caps::webgpu_default() };
         for entry in entries() {
-            for case in (entry.cases)() {
+            for case in entry.cases_for(&caps) {
                 let inputs: Vec<_> = case.inputs.iter().map(|i| i.ty.clone()).collect();
-                let outputs = case.op.infer(&inputs).expect("cases have valid shapes");
+                let outputs = case.op.output_types(&inputs).expect("cases have valid shapes");
                 let sig = crate::graph::Signature { inputs, outputs };
                 let mut variants = HashSet::new();
-                let lowerings = case.op.lower(&sig, &caps);
+                let lowerings = case.op.lowerings(&sig, &caps);
                 assert!(!lowerings.is_empty(), "{}: {}", entry.name, case.name);
                 for lowering in lowerings {
                     assert!(variants.insert(lowering.variant.clone()), "{}", lowering.variant);

@@ -9,7 +9,8 @@ use super::registry::{OpEntry, attributes};
 use super::repeat::Repeat;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -85,6 +86,10 @@ impl Op for Scale {
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let modulo = sig.outputs[0].elements().max(1);
         scale(f32::from_f64(self.factor), Repeat { divide: 1, modulo })
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

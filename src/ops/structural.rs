@@ -9,7 +9,7 @@ use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Structure, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, Kernel, Lowering, Op, Operand, Signature, Structure, Vjp,
 };
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
 
@@ -109,6 +109,11 @@ impl Op for View {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let kernel = copy_kernel(0, sig.outputs[0].words(), self.offset, 0, caps);
         vec![Lowering::single("copy", kernel)]
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        // Parts of a tensor might begin in the middle of a word.
+        if self.offset == 0 { HalfForm::FIRST } else { &[] }
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -2,8 +2,15 @@
 
 use std::fmt;
 
+use super::shape::DType;
+
 /// Unit roundoff of f32.
 const UNIT_ROUNDOFF: f64 = 5.960_464_477_539_063e-8;
+
+/// Unit roundoff of f16, 2^-11.
+const F16_ROUNDOFF: f64 = 4.882_812_5e-4;
+/// Smallest normal f16, 2^-14.
+const F16_MIN_POSITIVE: f64 = 6.103_515_625e-5;
 
 /// How far a result may lie from its reference.
 ///
@@ -21,20 +28,23 @@ pub struct Tolerance {
     /// Error in units of roundoff of 1.0 that does not shrink with the result: for functions whose
     /// argument is rounded before it cancels, such as `log` near one.
     pub absolute_ulps: f64,
+    /// Whether the result is stored in 16 bits.
+    pub stored_as_f16: bool,
 }
 
 impl Tolerance {
     /// Exact agreement, bit for bit.
-    pub const EXACT: Self = Self { reduction_len: 0, ulps: 0.0, absolute_ulps: 0.0 };
+    pub const EXACT: Self =
+        Self { reduction_len: 0, ulps: 0.0, absolute_ulps: 0.0, stored_as_f16: false };
 
     /// The tolerance of a sum of `n` products.
     pub const fn sum_of(n: usize) -> Self {
-        Self { reduction_len: n, ulps: 4.0, absolute_ulps: 0.0 }
+        Self { reduction_len: n, ulps: 4.0, ..Self::EXACT }
     }
 
     /// The tolerance of a few rounded operations without a sum.
     pub const fn ulps(ulps: f64) -> Self {
-        Self { reduction_len: 1, ulps, absolute_ulps: 0.0 }
+        Self { reduction_len: 1, ulps, ..Self::EXACT }
     }
 
     /// Adds ulps to this tolerance.
@@ -51,6 +61,14 @@ impl Tolerance {
         self
     }
 
+    /// The tolerance of a result that is stored as `dtype`. A result that must agree exactly still
+    /// must: it is one of the operands, which are stored alike.
+    #[must_use]
+    pub fn stored_as(mut self, dtype: DType) -> Self {
+        self.stored_as_f16 = dtype == DType::F16 && self != Self::EXACT;
+        self
+    }
+
     /// The allowed absolute error of an element with reference value `expected`, in a tensor whose
     /// terms have the magnitude `scale`.
     pub fn allowed(&self, expected: f64, scale: f64) -> f64 {
@@ -62,7 +80,13 @@ impl Tolerance {
         let relative = summing + 2.0 * self.ulps * expected.abs() + 2.0 * self.absolute_ulps;
         // WGSL lets a device flush subnormal numbers to zero.
         let subnormal = if *self == Self::EXACT { 0.0 } else { f64::from(f32::MIN_POSITIVE) };
-        UNIT_ROUNDOFF * relative + subnormal
+        let computed = UNIT_ROUNDOFF * relative + subnormal;
+        if !self.stored_as_f16 {
+            return computed;
+        }
+        // The reference is rounded to the nearest f16, by half a unit in the last place; WGSL lets
+        // a device take either neighbour, a whole one away, or flush what is subnormal.
+        computed + 3.0 * F16_ROUNDOFF * (expected.abs() + computed) + F16_MIN_POSITIVE
     }
 }
 

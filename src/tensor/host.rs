@@ -2,6 +2,7 @@
 
 use bytemuck::{cast_slice, pod_collect_to_vec};
 
+use super::half::{narrow, widen};
 use super::shape::{DType, Shape, TensorType};
 use crate::error::ShapeError;
 
@@ -25,6 +26,17 @@ impl HostTensor {
     /// When the number of values is not the number of elements of `shape`.
     pub fn from_f32(shape: impl Into<Shape>, values: &[f32]) -> Result<Self, ShapeError> {
         Self::checked(TensorType::f32(shape), values.len(), || pod_collect_to_vec(values))
+    }
+
+    /// A tensor of 16-bit floats: the nearest ones to the given values.
+    ///
+    /// # Errors
+    /// When the number of values is not the number of elements of `shape`.
+    pub fn from_f16(shape: impl Into<Shape>, values: &[f32]) -> Result<Self, ShapeError> {
+        let ty = TensorType::f16(shape);
+        let mut words = vec![0; ty.words()];
+        narrow(values, &mut words);
+        Self::checked(ty, values.len(), || words)
     }
 
     /// An unsigned integer tensor.
@@ -83,6 +95,19 @@ impl HostTensor {
         if self.ty.dtype == DType::F32 { cast_slice(&self.words) } else { &[] }
     }
 
+    /// The elements as floats, widened where they have 16 bits; empty when the tensor holds no
+    /// floats.
+    pub fn floats(&self) -> Vec<f32> {
+        match self.ty.dtype {
+            DType::F16 => {
+                let mut values = vec![0.0; self.ty.elements()];
+                widen(&self.words, &mut values);
+                values
+            }
+            _ => self.f32s().to_vec(),
+        }
+    }
+
     /// The elements as unsigned integers; empty when the tensor holds another type.
     pub fn u32s(&self) -> &[u32] {
         if self.ty.dtype == DType::U32 { &self.words } else { &[] }
@@ -103,6 +128,15 @@ mod tests {
         let t = HostTensor::from_u8([5], &[1, 2, 3, 4, 5]).expect("five values for five elements");
         assert_eq!(t.words(), &[0x0403_0201, 5]);
         assert_eq!(t.u8s(), &[1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn an_odd_number_of_halves_fills_a_word() {
+        let t = HostTensor::from_f16([3], &[1.0, 0.1, 1e6]).expect("three values");
+        assert_eq!(t.words(), &[0x2e66_3c00, 0x7c00]);
+        assert_eq!(t.floats(), [1.0, 0.099_975_586, f32::INFINITY]);
+        assert!(t.f32s().is_empty());
+        assert!(HostTensor::from_f16([1], &[1.0; 5]).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@
 
 mod compare;
 pub mod gemm;
+pub mod half;
 mod host;
 pub mod parallel;
 mod real;

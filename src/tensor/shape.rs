@@ -12,6 +12,9 @@ use crate::error::ShapeError;
 pub enum DType {
     /// 32-bit IEEE float.
     F32,
+    /// 16-bit IEEE float, packed two to a 32-bit word, little-endian: storage only, since all
+    /// arithmetic is in f32.
+    F16,
     /// 32-bit unsigned integer: labels, indices, counters.
     U32,
     /// Byte, packed four to a 32-bit word, little-endian: raw images. Read-only in kernels.
@@ -23,8 +26,14 @@ impl DType {
     pub const fn bytes(self) -> usize {
         match self {
             DType::F32 | DType::U32 => 4,
+            DType::F16 => 2,
             DType::U8 => 1,
         }
+    }
+
+    /// Whether elements are floats, of any width.
+    pub const fn is_float(self) -> bool {
+        matches!(self, DType::F32 | DType::F16)
     }
 }
 
@@ -32,6 +41,7 @@ impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             DType::F32 => "f32",
+            DType::F16 => "f16",
             DType::U32 => "u32",
             DType::U8 => "u8",
         })
@@ -105,6 +115,17 @@ impl TensorType {
     /// A float tensor.
     pub fn f32(shape: impl Into<Shape>) -> Self {
         Self::new(DType::F32, shape)
+    }
+
+    /// A tensor of floats that are stored in 16 bits.
+    pub fn f16(shape: impl Into<Shape>) -> Self {
+        Self::new(DType::F16, shape)
+    }
+
+    /// The same shape with another element type.
+    #[must_use]
+    pub fn with_dtype(&self, dtype: DType) -> Self {
+        Self::new(dtype, self.shape.clone())
     }
 
     /// An unsigned integer tensor.

@@ -14,7 +14,8 @@ use crate::compile::{
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
 use crate::graph::{Caps, Case, Graph, Lowering, Operand, Signature};
-use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
+use crate::tensor::half::{as_f64, round};
+use crate::tensor::{DType, HostTensor, Mismatch, TensorType, compare};
 
 /// Why a lowering or a gradient rule is rejected.
 #[derive(Debug, Clone, PartialEq, Error)]
@@ -81,8 +82,9 @@ const GUARD_BYTES: usize = 256;
 /// Content of the first guard word; each further one, over all buffers, is one more, so that a
 /// kernel which copies guard words from one tensor to another is caught.
 const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
-/// Content of outputs and scratch memory before a run: a NaN, and no plausible integer.
-pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
+/// Content of outputs and scratch memory before a run: a NaN as one f32 and as two f16, and no
+/// plausible integer.
+pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_7ead;
 
 /// The lowerings of a case on a device with `caps`, with its operand types.
 ///
@@ -90,9 +92,9 @@ pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_dead;
 /// When the op rejects the shapes of the case.
 pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>), ShapeError> {
     let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.infer(&inputs)?;
+    let outputs = case.op.output_types(&inputs)?;
     let sig = Signature { inputs, outputs };
-    let lowerings = case.op.lower(&sig, caps);
+    let lowerings = case.op.lowerings(&sig, caps);
     Ok((sig, lowerings))
 }
 
@@ -103,21 +105,21 @@ pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>),
 /// The first wrong input that is accepted.
 pub fn check_infer(case: &Case) -> Result<(), Failure> {
     let types: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    case.op.infer(&types)?;
+    case.op.output_types(&types)?;
     let accepts = |given: String| Err(Failure::AcceptsWrongInputs { given });
-    if !types.is_empty() && case.op.infer(&[]).is_ok() {
+    if !types.is_empty() && case.op.output_types(&[]).is_ok() {
         return accepts("no inputs at all".to_owned());
     }
     let one_more: Vec<TensorType> =
         types.iter().cloned().chain([TensorType::u8([3, 1, 4, 1, 5])]).collect();
-    if case.op.infer(&one_more).is_ok() {
+    if case.op.output_types(&one_more).is_ok() {
         return accepts("one input more, of bytes".to_owned());
     }
     for (i, ty) in types.iter().enumerate() {
         let with = |replacement: TensorType| {
             let mut changed = types.clone();
             changed[i] = replacement;
-            case.op.infer(&changed)
+            case.op.output_types(&changed)
         };
         if with(TensorType::new(DType::U8, ty.shape.clone())).is_ok() && ty.dtype != DType::U8 {
             return accepts(format!("bytes as input {i}"));
@@ -373,9 +375,15 @@ pub(super) fn check_output(
     if let Some(element) = got.iter().zip(again).position(|(a, b)| a != b) {
         return Err(Failure::NotReproducible { output, element });
     }
-    let is_float = sig.outputs[output].dtype == DType::F32;
-    let widen = |&w: &u32| if is_float { f64::from(f32::from_bits(w)) } else { f64::from(w) };
-    let got: Vec<f64> = got.iter().map(widen).collect();
-    let tolerance = if is_float { case.op.tolerance(sig) } else { Tolerance::EXACT };
+    let ty = &sig.outputs[output];
+    let got = as_f64(got, ty);
+    let rounded: Vec<f64>;
+    let expected = if ty.dtype == DType::F16 {
+        rounded = expected.iter().map(|&value| round(value)).collect();
+        &rounded
+    } else {
+        expected
+    };
+    let tolerance = case.op.tolerance_of(sig, output);
     compare(expected, &got, tolerance).map_err(|mismatch| Failure::Wrong { output, mismatch })
 }

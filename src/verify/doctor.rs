@@ -112,7 +112,7 @@ pub fn diagnose(
     let selected: Vec<(&OpEntry, Vec<Case>)> = entries()
         .filter(|entry| entry.name.contains(&options.filter))
         .map(|entry| {
-            let mut cases = (entry.cases)();
+            let mut cases = entry.cases_for(executor.caps());
             cases.retain(|case| options.large || !case.bench);
             (entry, cases)
         })

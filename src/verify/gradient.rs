@@ -8,7 +8,7 @@ use crate::compile::backward;
 use crate::error::ShapeError;
 use crate::exec::evaluate;
 use crate::graph::{Case, Graph, Value};
-use crate::tensor::{DType, HostTensor};
+use crate::tensor::HostTensor;
 
 /// Step of the central difference: its error is of the order of `h^2`, the rounding of f64 divided
 /// by `h`; both are near 1e-10.
@@ -57,7 +57,7 @@ impl GradientCheck {
         let mut float_inputs = Vec::new();
         for (i, tensor) in make_inputs(case).into_iter().enumerate() {
             let value = graph.source(&input_name(i), tensor.ty().clone());
-            if tensor.ty().dtype == DType::F32 {
+            if tensor.ty().dtype.is_float() {
                 float_inputs.push((i, value));
             }
             values.push(value);
@@ -71,7 +71,7 @@ impl GradientCheck {
         let seed = graph.source("cotangent", ty);
         let wrt: Vec<Value> = float_inputs.iter().map(|&(_, value)| value).collect();
         let gradients = backward(&mut graph, &[(output, seed)], &wrt)?;
-        let weights = cotangent.f32s().iter().map(|&v| f64::from(v)).collect();
+        let weights = cotangent.floats().into_iter().map(f64::from).collect();
         tensors.insert("cotangent".to_owned(), cotangent);
         Ok(Self { forward, output, graph, tensors, cotangent: weights, float_inputs, gradients })
     }
@@ -96,7 +96,7 @@ impl GradientCheck {
         }
         let got = &evaluate(&self.graph, &HashMap::new(), &self.tensors, &[gradient])?[0];
         let tensor = &self.tensors[&input_name(input)];
-        let mut x: Vec<f64> = tensor.f32s().iter().map(|&v| f64::from(v)).collect();
+        let mut x: Vec<f64> = tensor.floats().into_iter().map(f64::from).collect();
         let mut expected = Vec::with_capacity(x.len());
         for i in 0..x.len() {
             let centre = x[i];

@@ -4,7 +4,7 @@ use super::Failure;
 use super::contract::{UNWRITTEN_WORD, check_output, expected_outputs};
 use super::inputs::make_inputs;
 use crate::error::ShapeError;
-use crate::graph::{Case, HostInput, HostIo, HostKernel, HostOutput, Signature};
+use crate::graph::{Case, HostKernel, Signature, run_on_words};
 use crate::tensor::parallel::with_threads;
 use crate::tensor::{HostTensor, TensorType};
 
@@ -16,12 +16,12 @@ const THREADS: [usize; 4] = [1, 2, 2, 3];
 /// # Errors
 /// When the op rejects the shapes of the case.
 pub fn host_kernels(case: &Case) -> Result<Vec<HostKernel>, ShapeError> {
-    Ok(case.op.host_kernels(&signature(case)?))
+    Ok(case.op.host_variants(&signature(case)?))
 }
 
 fn signature(case: &Case) -> Result<Signature, ShapeError> {
     let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.infer(&inputs)?;
+    let outputs = case.op.output_types(&inputs)?;
     Ok(Signature { inputs, outputs })
 }
 
@@ -37,7 +37,7 @@ pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
     let mut first: Option<Vec<Vec<u32>>> = None;
     for threads in THREADS {
         let run = || {
-            let kernels = case.op.host_kernels(&sig);
+            let kernels = case.op.host_variants(&sig);
             kernels.get(variant).map(|kernel| run(kernel, case, &sig, &inputs))
         };
         let outputs = with_threads(threads, run).map_err(Failure::Threads)?;
@@ -66,12 +66,12 @@ fn run(kernel: &HostKernel, case: &Case, sig: &Signature, inputs: &[HostTensor])
         .collect();
     let read = inputs.iter().enumerate().map(|(i, tensor)| {
         let aliased = aliases.iter().any(|&(_, input)| input == i);
-        let words = if aliased { &[] } else { tensor.words() };
-        (HostInput::from_words(words, tensor.ty()), tensor.ty())
+        (if aliased { &[][..] } else { tensor.words() }, tensor.ty())
     });
+    let read: Vec<(&[u32], &TensorType)> = read.collect();
     let written = outputs.iter_mut().zip(&sig.outputs);
-    let written = written.map(|(words, ty)| (HostOutput::from_words(words, ty), ty));
+    let written = written.map(|(words, ty)| (words.as_mut_slice(), ty)).collect();
     let mut scratch = vec![f32::from_bits(UNWRITTEN_WORD); kernel.scratch];
-    kernel.run(&mut HostIo::new(read.collect(), written.collect()), &mut scratch);
+    run_on_words(&read, written, |io| kernel.run(io, &mut scratch));
     outputs
 }

@@ -29,7 +29,11 @@ pub(super) fn named_rng(name: &str) -> ChaCha8Rng {
 /// A tensor of standard normal numbers.
 pub(super) fn normal(ty: &TensorType, rng: &mut impl Rng) -> HostTensor {
     let values: Vec<f32> = (0..ty.elements()).map(|_| StandardNormal.sample(rng)).collect();
-    HostTensor::from_f32(ty.shape.clone(), &values).expect("one value per element")
+    let tensor = match ty.dtype {
+        DType::F16 => HostTensor::from_f16(ty.shape.clone(), &values),
+        _ => HostTensor::from_f32(ty.shape.clone(), &values),
+    };
+    tensor.expect("one value per element")
 }
 
 fn make_input(input: &TestInput, rng: &mut ChaCha8Rng) -> HostTensor {
@@ -47,7 +51,12 @@ fn make_input(input: &TestInput, rng: &mut ChaCha8Rng) -> HostTensor {
         | Fill::Integers(_)
         | Fill::Permutation => return make_integers(input, rng),
     };
-    HostTensor::from_f32(input.ty.shape.clone(), &values).expect("cases give one value per element")
+    let shape = input.ty.shape.clone();
+    let tensor = match input.ty.dtype {
+        DType::F16 => HostTensor::from_f16(shape, &values),
+        _ => HostTensor::from_f32(shape, &values),
+    };
+    tensor.expect("cases give one value per element")
 }
 
 fn normal_or_not_finite(rng: &mut ChaCha8Rng) -> f32 {

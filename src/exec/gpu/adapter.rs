@@ -81,7 +81,8 @@ pub(super) struct Opened {
 /// Opens an adapter with the features that kernels use and all the limits it has.
 pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
     let info = adapter_info(adapter);
-    let useful = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+    let useful =
+        wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
     let features = adapter.features() & useful;
     let limits = adapter.limits();
     let descriptor = wgpu::DeviceDescriptor {

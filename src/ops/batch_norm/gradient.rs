@@ -6,7 +6,7 @@ use super::channels::{Sizes, joined};
 use super::host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
@@ -128,6 +128,11 @@ impl Op for BatchNormGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         host::gradient(self, sig)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[0, 4], &[0])];
+        FORMS
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

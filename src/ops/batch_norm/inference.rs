@@ -8,8 +8,8 @@ use super::channels::{Sizes, joined};
 use super::{BatchNormInferenceGrad, NormTail, host};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, Fill, HostIo, HostKernel, Lowering, Op, Operand,
-    Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op,
+    Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
@@ -88,6 +88,11 @@ impl Op for BatchNormInference {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         host::inference(self, sig)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const WITH_RESIDUAL: &[HalfForm] = &[HalfForm::new(&[0, 5], &[0])];
+        if self.tail.residual { WITH_RESIDUAL } else { HalfForm::FIRST }
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

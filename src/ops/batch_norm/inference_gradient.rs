@@ -7,7 +7,7 @@ use super::gradient::{channel_gradients, gradient_case, gradient_tolerance};
 use super::host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
@@ -93,6 +93,11 @@ impl Op for BatchNormInferenceGrad {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         host::inference_gradient(self, sig)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[0, 4], &[0])];
+        FORMS
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -8,7 +8,7 @@ use super::geometry::{Sizes, image};
 use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
 };
 use crate::ops::operands::of_dtype;
 use crate::ops::registry::attributes;
@@ -145,6 +145,10 @@ impl Op for Conv2d {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         let direct = host::forward(self, sizes);
         host::winograd::beside(direct, host::winograd::forward(self, &sizes), &sizes)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

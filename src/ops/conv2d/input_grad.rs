@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -110,6 +110,10 @@ impl Op for Conv2dInputGrad {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         let direct = host::input_grad(self, sizes);
         host::winograd::beside(direct, host::winograd::input_grad(self, &sizes), &sizes)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -114,6 +114,12 @@ impl Op for Conv2dWeightGrad {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         let direct = host::weight_grad(self, sizes);
         host::winograd::beside(direct, host::winograd::weight_grad(self, &sizes), &sizes)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        // The gradient of a parameter is f32, as the parameter is.
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[0, 1], &[])];
+        FORMS
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -13,7 +13,7 @@ use super::registry::{OpEntry, attributes};
 use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -134,6 +134,14 @@ impl Op for Matmul {
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         self.sizes(&sig.inputs).map_or_else(|_| Vec::new(), |sizes| host::kernels(self, &sizes))
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        // An activation times a parameter; then the gradient of a parameter, which is f32 as well,
+        // and its own gradient.
+        const FORMS: &[HalfForm] =
+            &[HalfForm::new(&[0], &[0]), HalfForm::new(&[0, 1], &[]), HalfForm::new(&[1], &[])];
+        FORMS
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -6,7 +6,8 @@ use super::average_host;
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
@@ -147,6 +148,10 @@ impl Op for AvgPool2d {
         average_host::forward(self)
     }
 
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let [_, h, w, _] = v.ty(v.x(0)).ranked("avg_pool2d", "x")?;
@@ -235,6 +240,10 @@ impl Op for AvgPool2dGrad {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         average_host::gradient(self)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -6,7 +6,8 @@ use super::average_host;
 use super::geometry::images;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
@@ -132,6 +133,10 @@ impl Op for GlobalAvgPool2d {
         average_host::global()
     }
 
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
+    }
+
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
         let [_, h, w, _] = v.ty(v.x(0)).ranked("global_avg_pool2d", "x")?;
@@ -210,6 +215,10 @@ impl Op for GlobalAvgPool2dGrad {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         average_host::global_gradient(self.input)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -6,7 +6,8 @@ use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
 use super::max_host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
+    Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
@@ -120,6 +121,10 @@ impl Op for MaxPool2d {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         max_host::forward(&self.geometry)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        HalfForm::FIRST
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
@@ -248,6 +253,11 @@ impl Op for MaxPool2dGrad {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         max_host::gradient(&self.geometry, self.input)
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        const FORMS: &[HalfForm] = &[HalfForm::new(&[1], &[0])];
+        FORMS
     }
 
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {

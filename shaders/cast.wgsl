@@ -1,0 +1,17 @@
+// y = x, element by element; the types of the bindings convert.
+// x, y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
+// Twin: Cast in src/ops/cast.rs.
+
+@group(0) @binding(0) var<storage, read> x: array<FLOATS>;
+@group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local_index: u32,
+) {
+  let i = flat_index(workgroup_id, num_workgroups, local_index);
+  if i >= INVOCATIONS { return; }
+  y[i] = x[i];
+}
