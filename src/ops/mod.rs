@@ -23,6 +23,7 @@ mod local_response_norm;
 mod local_response_norm_host;
 mod log_softmax;
 mod loss;
+mod loss_scale;
 mod matmul;
 mod mean_squared_error;
 mod operands;
@@ -58,9 +59,10 @@ pub use learning_rate::{LearningRate, Schedule};
 pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};
+pub use loss_scale::{Unscale, UpdateLossScale};
 pub use matmul::Matmul;
 pub use mean_squared_error::MeanSquaredError;
-pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
+pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
 pub use pool::{
     AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
     PoolGeometry,

@@ -69,6 +69,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::gather::ENTRIES,
     super::learning_rate::ENTRIES,
     super::optimiser::ENTRIES,
+    super::loss_scale::ENTRIES,
     super::state::ENTRIES,
 ];
 

@@ -8,6 +8,7 @@
 mod adam;
 mod adam_host;
 mod clip;
+mod guarded;
 mod host_blocks;
 mod norm;
 mod rms_prop;
@@ -17,6 +18,7 @@ mod sgd_host;
 
 pub use adam::Adam;
 pub use clip::{ClipByNorm, ClipByValue};
+pub use guarded::Guarded;
 pub use norm::GlobalNorm;
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
@@ -34,6 +36,7 @@ pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<GlobalNorm>("global_norm", norm::cases),
     OpEntry::new::<ClipByNorm>("clip_by_norm", clip::by_norm_cases),
     OpEntry::new::<ClipByValue>("clip_by_value", clip::by_value_cases),
+    OpEntry::new::<Guarded>("guarded", guarded::cases),
 ];
 
 /// How to fill the inputs of an optimiser, of which number `squares` is an average of squares.
