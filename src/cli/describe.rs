@@ -65,7 +65,7 @@ pub(super) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
 
 /// The layers of a recipe as a table.
 pub(super) fn summary_text(recipe: &Recipe, image: [usize; 3]) -> Result<String, TrainError> {
-    let layers = summarize(&recipe.layers, image)?;
+    let layers = summarize(&recipe.layers, image, recipe.precision)?;
     let mut text = String::new();
     let [h, w, c] = image;
     let _ = writeln!(text, "{}: {}", recipe.name, recipe.description);
@@ -75,6 +75,9 @@ pub(super) fn summary_text(recipe: &Recipe, image: [usize; 3]) -> Result<String,
         "layer", "output", "parameters", "FLOP/image", "bytes/image"
     );
     let _ = writeln!(text, "{:<16} {:<16} {:>12}", "input", format!("[{h}, {w}, {c}]"), "");
+    if !recipe.precision.is_f32() {
+        let _ = writeln!(text, "{:<16} stored as {}", "activations", recipe.precision);
+    }
     for LayerSummary { name, output, parameters, flop, bytes: moved } in &layers {
         let _ = writeln!(
             text,

@@ -80,7 +80,8 @@ fn load(args: &RunArgs, open: Open) -> Result<Loaded, Failure> {
     let record = run_dir.model()?;
     let normalization = recipe.data.normalization(record.image[2])?;
     let classes = record.classes.len();
-    let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?;
+    let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
+        .with_precision(recipe.precision);
     let path = match args.weights {
         Which::Best => run_dir.weights_best(),
         Which::Last => run_dir.weights_last(),

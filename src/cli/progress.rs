@@ -54,9 +54,12 @@ impl ProgressView {
         let validation = result
             .validation
             .map_or(String::new(), |v| format!("  validation {:.2} %", 100.0 * v.accuracy));
+        let scaling = result.loss_scale.map_or(String::new(), |scaling| {
+            format!("  loss scale {}  {} steps skipped", scaling.scale, scaling.skipped)
+        });
         output::line(format_args!(
             "epoch {}/{}  train loss {:.4}  train {:.2} %{validation}  test {:.2} %  {:.1} s  \
-             {:.0} images/s{}",
+             {:.0} images/s{scaling}{}",
             result.epoch,
             self.epochs,
             result.train.loss,

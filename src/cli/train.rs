@@ -263,6 +263,8 @@ impl Observer for Recorder<'_> {
             learning_rate,
             seconds: result.train_time.as_secs_f64(),
             images_per_second: result.images_per_second,
+            loss_scale: result.loss_scale.map(|scaling| f64::from(scaling.scale)),
+            skipped_steps: result.loss_scale.map(|scaling| scaling.skipped),
         })?;
         let steps: Vec<StepRecord> = result
             .step_losses

@@ -1,16 +1,17 @@
 //! Layers to graph nodes.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
-use super::{Arena, Init, Layer, ParameterSpec, StateSpec};
+use super::{Arena, Init, Layer, ParameterSpec, Precision, StateSpec};
 use crate::error::ShapeError;
-use crate::graph::{Activation, Graph, Value};
+use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
-    Activate, AvgPool2d, BatchNorm, BatchNormInference, Binary, Concat, Conv2d, ConvGeometry,
+    Activate, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat, Conv2d, ConvGeometry,
     Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail, PoolGeometry,
     RunningAverage, View,
 };
-use crate::tensor::{Shape, TensorType};
+use crate::tensor::{DType, Shape, TensorType};
 
 /// Name of the source that holds all parameters.
 const PARAMETERS: &str = "parameters";
@@ -55,6 +56,7 @@ pub enum Mode {
 pub struct ModelBuilder<'g> {
     graph: &'g mut Graph,
     mode: Mode,
+    precision: Precision,
     arena: Option<(&'g Arena, Value)>,
     parameters: Vec<ParameterSpec>,
     values: Vec<Value>,
@@ -75,6 +77,7 @@ impl<'g> ModelBuilder<'g> {
         Self {
             graph,
             mode,
+            precision: Precision::F32,
             arena,
             parameters: Vec::new(),
             values: Vec::new(),
@@ -84,6 +87,12 @@ impl<'g> ModelBuilder<'g> {
             dropout_streams: 0,
             outputs: Vec::new(),
         }
+    }
+
+    /// Stores activations in another precision. What goes in and comes out stays f32.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// The parameters, in the order of the layers.
@@ -117,15 +126,37 @@ impl<'g> ModelBuilder<'g> {
     /// When a layer cannot take the shape that reaches it; the message names the layer.
     pub fn layers(&mut self, layers: &[Layer], x: Value) -> Result<Value, ShapeError> {
         let outermost = self.prefix.is_empty();
-        layers.iter().try_fold(x, |x, layer| {
+        let x = if outermost { self.cast(x, self.precision.dtype())? } else { x };
+        let y = layers.iter().try_fold(x, |x, layer| {
             let name = self.next_name(layer.stem());
             self.graph.set_scope(name.clone());
             let y = self.layer(layer, &name, x).map_err(|error| naming(error, &name))?;
             if outermost {
                 self.outputs.push((name, y));
             }
-            Ok(y)
-        })
+            Ok::<_, ShapeError>(y)
+        })?;
+        if outermost { self.cast(y, DType::F32) } else { Ok(y) }
+    }
+
+    fn cast(&mut self, x: Value, to: DType) -> Result<Value, ShapeError> {
+        if self.graph.ty(x).dtype == to { Ok(x) } else { self.graph.push(Cast { to }, &[x]) }
+    }
+
+    /// Adds an op on activations; where it has no form for 16 bits, between casts.
+    fn push(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, ShapeError> {
+        let types: Vec<TensorType> = inputs.iter().map(|&x| self.graph.ty(x).clone()).collect();
+        let op: Arc<dyn Op> = Arc::new(op);
+        if types.iter().all(|ty| ty.dtype != DType::F16) || op.output_types(&types).is_ok() {
+            return Ok(self.graph.push_node(op, inputs)?[0]);
+        }
+        let inputs = inputs.iter().map(|&x| match self.graph.ty(x).dtype {
+            DType::F16 => self.cast(x, DType::F32),
+            _ => Ok(x),
+        });
+        let inputs = inputs.collect::<Result<Vec<_>, _>>()?;
+        let y = self.graph.push_node(op, &inputs)?[0];
+        self.cast(y, DType::F16)
     }
 
     fn layer(&mut self, layer: &Layer, name: &str, x: Value) -> Result<Value, ShapeError> {
@@ -149,9 +180,9 @@ impl<'g> ModelBuilder<'g> {
             Layer::AvgPool2d { window, stride, padding, count_include_pad } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
                 let count_include_pad = *count_include_pad;
-                self.graph.push(AvgPool2d { geometry, count_include_pad }, &[x])
+                self.push(AvgPool2d { geometry, count_include_pad }, &[x])
             }
-            Layer::GlobalAvgPool2d {} => self.graph.push(GlobalAvgPool2d {}, &[x]),
+            Layer::GlobalAvgPool2d {} => self.push(GlobalAvgPool2d {}, &[x]),
             Layer::Flatten {} => {
                 let dims = self.graph.ty(x).dims();
                 let n = dims.first().copied().unwrap_or(1);
@@ -163,13 +194,13 @@ impl<'g> ModelBuilder<'g> {
             Layer::Dropout { rate } => self.dropout(x, *rate),
             Layer::LocalResponseNorm { size, alpha, beta, k } => {
                 let op = LocalResponseNorm { size: *size, alpha: *alpha, beta: *beta, k: *k };
-                self.graph.push(op, &[x])
+                self.push(op, &[x])
             }
             Layer::Residual { layers, shortcut, activation } => {
                 let main = self.inside(name, "", layers, x)?;
                 let other = self.inside(name, "shortcut", shortcut, x)?;
                 self.graph.set_scope(name);
-                let sum = self.graph.push(Binary::ADD, &[main, other])?;
+                let sum = self.push(Binary::ADD, &[main, other])?;
                 self.activation(sum, *activation)
             }
             Layer::Concat { branches } => {
@@ -180,7 +211,7 @@ impl<'g> ModelBuilder<'g> {
                     .collect::<Result<Vec<_>, _>>()?;
                 self.graph.set_scope(name);
                 let rank = self.graph.ty(x).shape.rank();
-                self.graph.push(Concat { axis: rank.saturating_sub(1) }, &outputs)
+                self.push(Concat { axis: rank.saturating_sub(1) }, &outputs)
             }
         }
     }
@@ -244,7 +275,7 @@ impl<'g> ModelBuilder<'g> {
     fn activation(&mut self, x: Value, function: Activation) -> Result<Value, ShapeError> {
         match function {
             Activation::Identity => Ok(x),
-            function => self.graph.push(Activate { function }, &[x]),
+            function => self.push(Activate { function }, &[x]),
         }
     }
 
@@ -287,7 +318,7 @@ impl<'g> ModelBuilder<'g> {
         self.dropout_streams += 1;
         match self.mode {
             Mode::Train { seed, step } if rate > 0.0 => {
-                self.graph.push(Dropout { rate, seed, stream }, &[x, step])
+                self.push(Dropout { rate, seed, stream }, &[x, step])
             }
             _ => Ok(x),
         }

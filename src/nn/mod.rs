@@ -4,10 +4,12 @@ mod build;
 mod init;
 mod layer;
 mod parameters;
+mod precision;
 mod summary;
 
 pub use build::{Mode, ModelBuilder};
 pub use init::Init;
 pub use layer::{Layer, Padding, Pair};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateSpec};
+pub use precision::Precision;
 pub use summary::{LayerSummary, summarize};

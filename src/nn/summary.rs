@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Layer, Mode, ModelBuilder};
+use super::{Layer, Mode, ModelBuilder, Precision};
 use crate::error::ShapeError;
 use crate::graph::{Cost, Graph};
 use crate::tensor::{Shape, TensorType};
@@ -22,15 +22,20 @@ pub struct LayerSummary {
     pub bytes: u64,
 }
 
-/// Summaries of the outermost layers of a model for images of `[h, w, c]`.
+/// Summaries of the outermost layers of a model for images of `[h, w, c]`, whose activations are
+/// stored in `precision`.
 ///
 /// # Errors
 /// When a layer cannot take the shape that reaches it.
-pub fn summarize(layers: &[Layer], image: [usize; 3]) -> Result<Vec<LayerSummary>, ShapeError> {
+pub fn summarize(
+    layers: &[Layer],
+    image: [usize; 3],
+    precision: Precision,
+) -> Result<Vec<LayerSummary>, ShapeError> {
     let [h, w, c] = image;
     let mut graph = Graph::default();
     let x = graph.source("x", TensorType::f32([1, h, w, c]));
-    let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
+    let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None).with_precision(precision);
     builder.layers(layers, x)?;
     let parameters = builder.parameters().to_vec();
     let outputs = builder.outputs().to_vec();

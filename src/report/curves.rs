@@ -158,6 +158,8 @@ mod tests {
                 learning_rate: 0.001,
                 seconds: 4.0,
                 images_per_second: 15_000.0,
+                loss_scale: None,
+                skipped_steps: None,
             }
         };
         (1..=epochs).map(record).collect()

@@ -1,10 +1,12 @@
 //! Optimisers as recipes describe them, and the nodes that they become.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
-use crate::graph::{Graph, Value};
-use crate::ops::{Adam, ClipByNorm, ClipByValue, GlobalNorm, RmsProp, Sgd};
+use crate::graph::{Graph, Op, Value};
+use crate::ops::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
 use crate::tensor::TensorType;
 
 /// The optimiser. Weight decay applies to weights, not to biases and normalisation.
@@ -157,6 +159,17 @@ impl Clipping {
     }
 }
 
+/// What an optimiser works on.
+#[derive(Debug, Clone, Copy)]
+pub struct Arenas {
+    /// All parameters, `[p]`.
+    pub parameters: Value,
+    /// Their gradients, `[p]`.
+    pub gradients: Value,
+    /// Elements at the front that get weight decay.
+    pub decayed: usize,
+}
+
 impl OptimizerConfig {
     /// Step size before the schedule.
     pub const fn learning_rate(&self) -> f32 {
@@ -192,7 +205,8 @@ impl OptimizerConfig {
         let [parameters, gradients, rate] =
             ["parameters", "gradients", "rate"].map(|name| graph.source(name, arena.clone()));
         let step = graph.source("step", TensorType::u32([1]));
-        self.update(&mut graph, parameters, gradients, rate, step, 1).map_err(|error| {
+        let arenas = Arenas { parameters, gradients, decayed: 1 };
+        self.update(&mut graph, arenas, rate, step, None).map_err(|error| {
             let named = NUMBERS.into_iter().find(|name| error.message.contains(name));
             (named.unwrap_or("type"), error.message)
         })
@@ -207,47 +221,49 @@ impl OptimizerConfig {
         }
     }
 
-    /// Adds the node that updates `parameters` `[p]` in place by `gradients` `[p]`; the first
-    /// `decayed` elements get weight decay.
+    /// Adds the node that updates the parameters in place by their gradients, unless the `skip`
+    /// u32 `[1]` that may be given is set. `step` counts the updates before this one.
     ///
     /// # Errors
     /// When the op rejects its attributes.
     pub fn update(
         &self,
         graph: &mut Graph,
-        parameters: Value,
-        gradients: Value,
+        arenas: Arenas,
         learning_rate: Value,
         step: Value,
-        decayed: usize,
+        skip: Option<Value>,
     ) -> Result<(), ShapeError> {
+        let Arenas { parameters, gradients, decayed } = arenas;
         let arena = TensorType::f32(graph.ty(parameters).shape.clone());
         let states: Vec<Value> =
             self.states().iter().map(|name| graph.source(name, arena.clone())).collect();
         let mut inputs = vec![parameters, gradients];
         inputs.extend(states);
         inputs.push(learning_rate);
-        match *self {
+        let needs_step = !matches!(self, Self::RmsProp { .. });
+        inputs.extend(needs_step.then_some(step));
+        let op: Arc<dyn Op> = match *self {
             Self::Adam { beta1, beta2, epsilon, weight_decay, .. } => {
-                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled: false, decayed };
-                inputs.push(step);
-                graph.push_multi::<3>(op, &inputs)?;
+                Arc::new(Adam { beta1, beta2, epsilon, weight_decay, decoupled: false, decayed })
             }
             Self::Adamw { beta1, beta2, epsilon, weight_decay, .. } => {
-                let op = Adam { beta1, beta2, epsilon, weight_decay, decoupled: true, decayed };
-                inputs.push(step);
-                graph.push_multi::<3>(op, &inputs)?;
+                Arc::new(Adam { beta1, beta2, epsilon, weight_decay, decoupled: true, decayed })
             }
             Self::Sgd { momentum, dampening, nesterov, weight_decay, .. } => {
-                let op = Sgd { momentum, dampening, nesterov, weight_decay, decayed };
-                inputs.push(step);
-                graph.push_multi::<2>(op, &inputs)?;
+                Arc::new(Sgd { momentum, dampening, nesterov, weight_decay, decayed })
             }
             Self::RmsProp { alpha, epsilon, momentum, weight_decay, .. } => {
-                let op = RmsProp { alpha, epsilon, momentum, weight_decay, decayed };
-                graph.push_multi::<3>(op, &inputs)?;
+                Arc::new(RmsProp { alpha, epsilon, momentum, weight_decay, decayed })
             }
-        }
-        Ok(())
+        };
+        let op = match skip {
+            Some(flag) => {
+                inputs.push(flag);
+                Arc::new(Guarded::new(op))
+            }
+            None => op,
+        };
+        graph.push_node(op, &inputs).map(|_| ())
     }
 }

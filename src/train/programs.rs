@@ -1,15 +1,17 @@
 //! The graphs of a run: one training step (forward, backward, update, metrics), and evaluation.
 
 use super::feed::Feed;
+use super::loss_scaling::LossScaling;
+use super::optimizer::Arenas;
 use super::{Recipe, TrainError};
 use crate::compile::{CompileError, Picks, Program, backward, compile};
 use crate::data::{Dataset, Normalization, Splits};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
-use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, StateSpec};
+use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec};
 use crate::ops::{
     Accumulate, Advance, CorrectCount, Fill, LearningRate, MaskedMean, Pack, Record, Softmax,
-    SoftmaxCrossEntropy, SumColumns, View,
+    SoftmaxCrossEntropy, SumColumns, Unscale, View,
 };
 use crate::tensor::TensorType;
 
@@ -27,6 +29,7 @@ pub struct ModelPrograms {
     image: [usize; 3],
     classes: usize,
     normalization: Normalization,
+    precision: Precision,
     /// All parameters.
     pub arena: Arena,
     /// States that training changes without a gradient.
@@ -86,7 +89,14 @@ impl ModelPrograms {
         }
         let arena = Arena::new(&parameters);
         let layers = layers.to_vec();
-        Ok(Self { layers, image, classes, normalization, arena, states, parameters })
+        let precision = Precision::F32;
+        Ok(Self { layers, image, classes, normalization, precision, arena, states, parameters })
+    }
+
+    /// Stores activations in another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
     }
 
     /// Lays out the model of a recipe for a data set.
@@ -96,7 +106,8 @@ impl ModelPrograms {
     pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
         let image = [data.height, data.width, data.channels];
         let normalization = recipe.data.normalization(data.channels)?;
-        Self::new(&recipe.layers, image, data.classes.len(), normalization)
+        let model = Self::new(&recipe.layers, image, data.classes.len(), normalization)?;
+        Ok(model.with_precision(recipe.precision))
     }
 
     /// Number of classes.
@@ -124,7 +135,8 @@ impl ModelPrograms {
         let (x, labels) = feed.add_to(&mut graph, &self.normalization, step)?;
 
         let mode = Mode::Train { seed: fold_seed(recipe.seed), step };
-        let mut builder = ModelBuilder::new(&mut graph, mode, Some(&self.arena));
+        let mut builder =
+            ModelBuilder::new(&mut graph, mode, Some(&self.arena)).with_precision(self.precision);
         let logits = builder.layers(&self.layers, x)?;
         let (specs, values) = (builder.parameters().to_vec(), builder.parameter_values().to_vec());
         let parameters = builder.arena_value();
@@ -134,11 +146,23 @@ impl ModelPrograms {
         let [losses, _residual] =
             graph.push_multi(SoftmaxCrossEntropy { label_smoothing }, &[logits, labels])?;
         let loss = graph.push(MaskedMean {}, &[losses, labels])?;
-        let one = graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?;
-        let gradients = backward(&mut graph, &[(loss, one)], &values)?;
+        let scaling = LossScaling::of(self.precision, &mut graph);
+        let seed = match &scaling {
+            Some(scaling) => scaling.scale,
+            None => graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?,
+        };
+        let gradients = backward(&mut graph, &[(loss, seed)], &values)?;
 
         graph.set_scope("update");
         let gradients = self.pack_gradients(&mut graph, &specs, gradients)?;
+        let (gradients, overflow) = match &scaling {
+            Some(scaling) => {
+                let [gradients, overflow] =
+                    graph.push_multi(Unscale {}, &[gradients, scaling.scale])?;
+                (gradients, Some(overflow))
+            }
+            None => (gradients, None),
+        };
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
         let total = recipe.epochs as usize * feed.steps_per_epoch();
         let rate = LearningRate {
@@ -150,7 +174,12 @@ impl ModelPrograms {
         let rate = graph.push(rate, &[step])?;
         if let Some(parameters) = parameters {
             let decayed = self.arena.decayed;
-            recipe.optimizer.update(&mut graph, parameters, gradients, rate, step, decayed)?;
+            let updates = scaling.as_ref().map_or(step, |scaling| scaling.updates);
+            let arenas = Arenas { parameters, gradients, decayed };
+            recipe.optimizer.update(&mut graph, arenas, rate, updates, overflow)?;
+        }
+        if let (Some(scaling), Some(overflow)) = (scaling, overflow) {
+            scaling.adapt(&mut graph, overflow)?;
         }
 
         graph.set_scope("metrics");
@@ -195,7 +224,8 @@ impl ModelPrograms {
         graph.set_scope("batch");
         let step = graph.source(&format!("{name}/step"), TensorType::u32([1]));
         let (x, labels) = feed.add_to(&mut graph, &self.normalization, step)?;
-        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, Some(&self.arena));
+        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, Some(&self.arena))
+            .with_precision(self.precision);
         let logits = builder.layers(&self.layers, x)?;
         graph.set_scope("metrics");
         let [losses, _residual] =

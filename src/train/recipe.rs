@@ -9,7 +9,7 @@ use super::{TrainError, builtin_recipes};
 use crate::data::DataConfig;
 use crate::error::ShapeError;
 use crate::graph::Graph;
-use crate::nn::Layer;
+use crate::nn::{Layer, Precision};
 use crate::ops::{LearningRate, Schedule};
 use crate::tensor::TensorType;
 
@@ -40,6 +40,9 @@ pub struct Recipe {
     /// Part of the target that is spread over all classes, in [0, 1).
     #[serde(default)]
     pub label_smoothing: f32,
+    /// How activations and their gradients are stored. In 16 bits the loss is scaled.
+    #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    pub precision: Precision,
     /// The data set.
     pub data: DataConfig,
     /// The optimiser.

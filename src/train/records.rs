@@ -2,6 +2,8 @@
 //!
 //! Written without a CSV library: every field is a number, so nothing needs quoting.
 
+use std::str::FromStr;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// What one epoch achieved. Accuracies are fractions between 0 and 1; a data split that the run
@@ -39,6 +41,10 @@ pub struct EpochRecord {
     /// Training throughput of the epoch.
     #[serde(deserialize_with = "null_is_nan")]
     pub images_per_second: f64,
+    /// Factor on the loss after the epoch, where activations have 16 bits.
+    pub loss_scale: Option<f64>,
+    /// Steps so far that overflowed and changed no weight, where activations have 16 bits.
+    pub skipped_steps: Option<u32>,
 }
 
 /// What a trained model takes and gives.
@@ -87,6 +93,8 @@ impl CsvRow for EpochRecord {
         "learning_rate",
         "seconds",
         "images_per_second",
+        "loss_scale",
+        "skipped_steps",
     ];
 
     fn fields(&self) -> Vec<String> {
@@ -102,6 +110,8 @@ impl CsvRow for EpochRecord {
             number(self.learning_rate),
             number(self.seconds),
             number(self.images_per_second),
+            optional(self.loss_scale),
+            self.skipped_steps.map(|steps| steps.to_string()).unwrap_or_default(),
         ]
     }
 
@@ -118,6 +128,8 @@ impl CsvRow for EpochRecord {
             learning_rate,
             seconds,
             images_per_second,
+            loss_scale,
+            skipped_steps,
         ] = fields
         else {
             return None;
@@ -134,6 +146,8 @@ impl CsvRow for EpochRecord {
             learning_rate: learning_rate.parse().ok()?,
             seconds: seconds.parse().ok()?,
             images_per_second: images_per_second.parse().ok()?,
+            loss_scale: parse_optional(loss_scale)?,
+            skipped_steps: parse_optional(skipped_steps)?,
         })
     }
 }
@@ -195,7 +209,7 @@ fn optional(value: Option<f64>) -> String {
 }
 
 /// An empty field is `Some(None)`.
-fn parse_optional(field: &str) -> Option<Option<f64>> {
+fn parse_optional<T: FromStr>(field: &str) -> Option<Option<T>> {
     if field.is_empty() { Some(None) } else { field.parse().ok().map(Some) }
 }
 
@@ -220,6 +234,8 @@ mod tests {
             learning_rate: 0.001,
             seconds: 12.0,
             images_per_second: f64::NEG_INFINITY,
+            loss_scale: Some(32768.0),
+            skipped_steps: Some(1),
         }
     }
 
@@ -231,7 +247,7 @@ mod tests {
         assert_eq!(read[0], rows[0]);
         assert!(read[1].train_loss.is_nan());
         let line = text.lines().nth(1).expect("a row");
-        assert_eq!(line, "3,1407,0.30000000000000004,1e-300,,0.5,inf,,0.001,12.0,-inf");
+        assert_eq!(line, "3,1407,0.30000000000000004,1e-300,,0.5,inf,,0.001,12.0,-inf,32768.0,1");
     }
 
     #[test]

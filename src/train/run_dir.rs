@@ -283,6 +283,8 @@ mod tests {
             learning_rate: 0.001,
             seconds: 1.5,
             images_per_second: 4000.0,
+            loss_scale: None,
+            skipped_steps: None,
         }
     }
 

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::evaluate::{Evaluator, PendingWeights, metrics};
 use super::feed::Feed;
 use super::look::Look;
+use super::loss_scaling::{self, LossScale};
 use super::memory::planned_bytes;
 use super::programs::{LOSS_LOG, Metrics, ModelPrograms, RATE_LOG, STEP};
 use super::stepping::{SetupTimes, Traced};
@@ -71,6 +72,8 @@ pub struct EpochResult {
     pub best: bool,
     /// Loss and learning rate of each step.
     pub step_losses: Vec<StepLoss>,
+    /// Where loss scaling stands, if activations have 16 bits.
+    pub loss_scale: Option<LossScale>,
 }
 
 /// Listens to a run.
@@ -287,6 +290,26 @@ impl<'a> Trainer<'a> {
         Ok(bytemuck::pod_collect_to_vec(&self.executor.read_now(LOSS_LOG)?))
     }
 
+    /// Where loss scaling stands, if activations have 16 bits.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn loss_scale(&mut self) -> Result<Option<LossScale>, TrainError> {
+        self.scales_loss().then(|| loss_scaling::read(self.executor)).transpose()
+    }
+
+    /// Goes on with another factor on the loss; without effect where activations have 32 bits.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn set_loss_scale(&mut self, scale: f32) -> Result<(), TrainError> {
+        if self.scales_loss() { loss_scaling::set(self.executor, scale) } else { Ok(()) }
+    }
+
+    fn scales_loss(&self) -> bool {
+        !self.recipe.precision.is_f32()
+    }
+
     fn write_initial_weights(&mut self) -> Result<(), TrainError> {
         let mut weights: Vec<(String, HostTensor)> = self
             .model
@@ -299,6 +322,9 @@ impl<'a> Trainer<'a> {
             weights.push((state.name.clone(), HostTensor::from_f32(state.shape.clone(), &values)?));
         }
         self.executor.write(STEP, 0, &[0; 4])?;
+        if self.scales_loss() {
+            loss_scaling::write_initial(self.executor)?;
+        }
         self.set_weights(&weights)
     }
 
@@ -306,6 +332,7 @@ impl<'a> Trainer<'a> {
     fn prime_reads(&mut self) -> Result<(), TrainError> {
         self.weights()?;
         self.losses()?;
+        self.loss_scale()?;
         let mut look = Look::new(Instant::now());
         look.ask(self.executor, 0)?;
         look.finish()?;
@@ -366,7 +393,9 @@ impl<'a> Trainer<'a> {
         self.executor.wait()?;
         let train_time = started.elapsed();
         let step_losses = self.step_losses(first)?;
-        if let Some(bad) = step_losses.iter().find(|step| !step.loss.is_finite()) {
+        // A step whose loss was beyond f16 has changed no weight; the next one is scaled less.
+        let skips = if self.scales_loss() { step_losses.len().saturating_sub(1) } else { 0 };
+        if let Some(bad) = step_losses[skips..].iter().find(|step| !step.loss.is_finite()) {
             return Err(TrainError::NotFinite { step: bad.step, loss: bad.loss });
         }
         self.result(epoch, train_time, step_losses)
@@ -380,9 +409,12 @@ impl<'a> Trainer<'a> {
     ) -> Result<EpochResult, TrainError> {
         let counts: Vec<u32> =
             bytemuck::pod_collect_to_vec(&self.executor.read_now("train/correct")?);
+        let losses: Vec<f32> =
+            step_losses.iter().map(|s| s.loss).filter(|loss| loss.is_finite()).collect();
         #[expect(clippy::cast_precision_loss, reason = "a step count, far below 2^53")]
-        let mean = step_losses.iter().map(|s| f64::from(s.loss)).sum::<f64>()
-            / step_losses.len().max(1) as f64;
+        let mean =
+            losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len().max(1) as f64;
+        let loss_scale = self.loss_scale()?;
         let train = Metrics { loss: mean, ..metrics(0.0, counts[0], counts[1]) };
         let test = self.test.run(self.executor, &self.data.test)?;
         let validation = match (&self.validation, &self.data.validation) {
@@ -406,6 +438,7 @@ impl<'a> Trainer<'a> {
             images_per_second: images / train_time.as_secs_f64(),
             best,
             step_losses,
+            loss_scale,
         })
     }
 
