@@ -14,6 +14,8 @@ pub(super) struct Seen {
     pub steps: u64,
     pub loss: f64,
     pub accuracy: f64,
+    /// Losses of those steps.
+    pub losses: Vec<f32>,
 }
 
 /// Reads metrics now and then, without waiting for them.
@@ -67,12 +69,13 @@ impl Look {
 
 /// The mean loss of the latest twenty steps, and the accuracy so far.
 fn seen(steps: u64, losses: &[u8], correct: &[u8]) -> Seen {
-    let losses: Vec<f32> = bytemuck::pod_collect_to_vec(losses);
+    let mut losses: Vec<f32> = bytemuck::pod_collect_to_vec(losses);
     let counts: Vec<u32> = bytemuck::pod_collect_to_vec(correct);
     let end = usize::try_from(steps).unwrap_or(usize::MAX).min(losses.len());
-    let latest = &losses[end.saturating_sub(20)..end];
+    losses.truncate(end);
+    let latest = &losses[end.saturating_sub(20)..];
     #[expect(clippy::cast_precision_loss, reason = "at most twenty")]
     let loss = latest.iter().map(|&loss| f64::from(loss)).sum::<f64>() / latest.len().max(1) as f64;
     let accuracy = f64::from(counts[0]) / f64::from(counts[1].max(1));
-    Seen { steps, loss, accuracy }
+    Seen { steps, loss, accuracy, losses }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::trainer::MAX_STEPS;
+use super::run::MAX_STEPS;
 use super::{TrainError, Trainer};
 use crate::exec::RunProfile;
 

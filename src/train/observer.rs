@@ -1,0 +1,81 @@
+//! What a run tells those who watch it.
+
+use std::time::Duration;
+
+use super::loss_scaling::LossScale;
+use super::programs::Metrics;
+use crate::tensor::HostTensor;
+
+/// Where training stands, between two submissions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Epoch, from one.
+    pub epoch: u32,
+    /// Steps of the run that were submitted.
+    pub step: u64,
+    /// Steps of this epoch that were submitted.
+    pub step_in_epoch: u64,
+    /// Steps of an epoch.
+    pub steps_per_epoch: u64,
+    /// Mean loss of the latest steps whose results have arrived.
+    pub loss: f64,
+    /// Accuracy over this epoch so far, as far as results have arrived.
+    pub accuracy: f64,
+    /// Images per second over this epoch, as far as it belongs to this session.
+    pub images_per_second: f64,
+    /// Time that the run has taken so far, all its sessions together.
+    pub run_time: Duration,
+}
+
+/// Loss and learning rate of one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StepLoss {
+    /// Step, from zero.
+    pub step: u64,
+    /// Mean loss of the batch.
+    pub loss: f32,
+    /// Learning rate.
+    pub learning_rate: f32,
+}
+
+/// What an epoch gave, or the part of one after which a run was ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EpochResult {
+    /// Epoch, from one.
+    pub epoch: u32,
+    /// Steps completed since the start.
+    pub steps: u64,
+    /// Loss and accuracy on the training set, while it was trained on.
+    pub train: Metrics,
+    /// On the validation set, where there is one.
+    pub validation: Option<Metrics>,
+    /// On the test set.
+    pub test: Metrics,
+    /// Duration of the training part; evaluation and pauses between sessions are not in it.
+    pub train_time: Duration,
+    /// Images per second of the training part.
+    pub images_per_second: f64,
+    /// Whether this is the best epoch so far, by validation accuracy (by test accuracy where there
+    /// is no validation set).
+    pub best: bool,
+    /// Loss and learning rate of each step.
+    pub step_losses: Vec<StepLoss>,
+    /// Where loss scaling stands, if activations have 16 bits.
+    pub loss_scale: Option<LossScale>,
+}
+
+/// Listens to a run.
+pub trait Observer {
+    /// Called between submissions.
+    fn progress(&mut self, progress: &Progress);
+
+    /// Called after each epoch, with the weights.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn epoch(
+        &mut self,
+        result: &EpochResult,
+        weights: &[(String, HostTensor)],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+}

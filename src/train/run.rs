@@ -1,0 +1,309 @@
+//! The training loop: many steps per submission, metrics read without waiting, hooks asked between
+//! submissions and after each epoch.
+
+use std::error::Error;
+use std::time::{Duration, Instant};
+
+use super::evaluate::metrics;
+use super::hook::{EpochDone, Flow, Hook, StepsDone, Stop, StopReason};
+use super::look::{Look, Seen};
+use super::observer::{EpochResult, Observer, Progress, StepLoss};
+use super::programs::{Metrics, RATE_LOG};
+use super::{TrainError, Trainer};
+use crate::tensor::HostTensor;
+
+/// How long one submission should keep the device busy: short enough for a smooth progress bar and
+/// for the watchdogs of desktop drivers, long enough to hide the host.
+const SUBMISSION: Duration = Duration::from_millis(100);
+/// Most steps of one submission.
+pub(super) const MAX_STEPS: u32 = 64;
+
+/// An error of the loop or of its observer.
+type RunError = Box<dyn Error + Send + Sync>;
+
+/// Where the loop stands. With the states on the device, this decides the rest of a run.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Position {
+    /// Epoch that is under way or comes next, from one.
+    pub epoch: u32,
+    /// Step at which the epoch began; none while it has not.
+    pub first: Option<u64>,
+    /// Time that the steps of the epoch have taken so far.
+    pub epoch_time: Duration,
+    /// Time that the run took before this session.
+    pub run_time: Duration,
+}
+
+impl Position {
+    /// Before the first epoch.
+    pub const START: Self =
+        Self { epoch: 1, first: None, epoch_time: Duration::ZERO, run_time: Duration::ZERO };
+}
+
+/// The best epoch so far.
+#[derive(Debug, Clone)]
+pub(super) struct Best {
+    /// Its number, from one.
+    pub epoch: u32,
+    /// What it is the best by.
+    pub score: f64,
+    /// The weights that were evaluated.
+    pub weights: Vec<(String, HostTensor)>,
+}
+
+/// An epoch that was entered.
+struct UnderWay {
+    /// Step at which it began.
+    first: u64,
+    /// Order of its examples.
+    order: Vec<u32>,
+}
+
+impl Trainer<'_> {
+    /// Has a hook watch the run from now on.
+    pub fn add_hook(&mut self, hook: Box<dyn Hook>) {
+        self.hooks.push(hook);
+    }
+
+    /// Number of the best epoch so far, from one.
+    pub fn best_epoch(&self) -> Option<u32> {
+        self.best.as_ref().map(|best| best.epoch)
+    }
+
+    /// Trains for the epochs of the recipe that are left, or until a hook ends the run; tells why
+    /// it ended.
+    ///
+    /// # Errors
+    /// When the device fails, the loss is no number any more, or the observer ends the run.
+    pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, RunError> {
+        self.session = Instant::now();
+        let mut flow = Flow::Continue;
+        while flow == Flow::Continue && self.position.epoch <= self.recipe.epochs {
+            flow = self.epoch(observer)?;
+        }
+        let stop = match flow {
+            Flow::Stop(stop) if self.position.epoch <= self.recipe.epochs => stop,
+            Flow::Stop(stop) if stop.reason != StopReason::Interrupted => stop,
+            _ => Stop::because(StopReason::Completed),
+        };
+        if stop.restore_best
+            && let Some(best) = self.best.take()
+        {
+            self.set_weights(&best.weights)?;
+            self.best = Some(best);
+        }
+        Ok(stop)
+    }
+
+    /// Trains and evaluates what is left of the epoch that is under way.
+    fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Flow, RunError> {
+        let under_way = self.enter_epoch()?;
+        let mut flow = self.train_epoch(&under_way, observer)?;
+        if let Flow::Stop(Stop { reason: StopReason::Interrupted, .. }) = flow {
+            return Ok(flow);
+        }
+        let whole = self.step == self.end_of(&under_way);
+        let mut result = self.result(&under_way)?;
+        let weights = self.weights()?;
+        self.keep_best(&mut result, &weights);
+        if whole {
+            self.position.epoch += 1;
+            self.position.first = None;
+            self.position.epoch_time = Duration::ZERO;
+            let done = EpochDone { result: &result, run_time: self.run_time() };
+            for hook in &mut self.hooks {
+                let asked = hook.after_epoch(&done, self.executor)?;
+                flow = first_stop(flow, asked);
+            }
+        }
+        observer.epoch(&result, &weights)?;
+        Ok(flow)
+    }
+
+    /// Brings the order of the epoch's examples to the device.
+    fn enter_epoch(&mut self) -> Result<UnderWay, TrainError> {
+        let epoch = self.position.epoch;
+        let order = self.feed.epoch_order(self.recipe.seed, epoch, self.recipe.shuffle);
+        self.feed.start_epoch(self.executor, &order)?;
+        let first = match self.position.first {
+            Some(first) => first,
+            None => {
+                self.executor.write("train/correct", 0, &[0; 8])?;
+                self.step
+            }
+        };
+        self.position.first = Some(first);
+        Ok(UnderWay { first, order })
+    }
+
+    /// The step after the last one of an epoch.
+    fn end_of(&self, epoch: &UnderWay) -> u64 {
+        epoch.first + self.feed.steps_per_epoch() as u64
+    }
+
+    /// Runs the epoch's steps that are left, until a hook ends the run.
+    fn train_epoch(
+        &mut self,
+        under_way: &UnderWay,
+        observer: &mut dyn Observer,
+    ) -> Result<Flow, TrainError> {
+        let (started, entered) = (Instant::now(), self.step);
+        let before = self.position.epoch_time;
+        let (first, end) = (under_way.first, self.end_of(under_way));
+        let mut look = Look::new(started);
+        let mut flow = Flow::Continue;
+        while self.step < end && flow == Flow::Continue {
+            let now = self.next_submission(end);
+            let submitted = Instant::now();
+            self.submit(under_way, now)?;
+            self.adapt(submitted.elapsed(), now);
+            let seen = look.at(self.executor, self.step - first)?;
+            if let Some(seen) = &seen {
+                let images =
+                    (first + seen.steps).saturating_sub(entered) * self.feed.batch() as u64;
+                observer.progress(&self.progress(first, seen, images, started.elapsed()));
+            }
+            flow = self.ask_hooks(first, seen.as_ref())?;
+        }
+        look.finish()?;
+        self.executor.wait()?;
+        self.position.epoch_time = before + started.elapsed();
+        Ok(flow)
+    }
+
+    /// Steps of the next submission: no more than the epoch has left, the device holds data for, or
+    /// a hook allows.
+    fn next_submission(&self, end: u64) -> u32 {
+        let allowed = self.hooks.iter().map(|hook| hook.most_steps(self.step).max(1)).min();
+        let left = (end - self.step).min(allowed.unwrap_or(u64::MAX));
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        left.min(self.steps_per_submission).min(self.feed.longest_run(self.step))
+    }
+
+    fn ask_hooks(&mut self, first: u64, seen: Option<&Seen>) -> Result<Flow, TrainError> {
+        let done = StepsDone {
+            epoch: self.position.epoch,
+            step: self.step,
+            step_in_epoch: self.step - first,
+            steps_per_epoch: self.feed.steps_per_epoch() as u64,
+            run_time: self.run_time(),
+            losses: seen.map_or(&[], |seen| &seen.losses),
+        };
+        let mut flow = Flow::Continue;
+        for hook in &mut self.hooks {
+            flow = first_stop(flow, hook.after_steps(&done, self.executor)?);
+        }
+        Ok(flow)
+    }
+
+    fn progress(&self, first: u64, seen: &Seen, images: u64, time: Duration) -> Progress {
+        #[expect(clippy::cast_precision_loss, reason = "counts, far below 2^53")]
+        let images = images as f64;
+        Progress {
+            epoch: self.position.epoch,
+            step: first + seen.steps,
+            step_in_epoch: seen.steps,
+            steps_per_epoch: self.feed.steps_per_epoch() as u64,
+            loss: seen.loss,
+            accuracy: seen.accuracy,
+            images_per_second: images / time.as_secs_f64(),
+            run_time: self.run_time(),
+        }
+    }
+
+    /// Time that the run has taken so far, all its sessions together.
+    pub fn run_time(&self) -> Duration {
+        self.position.run_time + self.session.elapsed()
+    }
+
+    fn submit(&mut self, epoch: &UnderWay, steps: u32) -> Result<(), TrainError> {
+        let (data, order, first) = (&self.data.train, &epoch.order, epoch.first);
+        self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
+        if self.traced.wants(self.step) {
+            for _ in 0..steps {
+                self.traced.profiles.push(self.executor.profile(self.id)?);
+            }
+        } else {
+            self.executor.run(self.id, steps)?;
+        }
+        self.step += u64::from(steps);
+        Ok(())
+    }
+
+    /// Evaluates, and sums up the epoch's steps that were run.
+    fn result(&mut self, under_way: &UnderWay) -> Result<EpochResult, TrainError> {
+        let step_losses = self.step_losses(under_way.first)?;
+        // A step whose loss was beyond f16 has changed no weight; the next one is scaled less.
+        let skips = if self.scales_loss() { step_losses.len().saturating_sub(1) } else { 0 };
+        if let Some(bad) = step_losses[skips..].iter().find(|step| !step.loss.is_finite()) {
+            return Err(TrainError::NotFinite { step: bad.step, loss: bad.loss });
+        }
+        let counts: Vec<u32> =
+            bytemuck::pod_collect_to_vec(&self.executor.read_now("train/correct")?);
+        let losses: Vec<f32> =
+            step_losses.iter().map(|s| s.loss).filter(|loss| loss.is_finite()).collect();
+        #[expect(clippy::cast_precision_loss, reason = "a step count, far below 2^53")]
+        let mean =
+            losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len().max(1) as f64;
+        let loss_scale = self.loss_scale()?;
+        let train = Metrics { loss: mean, ..metrics(0.0, counts[0], counts[1]) };
+        let test = self.test.run(self.executor, &self.data.test)?;
+        let validation = match (&self.validation, &self.data.validation) {
+            (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?),
+            _ => None,
+        };
+        let images = step_losses.len().saturating_mul(self.feed.batch());
+        #[expect(clippy::cast_precision_loss, reason = "an image count, far below 2^53")]
+        let images = images.min(self.feed.examples_per_epoch()) as f64;
+        let train_time = self.position.epoch_time;
+        Ok(EpochResult {
+            epoch: self.position.epoch,
+            steps: self.step,
+            train,
+            validation,
+            test,
+            train_time,
+            images_per_second: images / train_time.as_secs_f64(),
+            best: false,
+            step_losses,
+            loss_scale,
+        })
+    }
+
+    /// Keeps the weights if the epoch is the best one so far.
+    fn keep_best(&mut self, result: &mut EpochResult, weights: &[(String, HostTensor)]) {
+        let score = result.validation.unwrap_or(result.test).accuracy;
+        result.best = self.best.as_ref().is_none_or(|best| score > best.score);
+        if result.best {
+            self.best = Some(Best { epoch: result.epoch, score, weights: weights.to_vec() });
+        }
+    }
+
+    /// Losses of the steps since `first`, the step at which the epoch began.
+    fn step_losses(&mut self, first: u64) -> Result<Vec<StepLoss>, TrainError> {
+        let losses: Vec<f32> = self.losses()?;
+        let rates: Vec<f32> = bytemuck::pod_collect_to_vec(&self.executor.read_now(RATE_LOG)?);
+        let steps = losses.into_iter().zip(rates).zip(first..self.step);
+        Ok(steps
+            .map(|((loss, learning_rate), step)| StepLoss { step, loss, learning_rate })
+            .collect())
+    }
+
+    /// Chooses the number of steps per submission from how long the last one kept the host waiting:
+    /// with a few submissions in flight, that is how long the device takes for one.
+    fn adapt(&mut self, waited: Duration, steps: u32) {
+        if steps < self.steps_per_submission {
+            return;
+        }
+        if waited > SUBMISSION && self.steps_per_submission > 1 {
+            self.steps_per_submission /= 2;
+        } else if waited < SUBMISSION / 4 && self.step > 8 {
+            self.steps_per_submission = (self.steps_per_submission * 2).min(MAX_STEPS);
+        }
+    }
+}
+
+/// The first hook that ends a run decides how.
+fn first_stop(so_far: Flow, asked: Flow) -> Flow {
+    if so_far == Flow::Continue { asked } else { so_far }
+}
