@@ -3,6 +3,7 @@
 mod builtin;
 mod error;
 mod evaluate;
+mod evaluation;
 mod feed;
 mod files;
 mod hook;
@@ -12,6 +13,7 @@ mod memory;
 mod observer;
 mod optimizer;
 mod overrides;
+mod predictions;
 mod programs;
 mod recipe;
 mod records;
@@ -24,6 +26,9 @@ mod weights;
 pub use builtin::{BuiltinRecipe, builtin_recipes};
 pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
+pub use evaluation::{
+    ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,
+};
 pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};
@@ -32,6 +37,7 @@ pub use loss_scaling::LossScale;
 pub use memory::{check_memory, planned_bytes};
 pub use observer::{EpochResult, Observer, Progress, StepLoss};
 pub use optimizer::{Arenas, Clipping, OptimizerConfig};
+pub use predictions::Predictions;
 pub use programs::{Metrics, ModelPrograms, TrainingGraph, compile_all};
 pub use recipe::Recipe;
 pub use records::{EpochRecord, ModelRecord, StepRecord};

@@ -21,6 +21,8 @@ pub(super) const STEP: &str = "step";
 pub(super) const LOSS_LOG: &str = "train/loss_log";
 /// Name of the ring of learning rates, one per step of an epoch.
 pub(super) const RATE_LOG: &str = "train/rate_log";
+/// Evaluation also counts labels among this many most likely classes, where there are more.
+pub(super) const TOP: usize = 5;
 
 /// A model with its parameters laid out, ready to make programs.
 #[derive(Debug, Clone)]

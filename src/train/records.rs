@@ -213,7 +213,7 @@ fn parse_optional<T: FromStr>(field: &str) -> Option<Option<T>> {
     if field.is_empty() { Some(None) } else { field.parse().ok().map(Some) }
 }
 
-fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+pub(super) fn null_is_nan<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or(f64::NAN))
 }
 

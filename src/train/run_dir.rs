@@ -17,11 +17,15 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::evaluation::Evaluation;
 use super::files::{FileError, append, read_text, write_atomically};
+use super::predictions::Predictions;
 use super::records::{CsvRow, EpochRecord, ModelRecord, StepRecord, header, lines, parse};
 
 const RECIPE: &str = "recipe.toml";
 const MODEL: &str = "model.json";
+const EVALUATION: &str = "evaluation.json";
+const PREDICTIONS: &str = "predictions.csv";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const STEPS: &str = "steps.csv";
@@ -188,6 +192,54 @@ impl RunDir {
         serde_json::from_str(&text).map_err(|source| RunDirError::Json { path, source })
     }
 
+    /// Where the figures of each split are.
+    pub fn evaluation_path(&self) -> PathBuf {
+        self.path.join(EVALUATION)
+    }
+
+    /// Where the predictions for the test set are.
+    pub fn predictions_path(&self) -> PathBuf {
+        self.path.join(PREDICTIONS)
+    }
+
+    /// Writes `evaluation.json`: what the model achieves on each split.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_evaluation(&self, evaluation: &Evaluation) -> Result<(), RunDirError> {
+        write_json(&self.evaluation_path(), evaluation)
+    }
+
+    /// The figures that [`RunDir::write_evaluation`] wrote; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn evaluation(&self) -> Result<Option<Evaluation>, RunDirError> {
+        let path = self.evaluation_path();
+        let Some(text) = read_if_there(&path)? else { return Ok(None) };
+        let read = serde_json::from_str(&text);
+        read.map(Some).map_err(|source| RunDirError::Json { path, source })
+    }
+
+    /// Writes `predictions.csv`: what the model predicts for the test set.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_predictions(&self, predictions: &Predictions) -> Result<(), RunDirError> {
+        Ok(write_atomically(&self.predictions_path(), predictions.to_csv().as_bytes())?)
+    }
+
+    /// The predictions that [`RunDir::write_predictions`] wrote; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line of it is none that it would write.
+    pub fn predictions(&self) -> Result<Option<Predictions>, RunDirError> {
+        let path = self.predictions_path();
+        let Some(text) = read_if_there(&path)? else { return Ok(None) };
+        let read = Predictions::parse(&text);
+        read.map(Some).map_err(|line| RunDirError::Record { path, line })
+    }
+
     /// Appends one epoch to `metrics.csv` and to `metrics.jsonl`.
     ///
     /// # Errors
@@ -230,11 +282,17 @@ impl RunDir {
 
     fn read_rows<R: CsvRow>(&self, name: &str) -> Result<Vec<R>, RunDirError> {
         let path = self.path.join(name);
-        match read_text(&path) {
-            Ok(text) => parse(&text).map_err(|line| RunDirError::Record { path, line }),
-            Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-            Err(error) => Err(error.into()),
-        }
+        let Some(text) = read_if_there(&path)? else { return Ok(Vec::new()) };
+        parse(&text).map_err(|line| RunDirError::Record { path, line })
+    }
+}
+
+/// The text of a file; none when there is no such file.
+fn read_if_there(path: &Path) -> Result<Option<String>, FileError> {
+    match read_text(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 
@@ -268,6 +326,7 @@ fn highest_number(root: &Path, stem: &str) -> Result<u32, RunDirError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::evaluation::EvaluatedWeights;
     use super::*;
 
     fn record(epoch: u32) -> EpochRecord {
@@ -345,5 +404,28 @@ mod tests {
         fs::write(&file, "").expect("a file");
         let error = RunDir::create(&file, "a").expect_err("a file holds no runs");
         assert!(error.to_string().contains("file: "), "{error}");
+    }
+    #[test]
+    fn evaluation_and_predictions_are_read_back_and_checked() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(root.path(), "a").expect("a new run");
+        assert_eq!(run.evaluation().expect("no file is no error"), None);
+        assert_eq!(run.predictions().expect("no file is no error"), None);
+        let classes = vec!["a".to_owned(), "b".to_owned()];
+        let rows = vec![0.25, 0.75, 0.5, 0.5];
+        let predictions = Predictions::of_probabilities(vec![1, 1], rows, 2);
+        let weights = EvaluatedWeights::Last;
+        let splits = [("test".to_owned(), predictions.evaluate(&classes))].into();
+        let evaluation = Evaluation { weights, classes, splits };
+        run.write_evaluation(&evaluation).expect("it can be written");
+        run.write_predictions(&predictions).expect("it can be written");
+        assert_eq!(run.evaluation().expect("it was written"), Some(evaluation));
+        assert_eq!(run.predictions().expect("it was written"), Some(predictions));
+        fs::write(run.evaluation_path(), "{\"weights\": 7}").expect("a damaged file");
+        let error = run.evaluation().expect_err("no evaluation").to_string();
+        assert!(error.contains("evaluation.json"), "{error}");
+        fs::write(run.predictions_path(), "index\n").expect("a damaged file");
+        let error = run.predictions().expect_err("no predictions").to_string();
+        assert!(error.contains("predictions.csv, line 1"), "{error}");
     }
 }
