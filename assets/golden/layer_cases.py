@@ -10,6 +10,7 @@ from philox import uniforms
 ACTIVATIONS = {
     "identity": lambda x: x,
     "relu": F.relu,
+    "relu6": F.relu6,
     "leaky_relu": lambda x: F.leaky_relu(x, 0.01),
     "gelu": lambda x: F.gelu(x, approximate="tanh"),
     "sigmoid": torch.sigmoid,
@@ -17,7 +18,7 @@ ACTIVATIONS = {
     "silu": F.silu,
 }
 # The gradient of these is a function of the output, so that they can end a matmul or convolution.
-FUSED = ["identity", "relu", "leaky_relu", "sigmoid", "tanh"]
+FUSED = ["identity", "relu", "relu6", "leaky_relu", "sigmoid", "tanh"]
 
 
 def nchw(x):
@@ -214,6 +215,11 @@ def pool():
         name = "global_" + "x".join(map(str, shape))
         family.add(name, "global_avg_pool2d", {}, family.normal(name, shape),
                    lambda x: F.adaptive_avg_pool2d(nchw(x), 1).flatten(1), gradients=(0,))
+    for shape, output in [((2, 6, 4, 3), (3, 2)), ((2, 7, 5, 4), (3, 2)), ((1, 3, 1, 2), (7, 6)),
+                          ((1, 9, 10, 2), (6, 7))]:
+        name = "adaptive_" + "x".join(map(str, shape + output))
+        family.add(name, "adaptive_avg_pool2d", {"output": output}, family.normal(name, shape),
+                   lambda x: nhwc(F.adaptive_avg_pool2d(nchw(x), output)), gradients=(0,))
     family.save()
 
 

@@ -11,6 +11,8 @@ pub enum Activation {
     Identity,
     /// `max(x, 0)`
     Relu,
+    /// `min(max(x, 0), 6)` (Howard et al., 2017)
+    Relu6,
     /// `x` where positive, else `0.01 x`
     LeakyRelu,
     /// `0.5 x (1 + erf(x / sqrt 2))` in its tanh form (Hendrycks and Gimpel, 2016)
@@ -25,9 +27,10 @@ pub enum Activation {
 
 impl Activation {
     /// Every activation function.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Identity,
         Self::Relu,
+        Self::Relu6,
         Self::LeakyRelu,
         Self::Gelu,
         Self::Sigmoid,
@@ -49,6 +52,7 @@ impl Activation {
                 // NaN must stay NaN, which f64::max would hide.
                 if x < 0.0 { 0.0 } else { x }
             }
+            Self::Relu6 => x.clamp(0.0, 6.0),
             Self::LeakyRelu => {
                 if x < 0.0 {
                     0.01 * x
@@ -68,6 +72,7 @@ impl Activation {
         match self {
             Self::Identity => 1.0,
             Self::Relu => f64::from(u8::from(y > 0.0)),
+            Self::Relu6 => f64::from(u8::from(y > 0.0 && y < 6.0)),
             Self::LeakyRelu => {
                 if y > 0.0 {
                     1.0

@@ -149,13 +149,16 @@ impl Kernel {
         const EXP_LOG: &str = include_str!("../../shaders/common/exp_log.wgsl");
         const LOGISTIC: &str = include_str!("../../shaders/common/activation/logistic.wgsl");
         let uses: &[&str] = match function {
-            Activation::Identity | Activation::Relu | Activation::LeakyRelu => &[],
+            Activation::Identity | Activation::Relu | Activation::Relu6 | Activation::LeakyRelu => {
+                &[]
+            }
             Activation::Tanh => &[EXP_LOG],
             Activation::Gelu | Activation::Sigmoid | Activation::Silu => &[EXP_LOG, LOGISTIC],
         };
         let file = match function {
             Activation::Identity => include_str!("../../shaders/common/activation/identity.wgsl"),
             Activation::Relu => include_str!("../../shaders/common/activation/relu.wgsl"),
+            Activation::Relu6 => include_str!("../../shaders/common/activation/relu6.wgsl"),
             Activation::LeakyRelu => {
                 include_str!("../../shaders/common/activation/leaky_relu.wgsl")
             }

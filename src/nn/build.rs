@@ -7,9 +7,9 @@ use super::{Arena, Init, Layer, ParameterSpec, Precision, StateSpec};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
-    Activate, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat, Conv2d, ConvGeometry,
-    Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail, PoolGeometry,
-    RunningAverage, View,
+    Activate, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat,
+    Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail,
+    PoolGeometry, RunningAverage, View,
 };
 use crate::tensor::{DType, Shape, TensorType};
 
@@ -37,12 +37,18 @@ pub enum Mode {
 ///
 /// ```
 /// use verigrad::graph::Graph;
-/// use verigrad::nn::{Layer, Mode, ModelBuilder};
+/// use verigrad::nn::{Init, Layer, Mode, ModelBuilder};
 /// use verigrad::tensor::TensorType;
 ///
 /// let layers: Vec<Layer> = vec![
 ///     Layer::Flatten {},
-///     Layer::Dense { units: 10, bias: true, activation: Default::default(), init: Default::default() },
+///     Layer::Dense {
+///         units: 10,
+///         bias: true,
+///         activation: Default::default(),
+///         init: Default::default(),
+///         bias_init: Init::Zeros,
+///     },
 /// ];
 /// let mut graph = Graph::default();
 /// let x = graph.source("x", TensorType::f32([32, 28, 28, 1]));
@@ -162,7 +168,7 @@ impl<'g> ModelBuilder<'g> {
     fn layer(&mut self, layer: &Layer, name: &str, x: Value) -> Result<Value, ShapeError> {
         match layer {
             Layer::Conv2d { .. } => self.conv2d(layer, name, x),
-            Layer::Dense { units, bias, activation, init } => {
+            Layer::Dense { units, bias, activation, init, bias_init } => {
                 let [_, features] = self.graph.ty(x).ranked(
                     "dense",
                     "the input (put a flatten or global_avg_pool2d layer in front)",
@@ -170,7 +176,8 @@ impl<'g> ModelBuilder<'g> {
                 let fans = (features, *units);
                 let w = self.weight(name, [features, *units], *init, fans);
                 let y = self.graph.push(Matmul::default(), &[x, w])?;
-                self.bias_and_activation(name, y, *bias, *units, *activation)
+                let bias = bias.then_some(*bias_init);
+                self.bias_and_activation(name, y, bias, *units, *activation)
             }
             Layer::MaxPool2d { window, stride, padding } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
@@ -183,13 +190,19 @@ impl<'g> ModelBuilder<'g> {
                 self.push(AvgPool2d { geometry, count_include_pad }, &[x])
             }
             Layer::GlobalAvgPool2d {} => self.push(GlobalAvgPool2d {}, &[x]),
+            Layer::AdaptiveAvgPool2d { output } => {
+                self.push(AdaptiveAvgPool2d { output: output.dims() }, &[x])
+            }
             Layer::Flatten {} => {
                 let dims = self.graph.ty(x).dims();
                 let n = dims.first().copied().unwrap_or(1);
                 let features = dims.iter().skip(1).product::<usize>();
                 self.graph.push(View::reshape([n, features]), &[x])
             }
-            Layer::BatchNorm { momentum, epsilon } => self.batch_norm(name, x, *momentum, *epsilon),
+            Layer::BatchNorm { momentum, epsilon, zero_init } => {
+                let scale = if *zero_init { Init::Zeros } else { Init::Ones };
+                self.batch_norm(name, x, (*momentum, *epsilon), scale)
+            }
             Layer::Activation { function } => self.activation(x, *function),
             Layer::Dropout { rate } => self.dropout(x, *rate),
             Layer::LocalResponseNorm { size, alpha, beta, k } => {
@@ -227,6 +240,7 @@ impl<'g> ModelBuilder<'g> {
             bias,
             activation,
             init,
+            bias_init,
         } = layer
         else {
             return Err(ShapeError::new("conv2d", "the layer is none"));
@@ -254,19 +268,20 @@ impl<'g> ModelBuilder<'g> {
         let weight = self.weight(name, shape, *init, fans);
         let op = Conv2d { geometry, bias: false, activation: Activation::Identity };
         let y = self.graph.push(op, &[x, weight])?;
-        self.bias_and_activation(name, y, *bias, *out_channels, *activation)
+        let bias = bias.then_some(*bias_init);
+        self.bias_and_activation(name, y, bias, *out_channels, *activation)
     }
 
     fn bias_and_activation(
         &mut self,
         name: &str,
         mut y: Value,
-        bias: bool,
+        bias: Option<Init>,
         channels: usize,
         activation: Activation,
     ) -> Result<Value, ShapeError> {
-        if bias {
-            let bias = self.vector(name, "bias", channels, Init::Zeros);
+        if let Some(init) = bias {
+            let bias = self.vector(name, "bias", channels, init);
             y = self.graph.push(Binary::BIAS, &[y, bias])?;
         }
         self.activation(y, activation)
@@ -283,11 +298,11 @@ impl<'g> ModelBuilder<'g> {
         &mut self,
         name: &str,
         x: Value,
-        momentum: f32,
-        epsilon: f32,
+        (momentum, epsilon): (f32, f32),
+        scale: Init,
     ) -> Result<Value, ShapeError> {
         let (rows, channels) = self.graph.ty(x).rows_columns();
-        let gamma = self.vector(name, "weight", channels, Init::Ones);
+        let gamma = self.vector(name, "weight", channels, scale);
         let beta = self.vector(name, "bias", channels, Init::Zeros);
         let running_mean = self.state(name, "running_mean", channels, 0.0);
         let running_variance = self.state(name, "running_variance", channels, 1.0);

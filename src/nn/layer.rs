@@ -114,10 +114,14 @@ pub enum Layer {
         /// Initial weights.
         #[serde(default)]
         init: Init,
+        /// Initial biases.
+        #[serde(default = "zeros", skip_serializing_if = "is_zeros")]
+        bias_init: Init,
     },
     /// Fully connected layer over `[n, features]`.
     Dense {
-        /// Features of the output.
+        /// Features of the output; where absent, one per class of the data set.
+        #[serde(default, skip_serializing_if = "is_classes")]
         units: usize,
         /// Whether a bias is added.
         #[serde(default = "yes")]
@@ -128,6 +132,9 @@ pub enum Layer {
         /// Initial weights.
         #[serde(default)]
         init: Init,
+        /// Initial biases.
+        #[serde(default = "zeros", skip_serializing_if = "is_zeros")]
+        bias_init: Init,
     },
     /// Maximum over windows.
     #[serde(rename = "max_pool2d")]
@@ -159,6 +166,12 @@ pub enum Layer {
     /// Mean over height and width: `[n, h, w, c]` to `[n, c]`.
     #[serde(rename = "global_avg_pool2d")]
     GlobalAvgPool2d {},
+    /// Mean over a given number of windows, whatever the size of the image.
+    #[serde(rename = "adaptive_avg_pool2d")]
+    AdaptiveAvgPool2d {
+        /// Height and width of the output.
+        output: Pair,
+    },
     /// `[n, ...]` to `[n, features]`.
     Flatten {},
     /// Batch normalisation over all dimensions but the last.
@@ -169,6 +182,10 @@ pub enum Layer {
         /// Added to the variance.
         #[serde(default = "batch_norm_epsilon")]
         epsilon: f32,
+        /// Whether the scale starts at zero: at the end of a residual branch, the block then starts
+        /// as its shortcut (Goyal et al., 2017).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        zero_init: bool,
     },
     /// An activation function on its own.
     Activation {
@@ -219,7 +236,10 @@ impl Layer {
         match self {
             Self::Conv2d { .. } => "conv",
             Self::Dense { .. } => "dense",
-            Self::MaxPool2d { .. } | Self::AvgPool2d { .. } | Self::GlobalAvgPool2d {} => "pool",
+            Self::MaxPool2d { .. }
+            | Self::AvgPool2d { .. }
+            | Self::GlobalAvgPool2d {}
+            | Self::AdaptiveAvgPool2d { .. } => "pool",
             Self::Flatten {} => "flatten",
             Self::BatchNorm { .. } => "norm",
             Self::Activation { .. } => "activation",
@@ -227,6 +247,26 @@ impl Layer {
             Self::LocalResponseNorm { .. } => "lrn",
             Self::Residual { .. } => "residual",
             Self::Concat { .. } => "concat",
+        }
+    }
+
+    /// Layers with one class per dense layer that names no units: `layers` for so many classes.
+    pub fn with_classes(layers: &[Self], classes: usize) -> Vec<Self> {
+        let mut layers = layers.to_vec();
+        layers.iter_mut().for_each(|layer| layer.set_classes(classes));
+        layers
+    }
+
+    fn set_classes(&mut self, classes: usize) {
+        match self {
+            Self::Dense { units: units @ 0, .. } => *units = classes,
+            Self::Residual { layers, shortcut, .. } => {
+                layers.iter_mut().chain(shortcut).for_each(|layer| layer.set_classes(classes));
+            }
+            Self::Concat { branches } => {
+                branches.iter_mut().flatten().for_each(|layer| layer.set_classes(classes));
+            }
+            _ => {}
         }
     }
 
@@ -251,6 +291,15 @@ const fn one() -> Pair {
 }
 const fn one_group() -> usize {
     1
+}
+const fn zeros() -> Init {
+    Init::Zeros
+}
+fn is_zeros(init: &Init) -> bool {
+    *init == Init::Zeros
+}
+fn is_classes(units: &usize) -> bool {
+    *units == 0
 }
 const fn yes() -> bool {
     true

@@ -43,7 +43,7 @@ impl Activation {
     /// grants division 2.5, and a few operations are rounded.
     pub(super) fn ulps(self) -> f64 {
         match self {
-            Self::Identity | Self::Relu => 1.0,
+            Self::Identity | Self::Relu | Self::Relu6 => 1.0,
             Self::LeakyRelu => 2.0,
             Self::Sigmoid | Self::Tanh => 5.0,
             Self::Gelu | Self::Silu => 6.0,
@@ -56,7 +56,7 @@ impl Activation {
     /// below 100.
     pub(super) fn absolute_ulps(self) -> f64 {
         match self {
-            Self::Identity | Self::Relu | Self::LeakyRelu => 0.0,
+            Self::Identity | Self::Relu | Self::Relu6 | Self::LeakyRelu => 0.0,
             Self::Sigmoid | Self::Tanh | Self::Silu => 100.0 * FLUSHED,
             Self::Gelu => 2.0,
         }
@@ -322,7 +322,7 @@ fn grad_cases() -> Vec<Case> {
                 .forward_only()
         })
         .collect();
-    for function in [Activation::Gelu, Activation::Silu] {
+    for function in [Activation::Relu6, Activation::Gelu, Activation::Silu] {
         cases.push(
             Case::new(format!("tails_{}", function_name(function)), ActivateGrad { function })
                 .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))

@@ -12,6 +12,7 @@ pub(super) fn activate(function: Activation, y: &mut [f32]) {
         Activation::Identity => {}
         // NaN must stay NaN, which f32::max would hide.
         Activation::Relu => map(y, |x| if x < 0.0 { 0.0 } else { x }),
+        Activation::Relu6 => map(y, |x| x.clamp(0.0, 6.0)),
         Activation::LeakyRelu => map(y, |x| if x < 0.0 { 0.01 * x } else { x }),
         // (1 + tanh t) / 2 = 1 / (1 + exp(-2 t)), without cancellation.
         Activation::Gelu => map(y, |x| {
@@ -44,6 +45,9 @@ pub(super) fn multiply_derivative(function: Activation, y: &[f32], dy: &[f32], d
     match function {
         Activation::Identity => dx.copy_from_slice(dy),
         Activation::Relu => zip(y, dy, dx, |y, dy| dy * step(y, 0.0)),
+        Activation::Relu6 => {
+            zip(y, dy, dx, |y, dy| dy * if y > 0.0 && y < 6.0 { 1.0 } else { 0.0 });
+        }
         Activation::LeakyRelu => zip(y, dy, dx, |y, dy| dy * step(y, 0.01)),
         Activation::Sigmoid => zip(y, dy, dx, |y, dy| dy * (y * (1.0 - y))),
         Activation::Tanh => zip(y, dy, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),

@@ -64,8 +64,8 @@ pub use matmul::Matmul;
 pub use mean_squared_error::MeanSquaredError;
 pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
 pub use pool::{
-    AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d, GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad,
-    PoolGeometry,
+    AdaptiveAvgPool2d, AdaptiveAvgPool2dGrad, AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d,
+    GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad, PoolGeometry,
 };
 pub use reduce::{Reduce, SumColumns, SumRows};
 pub use reduce_kernels::{Over, ReduceFunction};
