@@ -98,6 +98,7 @@ fn recipe(optimizer: OptimizerConfig) -> Recipe {
     let overrides = ["epochs=1".to_owned(), "shuffle=false".to_owned()];
     let mut recipe = Recipe::builtin("mnist-cnn", &overrides).expect("a built-in recipe");
     (recipe.batch_size, recipe.optimizer) = (BATCH, optimizer);
+    recipe.schedule = Default::default();
     recipe
 }
 

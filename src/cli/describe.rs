@@ -1,4 +1,4 @@
-//! `verigrad summary`, `inspect` and `recipes`: what a recipe is, without running it.
+//! `verigrad summary` and `inspect`: what a recipe is, without running it.
 
 use std::fmt::Write as _;
 
@@ -11,9 +11,9 @@ use super::output;
 use super::train::{load_recipe, read_data};
 use super::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::compile::{Program, Role};
-use crate::data::Dataset;
-use crate::nn::{LayerSummary, summarize};
-use crate::train::{Recipe, TrainError, builtin_recipes, compile_all};
+use crate::data::{DataError, Dataset};
+use crate::nn::{Layer, LayerSummary, summarize};
+use crate::train::{Recipe, TrainError, compile_all};
 
 /// Arguments of `verigrad summary`.
 #[derive(Debug, Args)]
@@ -43,29 +43,37 @@ pub(super) struct InspectArgs {
     dot: bool,
 }
 
-/// Lists the built-in recipes.
-pub(super) fn recipes() -> Result<(), Failure> {
-    for builtin in builtin_recipes() {
-        let recipe = Recipe::builtin(builtin.name, &[])?;
-        output::line(format_args!("{:<12} {}", recipe.name, recipe.description));
-    }
-    Ok(())
-}
+/// Classes of a model that are shown where only an image folder, which is not there, would tell:
+/// those of ImageNet.
+pub(super) const IMAGENET_CLASSES: usize = 1000;
 
 /// Prints the layers of a recipe.
 pub(super) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
-    let image = match recipe.data.dataset.image() {
-        Some(image) => image,
-        None => image_of(&read_data(&recipe, &args.data)?.train),
+    let (image, classes) = match (recipe.data.image(), recipe.data.dataset.classes()) {
+        (Some(image), Some(classes)) => (image, classes),
+        (image, _) => match (read_data(&recipe, &args.data), image) {
+            (Ok(data), _) => (image_of(&data.train), data.train.classes.len()),
+            (Err(TrainError::Data(DataError::Missing { .. })), Some(image)) => {
+                let classes = IMAGENET_CLASSES;
+                eprintln!("there is no image folder: shown for {classes} classes, as ImageNet has");
+                (image, classes)
+            }
+            (Err(error), _) => return Err(error.into()),
+        },
     };
-    output::text(format_args!("{}", summary_text(&recipe, image)?));
+    output::text(format_args!("{}", summary_text(&recipe, image, classes)?));
     Ok(())
 }
 
 /// The layers of a recipe as a table.
-pub(super) fn summary_text(recipe: &Recipe, image: [usize; 3]) -> Result<String, TrainError> {
-    let layers = summarize(&recipe.layers, image, recipe.precision)?;
+pub(super) fn summary_text(
+    recipe: &Recipe,
+    image: [usize; 3],
+    classes: usize,
+) -> Result<String, TrainError> {
+    let layers = Layer::with_classes(&recipe.layers, classes);
+    let layers = summarize(&layers, image, recipe.precision)?;
     let mut text = String::new();
     let [h, w, c] = image;
     let _ = writeln!(text, "{}: {}", recipe.name, recipe.description);

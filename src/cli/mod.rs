@@ -14,6 +14,7 @@ mod memory;
 mod open;
 mod output;
 mod progress;
+mod recipes;
 mod train;
 mod tune;
 
@@ -100,7 +101,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::check(&args),
         Some(Command::Bench(args)) => bench::measure(&args),
         Some(Command::Tune(args)) => tune::run(&args),
-        Some(Command::Recipes) => describe::recipes(),
+        Some(Command::Recipes) => recipes::list(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -143,7 +143,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         data.train.classes.len()
     ));
     let image = image_of(&data.train);
-    let summary = summary_text(&recipe, image)?;
+    let summary = summary_text(&recipe, image, data.train.classes.len())?;
     let model = ModelRecord { image, classes: data.train.classes.clone() };
 
     memory::check(executor.as_ref(), &recipe, &data)?;

@@ -38,6 +38,15 @@ impl DatasetKind {
         }
     }
 
+    /// Number of classes, where all copies of the set agree on it.
+    pub fn classes(self) -> Option<usize> {
+        match self {
+            Self::SyntheticDigits | Self::Mnist | Self::FashionMnist | Self::Cifar10 => Some(10),
+            Self::Cifar100 => Some(100),
+            Self::Folder => None,
+        }
+    }
+
     /// The name of the set in recipes.
     pub fn name(self) -> &'static str {
         match self {
@@ -135,6 +144,12 @@ impl DataConfig {
             checked_extent(*extent)?;
         }
         check_fraction(self.validation)
+    }
+
+    /// Height, width and channels of the images, where the configuration alone decides them.
+    pub fn image(&self) -> Option<[usize; 3]> {
+        let resized = self.image_size.map(|[h, w]| [h, w, if self.grayscale { 1 } else { 3 }]);
+        self.dataset.image().or(resized)
     }
 
     /// How the set's pixels become numbers, for images of so many channels.

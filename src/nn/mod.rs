@@ -1,8 +1,10 @@
-//! Floor 5: layers. A list of [`Layer`]s becomes graph nodes and a table of parameters.
+//! Floor 5: layers. A list of [`Layer`]s, or a well-known model ([`ModelConfig`]), becomes graph
+//! nodes and a table of parameters.
 
 mod build;
 mod init;
 mod layer;
+mod models;
 mod parameters;
 mod precision;
 mod summary;
@@ -10,6 +12,7 @@ mod summary;
 pub use build::{Mode, ModelBuilder};
 pub use init::Init;
 pub use layer::{Layer, Padding, Pair};
+pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateSpec};
 pub use precision::Precision;
 pub use summary::{LayerSummary, summarize};

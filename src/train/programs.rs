@@ -71,13 +71,14 @@ impl ModelPrograms {
         classes: usize,
         normalization: Normalization,
     ) -> Result<Self, TrainError> {
+        let layers = Layer::with_classes(layers, classes);
         let [h, w, c] = image;
         let mut graph = Graph::default();
         // Two images, since statistics of a batch need at least two values.
         let x = graph.source("x", TensorType::f32([2, h, w, c]));
         let step = graph.source(STEP, TensorType::u32([1]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Train { seed: 0, step }, None);
-        let logits = builder.layers(layers, x)?;
+        let logits = builder.layers(&layers, x)?;
         let (parameters, states) = (builder.parameters().to_vec(), builder.states().to_vec());
         if graph.ty(logits).dims() != [2, classes] {
             return Err(TrainError::Model(ShapeError::new(
@@ -90,7 +91,6 @@ impl ModelPrograms {
             )));
         }
         let arena = Arena::new(&parameters);
-        let layers = layers.to_vec();
         let precision = Precision::F32;
         Ok(Self { layers, image, classes, normalization, precision, arena, states, parameters })
     }

@@ -9,7 +9,7 @@ use super::{TrainError, builtin_recipes};
 use crate::data::DataConfig;
 use crate::error::ShapeError;
 use crate::graph::Graph;
-use crate::nn::{Layer, Precision};
+use crate::nn::{Layer, ModelConfig, Precision};
 use crate::ops::{LearningRate, Schedule};
 use crate::tensor::TensorType;
 
@@ -54,7 +54,11 @@ pub struct Recipe {
     /// Bounds of gradients.
     #[serde(default, skip_serializing_if = "Clipping::is_none")]
     pub clipping: Clipping,
-    /// The model, from images to logits.
+    /// A well-known model, in place of layers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<ModelConfig>,
+    /// The model, from images to logits: written out in the recipe, or made from `model`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
 }
 
@@ -88,8 +92,9 @@ impl Recipe {
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
         let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
         let recipe: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
-        let recipe = if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
-        match recipe.check() {
+        let mut recipe =
+            if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
+        match recipe.make_layers().and_then(|()| recipe.check()) {
             Ok(()) => Ok(recipe),
             Err(wrong) => Err(wrong.located(origin, text, overrides)),
         }
@@ -122,8 +127,13 @@ impl Recipe {
     /// # Errors
     /// When a value has no TOML form.
     pub fn to_toml(&self) -> Result<String, TrainError> {
+        let mut recipe = self.clone();
+        if recipe.model.is_some() {
+            // They follow from the model.
+            recipe.layers.clear();
+        }
         // By way of a table: written directly, each type would be compiled for several serialisers.
-        let table = toml::Table::try_from(self).map_err(|error| TrainError::Recipe {
+        let table = toml::Table::try_from(recipe).map_err(|error| TrainError::Recipe {
             recipe: self.name.clone(),
             message: error.to_string(),
         })?;
@@ -133,6 +143,24 @@ impl Recipe {
     /// Whether an incomplete last batch is left out.
     pub fn drops_last(&self) -> bool {
         self.drop_last || self.layers.iter().any(Layer::normalises_over_batch)
+    }
+
+    /// Makes the layers of `model`, and gives layers without a number of units one per class where
+    /// the data set is known to have so many; for image folders, that waits for the folder.
+    fn make_layers(&mut self) -> Result<(), Wrong> {
+        if let Some(model) = &self.model {
+            let wrong = |key: String, message| Err(Wrong { key, message });
+            if !self.layers.is_empty() {
+                let message = "give either a model or layers, not both".to_owned();
+                return wrong("model".to_owned(), message);
+            }
+            model.check().or_else(|(key, message)| wrong(format!("model.{key}"), message))?;
+            self.layers = model.plan().layers;
+        }
+        if let Some(classes) = self.data.dataset.classes() {
+            self.layers = Layer::with_classes(&self.layers, classes);
+        }
+        Ok(())
     }
 
     fn check(&self) -> Result<(), Wrong> {
@@ -289,6 +317,43 @@ units = 10
             let error = Recipe::parse("tiny", TEXT, &[wrong.to_owned()]).expect_err("wrong");
             assert!(error.to_string().starts_with("--set"), "{error}");
         }
+    }
+
+    #[test]
+    fn a_model_becomes_layers_and_stays_a_model_in_text() {
+        let (head, _) = TEXT.split_once("[[layers]]").expect("layers");
+        let text = format!("{head}[model]\ntype = \"vgg\"\nform = \"small\"\nwidth = 0.25\n");
+        let deeper = ["model.depth=11".to_owned()];
+        let recipe = Recipe::parse("vgg", &text, &deeper).expect("valid");
+        assert!(matches!(recipe.layers.last(), Some(Layer::Dense { units: 10, .. })));
+        let written = recipe.to_toml().expect("TOML");
+        assert!(written.contains("depth = 11") && !written.contains("layers"), "{written}");
+        assert_eq!(Recipe::parse("again", &written, &[]).expect("its own text"), recipe);
+
+        let both = format!("{text}[[layers]]\ntype = \"flatten\"\n");
+        let error = Recipe::parse("x.toml", &both, &[]).expect_err("model and layers").to_string();
+        assert!(error.contains("line 13: model: give either"), "{error}");
+        let wrong = text.replace("width = 0.25", "depth = 12");
+        let error = Recipe::parse("x.toml", &wrong, &[]).expect_err("depth 12").to_string();
+        assert!(error.contains("line 16: model.depth: must be 11, 13"), "{error}");
+        let none = head.to_owned();
+        let error = Recipe::parse("x.toml", &none, &[]).expect_err("no layers").to_string();
+        assert!(error.contains("layers: must be at least 1"), "{error}");
+    }
+
+    #[test]
+    fn a_dense_layer_without_units_has_one_per_class() {
+        let text = TEXT.replace("units = 10\n", "");
+        let units = |set: &str| {
+            let recipe = Recipe::parse("x", &text, &[set.to_owned()]).expect("valid");
+            match recipe.layers[1] {
+                Layer::Dense { units, .. } => units,
+                _ => panic!("a dense layer"),
+            }
+        };
+        assert_eq!(units("data.dataset=cifar100"), 100);
+        // An image folder tells only when it is read.
+        assert_eq!(units("data.dataset=folder"), 0);
     }
 
     #[test]
