@@ -70,15 +70,15 @@ impl ShadowExecutor {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         let step = &program.steps[index];
         let sig = step.signature();
-        let tolerance = step.op.tolerance(&sig);
-        let scale = self.term_scale(on_cpu, step, tolerance.reduction_len);
+        let scale = self.term_scale(on_cpu, step, step.op.tolerance(&sig).reduction_len);
+        let tolerance = step.op.lowering_tolerance(&sig, &step.variant);
         for (output, operand) in step.outputs.iter().enumerate() {
             let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
             let range = operand.region.offset..operand.region.offset + operand.region.bytes;
             let got: Vec<u32> = pod_collect_to_vec(&bytes[range]);
             let expected = as_f64(self.cpu.words(on_cpu, operand), &operand.ty);
             let got = as_f64(&got, &operand.ty);
-            let tolerance = step.op.tolerance_of(&sig, output);
+            let tolerance = tolerance.stored_as(operand.ty.dtype);
             compare_scaled(&expected, &got, tolerance, scale).map_err(|mismatch| {
                 ExecError::Diverged(Box::new(Divergence {
                     device: self.gpu.info().name.clone(),

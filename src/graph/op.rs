@@ -125,6 +125,12 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// How far a lowering may lie from the reference.
     fn tolerance(&self, sig: &Signature) -> Tolerance;
 
+    /// How far the lowering called `variant` may lie from the reference, where its algorithm rounds
+    /// more than those of the others.
+    fn variant_tolerance(&self, sig: &Signature, _variant: &str) -> Tolerance {
+        self.tolerance(sig)
+    }
+
     /// Work of one execution: drives roofline and memory tables.
     fn cost(&self, sig: &Signature) -> Cost;
 

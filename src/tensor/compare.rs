@@ -62,9 +62,12 @@ impl Tolerance {
     }
 
     /// The tolerance of a result that is stored as `dtype`. A result that must agree exactly still
-    /// must: it is one of the operands, which are stored alike.
+    /// must: it is one of the operands, which are stored alike. Integers must agree exactly.
     #[must_use]
     pub fn stored_as(mut self, dtype: DType) -> Self {
+        if !dtype.is_float() {
+            return Self::EXACT;
+        }
         self.stored_as_f16 = dtype == DType::F16 && self != Self::EXACT;
         self
     }

@@ -181,7 +181,8 @@ impl<'a> CaseCheck<'a> {
         }
         executor.unload_all();
         bench.check_untouched(self.case, &runs[0])?;
-        bench.check_outputs(self.case, self.sig, &self.expected, &runs)
+        let tolerance = self.case.op.lowering_tolerance(self.sig, &lowering.variant);
+        bench.check_outputs(self.sig, tolerance, &self.expected, &runs)
     }
 }
 
@@ -349,8 +350,8 @@ impl TestBench {
 
     fn check_outputs(
         &self,
-        case: &Case,
         sig: &Signature,
+        tolerance: Tolerance,
         expected: &[Vec<f64>],
         runs: &[Vec<Vec<u32>>],
     ) -> Result<(), Failure> {
@@ -358,7 +359,7 @@ impl TestBench {
             let first = operand.region.offset / 4;
             let range = first..first + operand.region.bytes / 4;
             let [got, again] = [0, 1].map(|run| &runs[run][operand.region.buffer][range.clone()]);
-            check_output(case, sig, output, &expected[output], [got, again])?;
+            check_output(sig, output, tolerance, &expected[output], [got, again])?;
         }
         Ok(())
     }
@@ -366,9 +367,9 @@ impl TestBench {
 
 /// Two runs of an output must agree with each other, bit for bit, and with the reference.
 pub(super) fn check_output(
-    case: &Case,
     sig: &Signature,
     output: usize,
+    tolerance: Tolerance,
     expected: &[f64],
     [got, again]: [&[u32]; 2],
 ) -> Result<(), Failure> {
@@ -384,6 +385,6 @@ pub(super) fn check_output(
     } else {
         expected
     };
-    let tolerance = case.op.tolerance_of(sig, output);
+    let tolerance = tolerance.stored_as(ty.dtype);
     compare(expected, &got, tolerance).map_err(|mismatch| Failure::Wrong { output, mismatch })
 }

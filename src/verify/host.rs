@@ -34,6 +34,7 @@ pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
     let sig = signature(case)?;
     let inputs = make_inputs(case);
     let expected = expected_outputs(case, &inputs)?;
+    let tolerance = case.op.host_tolerance(&sig);
     let mut first: Option<Vec<Vec<u32>>> = None;
     for threads in THREADS {
         let run = || {
@@ -45,7 +46,8 @@ pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
         let outputs = outputs.ok_or_else(missing)?;
         let before = first.get_or_insert_with(|| outputs.clone());
         for (output, words) in outputs.iter().enumerate() {
-            check_output(case, &sig, output, &expected[output], [&before[output], words])?;
+            let got = [&before[output][..], words];
+            check_output(&sig, output, tolerance, &expected[output], got)?;
         }
     }
     Ok(())

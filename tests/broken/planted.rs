@@ -107,6 +107,10 @@ impl Op for Planted {
         self.inner.tolerance(sig)
     }
 
+    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.inner.variant_tolerance(sig, variant)
+    }
+
     fn cost(&self, sig: &Signature) -> Cost {
         self.inner.cost(sig)
     }

@@ -90,6 +90,10 @@ impl Op for Wrapper {
         self.inner.tolerance(sig)
     }
 
+    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.inner.variant_tolerance(sig, variant)
+    }
+
     fn cost(&self, sig: &Signature) -> Cost {
         self.inner.cost(sig)
     }

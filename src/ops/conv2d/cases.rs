@@ -104,6 +104,8 @@ fn tiles() -> Vec<ConvCase> {
         conv("winograd_17_18", [2, 5, 8, 17], [3, 3], 18, {
             ConvGeometry { padding: [2, 0, 1, 3], ..plain() }
         }),
+        conv("winograd_one_pixel", [1, 3, 3, 16], [3, 3], 20, plain()),
+        conv("winograd_padding_3", [1, 4, 5, 16], [3, 3], 24, ConvGeometry::new(1, 3)),
         conv("tile_pointwise", [2, 8, 9, 64], [1, 1], 128, plain()),
         conv("tile_strided", [2, 9, 9, 32], [3, 3], 64, ConvGeometry::new(2, 1)),
         conv(

@@ -181,6 +181,12 @@ impl Op for Conv2d {
         Tolerance::sum_of(terms + 1).plus_ulps(self.activation.ulps())
     }
 
+    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
+        let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_c);
+        Tolerance::sum_of(filtering.terms_of_outputs(terms) + 1).plus_ulps(self.activation.ulps())
+    }
+
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
     }

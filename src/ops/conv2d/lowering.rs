@@ -47,8 +47,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::forward(op, sizes, caps));
     lowerings.extend(few_channels::forward(op, sizes, caps));
-    let winograd = Winograd::forward(&op.geometry, sizes);
-    lowerings.extend(with_winograd(&task, winograd, caps));
+    lowerings.extend(with_winograd(&task, Winograd::forward(&op.geometry, sizes), caps));
     with_general(lowerings, general, &task.product)
 }
 
@@ -88,12 +87,9 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
 /// The products of a task, and those of Winograd's algorithm where it applies.
 fn with_winograd(task: &Task, winograd: Option<Winograd>, caps: &Caps) -> Vec<Lowering> {
     let plain = task.lowerings(caps);
-    let Some(winograd) = winograd else { return plain };
-    let transformed = winograd.lowerings(task.bias, task.activation, caps);
-    if winograd.comes_first(caps) {
-        [transformed, plain].concat()
-    } else {
-        [plain, transformed].concat()
+    match winograd {
+        Some(winograd) => winograd.beside_outputs(plain, (task.bias, task.activation), caps),
+        None => plain,
     }
 }
 
@@ -110,7 +106,11 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::weight_grad(op, &task, sizes, caps));
     lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));
-    lowerings.extend(task.lowerings(caps));
+    let plain = task.lowerings(caps);
+    lowerings.extend(match Winograd::forward(&op.geometry, sizes) {
+        Some(winograd) => winograd.beside_weight_grad(plain, caps),
+        None => plain,
+    });
     lowerings.push(one_weight_per_thread(&task, sizes, caps));
     lowerings
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering};
+use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use crate::ops::operands::operands;
@@ -142,6 +142,12 @@ impl Op for Conv2dWeightGrad {
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         Tolerance::sum_of(self.sizes(&sig.inputs).map_or(1, |sizes| sizes.out_pixels()))
+    }
+
+    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
+        let terms = self.sizes(&sig.inputs).map_or(1, |s| s.out_pixels());
+        Tolerance::sum_of(filtering.terms_of_weight_grad(terms))
     }
 
     fn cost(&self, sig: &Signature) -> Cost {

@@ -32,9 +32,10 @@ impl RowTile {
         let mut tiles = if product.is_tiny() {
             vec![tile(8, 1), tile(16, 1)]
         } else if product.is_small() {
-            vec![tile(16, 1), tile(32, 1), tile(16, if wide { 2 } else { 1 })]
+            let widest = if wide { 2 } else { 1 };
+            vec![tile(16, 1), tile(32, 1), tile(16, widest), tile(32, widest)]
         } else if wide {
-            vec![tile(16, 2), tile(32, 1), tile(16, 1)]
+            vec![tile(16, 2), tile(32, 2), tile(32, 1), tile(16, 1)]
         } else {
             vec![tile(32, 1), tile(16, 1)]
         };
