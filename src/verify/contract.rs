@@ -15,7 +15,7 @@ use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
 use crate::graph::{Caps, Case, Graph, Lowering, Operand, Signature};
 use crate::tensor::half::{as_f64, round};
-use crate::tensor::{DType, HostTensor, Mismatch, TensorType, compare};
+use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
 
 /// Why a lowering or a gradient rule is rejected.
 #[derive(Debug, Clone, PartialEq, Error)]
