@@ -177,9 +177,9 @@ pub static DEFECTS: &[Defect] = &[
         &[("let inside = iy < IN_H && ix < IN_W;", "let inside = iy < IN_H;")],
     ),
     wrong(
-        "has a wrong sign in the transform of the output",
+        "has a wrong sign in a transform of tiles",
         "conv2d",
-        &[("Pair(a + b + c, b - c - d)", "Pair(a + b + c, b - c + d)")],
+        &[("let x1_0_minus = x1_0 - x2_0;", "let x1_0_minus = x1_0 + x2_0;")],
     ),
     Defect {
         name: "writes the whole of a tile that the image ends in",
