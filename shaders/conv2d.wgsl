@@ -34,5 +34,5 @@ fn main(
       }
     }
   }
-  y[i] = activate(sum + bias_at(oc));
+  y[i] = tail(sum + bias_at(oc), i);
 }

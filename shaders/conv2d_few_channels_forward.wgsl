@@ -6,10 +6,11 @@ fn load_w(tap: u32, column4: u32) -> vec4<f32> {
   return b[tap * (OUT_C / 4u) + min(column4, OUT_C / 4u - 1u)];
 }
 
-// Stores f(sum), where the bias has been added.
+// Stores tail(sum), where the bias has been added.
 fn store(segment: Segment, x: u32, column4: u32, sum: vec4<f32>) {
   if segment.x + x < OUT_W && column4 < OUT_C / 4u {
     let pixel = segment.row * OUT_W + segment.x + x;
-    y[pixel * (OUT_C / 4u) + column4] = activate_four(sum);
+    let i = pixel * (OUT_C / 4u) + column4;
+    y[i] = tail(sum, i);
   }
 }

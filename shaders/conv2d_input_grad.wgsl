@@ -1,12 +1,9 @@
 // dx[n, iy, ix, c] = sum_{ky, kx, oc} dy[n, oy, ox, oc] * w[ky, kx, c, oc], over all oy, ox with
 // iy = oy * STRIDE_H + ky * DILATION_H - PAD_TOP, ix likewise; oc runs over the group of c.
-// dy: [BATCH, OUT_H, OUT_W, OUT_C]; w: [KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C];
-// dx: [BATCH, IN_H, IN_W, IN_C]. One invocation computes one element: any geometry.
+// a = dy: [BATCH, OUT_H, OUT_W, OUT_C]; b = w: [KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C];
+// y = tail(dx): [BATCH, IN_H, IN_W, IN_C]. One invocation computes one element: any geometry.
+// The bindings stand in common/binary_bindings.wgsl.
 // Twin: Conv2dInputGrad in src/ops/conv2d/input_grad.rs.
-
-@group(0) @binding(0) var<storage, read> dy: array<f32>;
-@group(0) @binding(1) var<storage, read> w: array<f32>;
-@group(0) @binding(2) var<storage, read_write> dx: array<f32>;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -35,9 +32,9 @@ fn main(
       let dy_index = ((n * OUT_H + oy) * OUT_W + ox) * OUT_C + first_oc;
       let w_index = ((ky * KERNEL_W + kx) * GROUP_IN_C + c % GROUP_IN_C) * OUT_C + first_oc;
       for (var oc = 0u; oc < GROUP_OUT_C; oc += 1u) {
-        sum = fma(dy[dy_index + oc], w[w_index + oc], sum);
+        sum = fma(a[dy_index + oc], b[w_index + oc], sum);
       }
     }
   }
-  dx[i] = sum;
+  y[i] = tail(sum, i);
 }

@@ -15,6 +15,7 @@ fn load_x(n: u32, iy: u32, ix: u32, channel: u32) -> FLOATS {
 
 fn store(n: u32, oy: u32, ox: u32, channel: u32, sum: FLOATS) {
   if ox < OUT_W {
-    y[((n * OUT_H + oy) * OUT_W + ox) * CHANNELS + channel] = finish(sum, channel);
+    let i = ((n * OUT_H + oy) * OUT_W + ox) * CHANNELS + channel;
+    y[i] = finish(sum, channel, i);
   }
 }

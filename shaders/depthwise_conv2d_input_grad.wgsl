@@ -1,13 +1,10 @@
 // dx[n, iy, ix, c] = sum_{ky, kx, j} dy[n, oy, ox, c * MULTIPLIER + j] * w[ky, kx, c * MULTIPLIER + j],
 // over all oy, ox with iy = oy * STRIDE_H + ky * DILATION_H - PAD_TOP, ix likewise, and j below
 // MULTIPLIER: the gradient of a convolution in which each output channel reads one input channel.
-// dy: [BATCH, OUT_H, OUT_W, IN_CHANNELS * MULTIPLIER], w: [KERNEL_H, KERNEL_W, IN_CHANNELS * MULTIPLIER]
-// and dx: [BATCH, IN_H, IN_W, IN_CHANNELS], in elements of type FLOATS. One invocation computes one
-// element. Twin: Conv2dInputGrad.
-
-@group(0) @binding(0) var<storage, read> dy: array<FLOATS>;
-@group(0) @binding(1) var<storage, read> w: array<FLOATS>;
-@group(0) @binding(2) var<storage, read_write> dx: array<FLOATS>;
+// a = dy: [BATCH, OUT_H, OUT_W, IN_CHANNELS * MULTIPLIER],
+// b = w: [KERNEL_H, KERNEL_W, IN_CHANNELS * MULTIPLIER] and y = tail(dx):
+// [BATCH, IN_H, IN_W, IN_CHANNELS], in elements of type FLOATS. One invocation computes one element.
+// The bindings stand in common/binary_bindings.wgsl. Twin: Conv2dInputGrad.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -19,25 +16,25 @@ fn main(
   if i >= INVOCATIONS { return; }
   let first = i % IN_CHANNELS * MULTIPLIER;
   let pixel = i / IN_CHANNELS;
-  let x = pixel % IN_W + PAD_LEFT;
-  let y = pixel / IN_W % IN_H + PAD_TOP;
+  let left = pixel % IN_W + PAD_LEFT;
+  let top = pixel / IN_W % IN_H + PAD_TOP;
   let n = pixel / (IN_W * IN_H);
   var sum = FLOATS();
   for (var ky = 0u; ky < KERNEL_H; ky += 1u) {
     // Where the tap would reach beyond the first window the difference wraps around.
-    let offset_y = y - ky * DILATION_H;
+    let offset_y = top - ky * DILATION_H;
     let oy = offset_y / STRIDE_H;
     if oy * STRIDE_H != offset_y || oy >= OUT_H { continue; }
     for (var kx = 0u; kx < KERNEL_W; kx += 1u) {
-      let offset_x = x - kx * DILATION_W;
+      let offset_x = left - kx * DILATION_W;
       let ox = offset_x / STRIDE_W;
       if ox * STRIDE_W != offset_x || ox >= OUT_W { continue; }
       let dy_index = ((n * OUT_H + oy) * OUT_W + ox) * IN_CHANNELS * MULTIPLIER + first;
       let w_index = (ky * KERNEL_W + kx) * IN_CHANNELS * MULTIPLIER + first;
       for (var j = 0u; j < MULTIPLIER; j += 1u) {
-        sum += dy[dy_index + j] * w[w_index + j];
+        sum += a[dy_index + j] * b[w_index + j];
       }
     }
   }
-  dx[i] = sum;
+  y[i] = tail(sum, i);
 }

@@ -1,4 +1,4 @@
-// y[i] = f(sum_s x[s, i] + bias[i % COLUMNS]), in the order of s.
+// y[i] = tail(sum_s x[s, i] + bias[i % COLUMNS]), in the order of s.
 // x: [SPLITS, INVOCATIONS]; y: [INVOCATIONS], in elements of type FLOATS, of which a row has COLUMNS.
 // One invocation computes one element.
 // The bindings stand in common/unary_bindings.wgsl or common/unary_bias_bindings.wgsl.
@@ -16,5 +16,5 @@ fn main(
   for (var split = 0u; split < SPLITS; split += 1u) {
     sum += x[split * INVOCATIONS + i];
   }
-  y[i] = finish(sum, i % COLUMNS);
+  y[i] = finish(sum, i % COLUMNS, i);
 }

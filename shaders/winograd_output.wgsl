@@ -1,4 +1,4 @@
-// y[TILE ty + i, TILE tx + j, n] = f((A^T m[t] A)[i, j] + bias[n]) for each channel n: the output pixels
+// y[TILE ty + i, TILE tx + j, n] = tail((A^T m[t] A)[i, j] + bias[n]) for each channel n: the output pixels
 // of each tile t = (ty, tx), of which those outside the image are left out.
 // x = m: [IMAGES * TILES_Y * TILES_X, SIDE * SIDE, CHANNELS]; y: [IMAGES, OUT_H, OUT_W, CHANNELS], in
 // elements of type FLOATS. One invocation computes one element of each pixel of one tile. `main` is
@@ -37,6 +37,7 @@ fn store(at: Place, row: u32, column: u32, sum: FLOATS) {
   let oy = at.y + row;
   let ox = at.x + column;
   if oy < OUT_H && ox < OUT_W {
-    y[((at.image * OUT_H + oy) * OUT_W + ox) * CHANNELS + at.channel] = finish(sum, at.channel);
+    let element = ((at.image * OUT_H + oy) * OUT_W + ox) * CHANNELS + at.channel;
+    y[element] = finish(sum, at.channel, element);
   }
 }

@@ -1,4 +1,4 @@
-// Bias and activation of one output channel: the scalar twin of epilogue.wgsl.
-fn finish(sum: f32, column: u32) -> f32 {
-  return activate(sum + bias_at(column));
+// Bias and tail of one output channel, element `i` of the result: the scalar twin of epilogue.wgsl.
+fn finish(sum: f32, column: u32, i: u32) -> f32 {
+  return tail(sum + bias_at(column), i);
 }

@@ -8,11 +8,12 @@ fn bias_of(group: u32, n4: u32) -> vec4<f32> {
 
 fn store_scalar(row: u32, group: u32, n: u32, sum: f32) {
   if n < N {
-    y[(row * GROUPS + group) * N + n] = activate(sum);
+    let i = (row * GROUPS + group) * N + n;
+    y[i] = tail(sum, i);
   }
 }
 
-// Stores f(sum), where the bias has been added.
+// Stores tail(sum), where the bias has been added.
 fn store(row: u32, group: u32, n4: u32, sum: vec4<f32>) {
   let n = 4u * n4;
   store_scalar(row, group, n, sum.x);

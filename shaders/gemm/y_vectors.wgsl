@@ -5,9 +5,10 @@ fn bias_of(group: u32, n4: u32) -> vec4<f32> {
   return bias_of_four(group * N4 + min(n4, N4 - 1u));
 }
 
-// Stores f(sum), where the bias has been added.
+// Stores tail(sum), where the bias has been added.
 fn store(row: u32, group: u32, n4: u32, sum: vec4<f32>) {
   if n4 < N4 {
-    y[(row * GROUPS + group) * N4 + n4] = activate_four(sum);
+    let i = (row * GROUPS + group) * N4 + n4;
+    y[i] = tail(sum, i);
   }
 }

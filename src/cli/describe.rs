@@ -163,11 +163,12 @@ fn listing(program: &Program) -> String {
     let cost = program.cost();
     let _ = writeln!(
         text,
-        "\n{} steps, {} dispatches, {} kernels, {}FLOP per run",
+        "\n{} steps, {} dispatches, {} kernels, {}FLOP and {} of operands per run",
         program.steps.len(),
         program.dispatch_count(),
         program.kernels.len(),
-        decimal(cost.flop)
+        decimal(cost.flop),
+        bytes(usize::try_from(cost.bytes).unwrap_or(usize::MAX)),
     );
     let _ = writeln!(
         text,

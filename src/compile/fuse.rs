@@ -28,7 +28,9 @@ pub(super) fn live_nodes(graph: &Graph, nodes: Vec<Node>) -> Vec<Node> {
 pub(super) fn fuse_epilogues(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     loop {
         let uses = count_uses(graph, &nodes);
-        let Some((producer, consumer, fused)) = find_fusion(&nodes, &uses) else { return nodes };
+        let Some((producer, consumer, fused)) = find_fusion(graph, &nodes, &uses) else {
+            return nodes;
+        };
         nodes[consumer] = fused;
         nodes.remove(producer);
     }
@@ -45,21 +47,31 @@ fn count_uses(graph: &Graph, nodes: &[Node]) -> Vec<usize> {
 }
 
 /// The first pair that can be fused: positions of producer and consumer, and the fused node.
-fn find_fusion(nodes: &[Node], uses: &[usize]) -> Option<(usize, usize, Node)> {
+fn find_fusion(graph: &Graph, nodes: &[Node], uses: &[usize]) -> Option<(usize, usize, Node)> {
     nodes.iter().enumerate().find_map(|(consumer_index, consumer)| {
-        let epilogue = consumer.op.as_epilogue()?;
-        let (&between, extra) = consumer.inputs.split_first()?;
-        let (producer_index, producer) = producer_of(&nodes[..consumer_index], between)?;
-        // Further outputs of the producer stay; only the first one can be what is transformed.
-        if uses[between.index()] != 1 || producer.outputs.first() != Some(&between) {
-            return None;
-        }
-        let op = producer.op.fuse(epilogue)?;
-        let inputs: Vec<Value> = producer.inputs.iter().chain(extra).copied().collect();
-        let outputs = consumer.outputs.iter().chain(&producer.outputs[1..]).copied().collect();
-        let fused = Node { op, inputs, outputs, scope: producer.scope.clone() };
-        Some((producer_index, consumer_index, fused))
+        consumer.op.as_epilogues().into_iter().find_map(|(position, epilogue)| {
+            let between = *consumer.inputs.get(position)?;
+            let (producer_index, producer) = producer_of(&nodes[..consumer_index], between)?;
+            // Further outputs of the producer stay; only the first one can be what is transformed.
+            if uses[between.index()] != 1 || producer.outputs.first() != Some(&between) {
+                return None;
+            }
+            let op = producer.op.fuse(epilogue)?;
+            let others = consumer.inputs.iter().enumerate().filter(|&(i, _)| i != position);
+            let others = others.map(|(_, value)| value);
+            let inputs: Vec<Value> = producer.inputs.iter().chain(others).copied().collect();
+            let outputs = consumer.outputs.iter().chain(&producer.outputs[1..]).copied().collect();
+            let fused = Node { op, inputs, outputs, scope: producer.scope.clone() };
+            is_valid(graph, &fused).then_some((producer_index, consumer_index, fused))
+        })
     })
+}
+
+/// Whether the op takes these inputs and makes these outputs: a term that is repeated to the shape
+/// of the sum, for one, cannot be fused.
+fn is_valid(graph: &Graph, node: &Node) -> bool {
+    let types = |values: &[Value]| values.iter().map(|&v| graph.ty(v).clone()).collect::<Vec<_>>();
+    node.op.infer(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
 }
 
 fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
@@ -70,7 +82,10 @@ fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
 mod tests {
     use super::*;
     use crate::graph::Activation;
-    use crate::ops::{Activate, BatchNorm, Binary, NormTail};
+    use crate::ops::{
+        Activate, ActivateGrad, BatchNorm, Binary, Conv2d, Conv2dInputGrad, ConvGeometry, Matmul,
+        NormTail,
+    };
     use crate::tensor::TensorType;
 
     /// `relu(norm(x) + skip)` becomes one node, which keeps the statistics that others read.
@@ -92,6 +107,69 @@ mod tests {
         assert_eq!(fused[0].outputs, [y, mean, variance]);
         let tail = &fused[0].op.attributes()["tail"];
         assert_eq!(tail, &serde_json::json!({ "residual": true, "activation": "relu" }));
+    }
+
+    /// `relu(skip + conv(x) + bias)`, with the sum written either way round.
+    #[test]
+    fn a_residual_moves_into_the_convolution() {
+        for swapped in [false, true] {
+            let mut graph = Graph::default();
+            let [x, skip] =
+                ["x", "skip"].map(|name| graph.source(name, TensorType::f32([1, 4, 4, 8])));
+            let w = graph.source("w", TensorType::f32([1, 1, 8, 8]));
+            let bias = graph.source("bias", TensorType::f32([8]));
+            let conv = Conv2d::new(ConvGeometry::default());
+            let conv = graph.push(conv, &[x, w]).expect("shapes fit");
+            let conv = graph.push(Binary::BIAS, &[conv, bias]).expect("shapes fit");
+            let terms = if swapped { [skip, conv] } else { [conv, skip] };
+            let sum = graph.push(Binary::ADD, &terms).expect("shapes fit");
+            let relu = Activate { function: Activation::Relu };
+            let y = graph.push(relu, &[sum]).expect("shapes fit");
+            graph.output("y", y);
+            let fused = fuse_epilogues(&graph, graph.nodes().to_vec());
+            assert_eq!(fused.len(), 1);
+            assert_eq!(fused[0].inputs, [x, w, bias, skip]);
+            let attributes = fused[0].op.attributes();
+            assert_eq!([&attributes["bias"], &attributes["residual"]], [true, true]);
+            assert_eq!(attributes["activation"], "relu");
+        }
+    }
+
+    /// The gradient that reaches the activation before a convolution: the gradients of both users
+    /// of its value are summed and multiplied by its derivative where the convolution's is made.
+    #[test]
+    fn a_gradient_tail_moves_into_the_input_gradient() {
+        let mut graph = Graph::default();
+        let ty = TensorType::f32([1, 4, 4, 8]);
+        let [dz, value, skip] = ["dz", "value", "skip"].map(|name| graph.source(name, ty.clone()));
+        let w = graph.source("w", TensorType::f32([1, 1, 8, 8]));
+        let op = Conv2dInputGrad::new(ConvGeometry::default(), [4, 4]);
+        let dx = graph.push(op, &[dz, w]).expect("shapes fit");
+        let sum = graph.push(Binary::ADD, &[skip, dx]).expect("shapes fit");
+        let derivative = ActivateGrad { function: Activation::Relu };
+        let y = graph.push(derivative, &[value, sum]).expect("shapes fit");
+        graph.output("y", y);
+        let fused = fuse_epilogues(&graph, graph.nodes().to_vec());
+        assert_eq!(fused.len(), 1);
+        assert_eq!(fused[0].inputs, [dz, w, skip, value]);
+        assert_eq!(fused[0].op.attributes()["derivative"], "relu");
+    }
+
+    /// A term that is repeated to the shape of the sum is no residual, and a function whose
+    /// derivative needs its input stays: nothing is fused.
+    #[test]
+    fn tails_of_another_kind_stay() {
+        let mut graph = Graph::default();
+        let [a, b] = ["a", "b"].map(|name| graph.source(name, TensorType::f32([4, 4])));
+        let one = graph.source("one", TensorType::f32([1]));
+        let product = graph.push(Matmul::default(), &[a, b]).expect("shapes fit");
+        let sum = graph.push(Binary::ADD, &[product, one]).expect("shapes fit");
+        let other = graph.push(Matmul::default(), &[b, a]).expect("shapes fit");
+        let gelu = ActivateGrad { function: Activation::Gelu };
+        let gradient = graph.push(gelu, &[a, other]).expect("shapes fit");
+        graph.output("sum", sum);
+        graph.output("gradient", gradient);
+        assert_eq!(fuse_epilogues(&graph, graph.nodes().to_vec()).len(), 4);
     }
 
     /// What is read between two ops must exist: nothing is fused.

@@ -23,4 +23,4 @@ pub use picks::{Pick, Picks, fingerprint};
 pub use program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
 };
-pub use translate::{Choice, compile, runnable};
+pub use translate::{Choice, compile, compile_unfused, runnable};

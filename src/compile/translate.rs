@@ -31,11 +31,34 @@ pub fn compile(
         return Err(CompileError::NoF16);
     }
     let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
-    let nodes = fuse::fuse_epilogues(graph, nodes);
-    let storage = Storage::resolve(graph, &nodes, caps.offset_alignment as usize);
-    check_outputs(graph, &nodes, &storage)?;
-    let order = schedule::order(graph, &nodes, &storage)?;
-    let executions = executions(graph, &nodes, &storage, &order);
+    translate(name, graph, &fuse::fuse_epilogues(graph, nodes), caps, choice)
+}
+
+/// Compiles like [`compile`], but leaves every op a step of its own: what fusion is checked against.
+///
+/// # Errors
+/// Those of [`compile`].
+pub fn compile_unfused(
+    name: &str,
+    graph: &Graph,
+    caps: &Caps,
+    choice: Choice<'_>,
+) -> Result<Program, CompileError> {
+    let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
+    translate(name, graph, &nodes, caps, choice)
+}
+
+fn translate(
+    name: &str,
+    graph: &Graph,
+    nodes: &[Node],
+    caps: &Caps,
+    choice: Choice<'_>,
+) -> Result<Program, CompileError> {
+    let storage = Storage::resolve(graph, nodes, caps.offset_alignment as usize);
+    check_outputs(graph, nodes, &storage)?;
+    let order = schedule::order(graph, nodes, &storage)?;
+    let executions = executions(graph, nodes, &storage, &order);
     let lowered = executions
         .iter()
         .map(|execution| lower(graph, execution, caps, choice))

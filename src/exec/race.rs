@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{CpuExecutor, ExecError, Executor, GpuExecutor};
 use crate::compile::compile;
-use crate::graph::{Activation, Graph};
+use crate::graph::Graph;
 use crate::ops::{Conv2d, ConvGeometry};
 use crate::tensor::TensorType;
 
@@ -62,7 +62,7 @@ fn time_convolution(executor: &mut dyn Executor) -> Result<Duration, ExecError> 
     let x = graph.source("x", TensorType::f32([BATCH, 13, 13, 32]));
     let w = graph.source("w", TensorType::f32([3, 3, 32, 64]));
     let geometry = ConvGeometry::default();
-    let op = Conv2d { geometry, bias: false, activation: Activation::Identity };
+    let op = Conv2d::new(geometry);
     let unusable = |message: String| ExecError::Validation {
         device: executor.info().name.clone(),
         what: "the convolution that compares devices".to_owned(),

@@ -107,4 +107,7 @@ pub enum Epilogue {
     Residual,
     /// Applies a function to each element.
     Activation(Activation),
+    /// Multiplies each element by the derivative of a function, whose value is a tensor of the
+    /// result's shape: a further input of the fused op.
+    Derivative(Activation),
 }

@@ -177,6 +177,15 @@ impl Kernel {
         self
     }
 
+    /// Declares and binds an operand that the kernel reads, an array `name` of `FLOATS`.
+    #[must_use]
+    pub fn read_floats(self, name: &str, operand: Operand) -> Self {
+        let binding = self.bindings.len();
+        let line =
+            format!("@group(0) @binding({binding}) var<storage, read> {name}: array<FLOATS>;\n");
+        self.file(&line).read(operand)
+    }
+
     /// Binds an operand that the kernel writes, and may read.
     #[must_use]
     pub fn write(mut self, operand: Operand) -> Self {

@@ -139,8 +139,9 @@ pub trait Op: Debug + Send + Sync + 'static {
         None
     }
 
-    /// What this op is as an epilogue of the op that makes its first input.
-    fn as_epilogue(&self) -> Option<Epilogue> {
-        None
+    /// What this op is as an epilogue of the op that makes the input at the given position; the
+    /// other inputs follow those of that op, in order.
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
+        Vec::new()
     }
 }

@@ -266,7 +266,7 @@ impl<'g> ModelBuilder<'g> {
         let fans = (area * channels / groups, area * out_channels / groups);
         let shape = [kernel[0], kernel[1], channels / groups, *out_channels];
         let weight = self.weight(name, shape, *init, fans);
-        let op = Conv2d { geometry, bias: false, activation: Activation::Identity };
+        let op = Conv2d::new(geometry);
         let y = self.graph.push(op, &[x, weight])?;
         let bias = bias.then_some(*bias_init);
         self.bias_and_activation(name, y, bias, *out_channels, *activation)

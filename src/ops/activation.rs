@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::host_activation::{activate, multiply_derivative};
+use super::host_activation::{activate, multiply_by_derivative};
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands, same_type};
 use super::registry::{OpEntry, attributes};
@@ -64,7 +64,7 @@ impl Activation {
 
     /// Allowed absolute error of the derivative, in ulps of one: sums of terms near one cancel in
     /// those of gelu and silu.
-    fn derivative_absolute_ulps(self) -> f64 {
+    pub(super) fn derivative_absolute_ulps(self) -> f64 {
         match self {
             Self::Gelu | Self::Silu => 6.0,
             other => other.absolute_ulps(),
@@ -185,9 +185,10 @@ impl Op for Activate {
         Cost::of(sig, sig.outputs[0].elements())
     }
 
-    fn as_epilogue(&self) -> Option<Epilogue> {
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
         // A function whose derivative needs its input cannot hide it inside another op.
-        self.function.derivative_from_output().then_some(Epilogue::Activation(self.function))
+        let from_output = self.function.derivative_from_output();
+        from_output.then_some((0, Epilogue::Activation(self.function))).into_iter().collect()
     }
 }
 
@@ -246,7 +247,8 @@ impl Op for ActivateGrad {
             let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
             for_each_block(io.outputs.float(0), &|start, dx| {
                 let range = start..start + dx.len();
-                multiply_derivative(function, &value[range.clone()], &dy[range], dx);
+                dx.copy_from_slice(&dy[range.clone()]);
+                multiply_by_derivative(function, &value[range], dx);
             });
         })]
     }
@@ -267,6 +269,12 @@ impl Op for ActivateGrad {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 2 * sig.outputs[0].elements())
+    }
+
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
+        // `dy` may be what a product made.
+        let from_output = self.function.derivative_from_output();
+        from_output.then_some((1, Epilogue::Derivative(self.function))).into_iter().collect()
     }
 }
 

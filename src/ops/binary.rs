@@ -223,9 +223,13 @@ impl Op for Binary {
         Cost::of(sig, sig.outputs[0].elements())
     }
 
-    fn as_epilogue(&self) -> Option<Epilogue> {
-        let epilogue = if self.per_column { Epilogue::Bias } else { Epilogue::Residual };
-        (self.function == BinaryFunction::Add).then_some(epilogue)
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
+        match (self.function, self.per_column) {
+            (BinaryFunction::Add, true) => vec![(0, Epilogue::Bias)],
+            // Either term may be the one that the op before makes.
+            (BinaryFunction::Add, false) => vec![(0, Epilogue::Residual), (1, Epilogue::Residual)],
+            _ => Vec::new(),
+        }
     }
 }
 

@@ -25,32 +25,18 @@ pub(super) fn activate(function: Activation, y: &mut [f32]) {
     }
 }
 
-/// `y[r, c] = f(y[r, c] + bias[c])`: what follows a product. `y` holds whole rows.
-pub(super) fn finish(function: Activation, bias: Option<&[f32]>, y: &mut [f32]) {
-    if let Some(bias) = bias.filter(|bias| !bias.is_empty()) {
-        for row in y.chunks_mut(bias.len()) {
-            for (y, bias) in row.iter_mut().zip(bias) {
-                *y += bias;
-            }
-        }
-    }
-    activate(function, y);
-}
-
-/// `dx = dy f'`, where `y` is the function's value. The function is one whose derivative its value
+/// `dx = dx f'`, where `y` is the function's value. The function is one whose derivative its value
 /// gives.
-pub(super) fn multiply_derivative(function: Activation, y: &[f32], dy: &[f32], dx: &mut [f32]) {
+pub(super) fn multiply_by_derivative(function: Activation, y: &[f32], dx: &mut [f32]) {
     // A factor of zero, instead of a zero in place of the product, keeps what is not finite.
     let step = |y: f32, below: f32| if y > 0.0 { 1.0 } else { below };
     match function {
-        Activation::Identity => dx.copy_from_slice(dy),
-        Activation::Relu => zip(y, dy, dx, |y, dy| dy * step(y, 0.0)),
-        Activation::Relu6 => {
-            zip(y, dy, dx, |y, dy| dy * if y > 0.0 && y < 6.0 { 1.0 } else { 0.0 });
-        }
-        Activation::LeakyRelu => zip(y, dy, dx, |y, dy| dy * step(y, 0.01)),
-        Activation::Sigmoid => zip(y, dy, dx, |y, dy| dy * (y * (1.0 - y))),
-        Activation::Tanh => zip(y, dy, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),
+        Activation::Identity => {}
+        Activation::Relu => zip(y, dx, |y, dy| dy * step(y, 0.0)),
+        Activation::Relu6 => zip(y, dx, |y, dy| dy * if y > 0.0 && y < 6.0 { 1.0 } else { 0.0 }),
+        Activation::LeakyRelu => zip(y, dx, |y, dy| dy * step(y, 0.01)),
+        Activation::Sigmoid => zip(y, dx, |y, dy| dy * (y * (1.0 - y))),
+        Activation::Tanh => zip(y, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),
         Activation::Gelu | Activation::Silu => {
             unreachable!("their derivatives need the argument")
         }
@@ -63,8 +49,8 @@ fn map(y: &mut [f32], function: impl Fn(f32) -> f32) {
     }
 }
 
-fn zip(y: &[f32], dy: &[f32], dx: &mut [f32], function: impl Fn(f32, f32) -> f32) {
-    for ((dx, &y), &dy) in dx.iter_mut().zip(y).zip(dy) {
-        *dx = function(y, dy);
+fn zip(y: &[f32], dx: &mut [f32], function: impl Fn(f32, f32) -> f32) {
+    for (dx, &y) in dx.iter_mut().zip(y) {
+        *dx = function(y, *dx);
     }
 }

@@ -29,6 +29,7 @@ mod mean_squared_error;
 mod operands;
 mod optimiser;
 mod pool;
+mod product_tail;
 mod reduce;
 mod reduce_kernels;
 mod reduce_max_grad;

@@ -189,7 +189,7 @@ pub static BROKEN_RULES: &[BrokenRule] = &[
                 geometry.padding.swap(0, 1);
             }
             let [_, h, w, _] = dims(v, 0);
-            let dx = v.push(Conv2dInputGrad { geometry, input: [h, w] }, &[dy(v), v.x(1)])?;
+            let dx = v.push(Conv2dInputGrad::new(geometry, [h, w]), &[dy(v), v.x(1)])?;
             v.set(0, dx);
             Ok(())
         },

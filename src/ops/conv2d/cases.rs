@@ -12,6 +12,13 @@ struct ConvCase {
     geometry: ConvGeometry,
 }
 
+impl ConvCase {
+    /// Whether finite differences are cheap.
+    fn is_small(&self) -> bool {
+        self.sizes.flop() < 1 << 15
+    }
+}
+
 /// An input `[n, h, w, c]`, a kernel `[kh, kw]` and `oc` output channels.
 fn conv(
     name: &'static str,
@@ -119,6 +126,25 @@ fn tiles() -> Vec<ConvCase> {
     ]
 }
 
+/// Shapes that reach every kernel of the family, for what may follow it in the same pass.
+fn with_tail() -> Vec<ConvCase> {
+    const NAMES: [&str; 12] = [
+        "valid_3x3",
+        "same_stride_2",
+        "groups_2",
+        "depthwise",
+        "depthwise_8_strided",
+        "first_layer_1",
+        "tile_32_64",
+        "tile_64_32_padded",
+        "tail_33_31",
+        "winograd_17_18",
+        "tile_pointwise",
+        "tile_groups",
+    ];
+    small().into_iter().chain(tiles()).filter(|conv| NAMES.contains(&conv.name)).collect()
+}
+
 /// Shapes of real models: `mnist-cnn` at batch 128, AlexNet on CIFAR at batch 64.
 fn bench() -> Vec<ConvCase> {
     let padded = || ConvGeometry::new(1, 1);
@@ -148,14 +174,14 @@ pub(super) fn forward() -> Vec<Case> {
     };
     let mut cases = all(build);
     for activation in Activation::ALL.into_iter().filter(|a| a.derivative_from_output()) {
-        let op = Conv2d { geometry: ConvGeometry::new(1, 1), bias: true, activation };
+        let op = Conv2d { bias: true, activation, ..Conv2d::new(ConvGeometry::new(1, 1)) };
         let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
         cases.push(Case::new(name, op).normal([1, 3, 4, 3]).normal([3, 3, 3, 5]).normal([5]));
     }
     let op = |padding, activation| Conv2d {
-        geometry: ConvGeometry::new(1, padding),
         bias: true,
         activation,
+        ..Conv2d::new(ConvGeometry::new(1, padding))
     };
     let relu = Activation::Relu;
     cases.push(
@@ -181,6 +207,17 @@ pub(super) fn forward() -> Vec<Case> {
                 .forward_only(),
         );
     }
+    for conv in with_tail() {
+        for (bias, activation) in [(false, Activation::Identity), (true, Activation::Relu)] {
+            let op =
+                Conv2d { bias, residual: true, activation, ..Conv2d::new(conv.geometry.clone()) };
+            let name = format!("residual_{activation:?}_{}", conv.name).to_lowercase();
+            let case = Case::new(name, op).normal(conv.sizes.x()).normal(conv.sizes.weight());
+            let case = if bias { case.normal([conv.sizes.oc]) } else { case };
+            let case = case.normal(conv.sizes.y());
+            cases.push(if conv.is_small() { case } else { case.forward_only() });
+        }
+    }
     let many = Conv2d::new(ConvGeometry::default());
     cases.push(
         Case::new("many_workgroups", many)
@@ -192,11 +229,29 @@ pub(super) fn forward() -> Vec<Case> {
 }
 
 pub(super) fn input_grad() -> Vec<Case> {
-    all(|conv| {
+    let plain = |conv: &ConvCase| {
         let Sizes { h, w, .. } = conv.sizes;
-        let op = Conv2dInputGrad { geometry: conv.geometry.clone(), input: [h, w] };
-        Case::new(conv.name, op).normal(conv.sizes.y()).normal(conv.sizes.weight())
-    })
+        Conv2dInputGrad::new(conv.geometry.clone(), [h, w])
+    };
+    let case = |name: &str, op: Conv2dInputGrad, conv: &ConvCase| {
+        Case::new(name, op).normal(conv.sizes.y()).normal(conv.sizes.weight())
+    };
+    let mut cases = all(|conv| case(conv.name, plain(conv), conv));
+    for conv in &with_tail() {
+        let x = conv.sizes.x();
+        let op = Conv2dInputGrad { residual: true, ..plain(conv) };
+        let residual = case(&format!("residual_{}", conv.name), op, conv).normal(x);
+        cases.push(if conv.is_small() { residual } else { residual.forward_only() });
+        for (residual, function) in [(false, Activation::Tanh), (true, Activation::Relu)] {
+            let name = format!("derivative_{residual}_{function:?}_{}", conv.name).to_lowercase();
+            let op = Conv2dInputGrad { residual, derivative: Some(function), ..plain(conv) };
+            let case = case(&name, op, conv);
+            let case = if residual { case.normal(x) } else { case };
+            let values = Fill::Uniform(-1.0, 1.0);
+            cases.push(case.input(TensorType::f32(x), values).forward_only());
+        }
+    }
+    cases
 }
 
 pub(super) fn weight_grad() -> Vec<Case> {

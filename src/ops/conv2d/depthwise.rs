@@ -3,9 +3,10 @@
 
 use super::geometry::Sizes;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Task, for_each};
 use crate::ops::lanes::Lanes;
+use crate::ops::product_tail::ProductTail;
 
 const VARIANT: &str = "depthwise";
 /// Adjacent output pixels of one invocation of the convolution.
@@ -24,7 +25,7 @@ fn type_of(lanes: Lanes) -> &'static str {
 }
 
 fn constants(kernel: Kernel, geometry: &ConvGeometry, sizes: &Sizes, lanes: Lanes) -> Kernel {
-    gemm::with_constants(lanes.declare(kernel), &sizes.constants(geometry))
+    gemm::with_constants(kernel, &sizes.constants(geometry))
         .constant("IN_CHANNELS", sizes.c / lanes.count())
         .constant("CHANNELS", sizes.oc / lanes.count())
         .constant("MULTIPLIER", sizes.group_oc)
@@ -34,12 +35,11 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
     /// Above this, unrolled code grows long.
     const MAX_WIDTH: usize = 11;
     let lanes = lanes_of(sizes).filter(|_| sizes.kw <= MAX_WIDTH)?;
-    let bias = op.bias.then_some(Operand::Input(2));
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
     let kernel = constants(Kernel::new("depthwise_conv2d"), &op.geometry, sizes, lanes);
     let operands = operands.map(|operand| (operand, type_of(lanes)));
     let segments = sizes.ow.div_ceil(PIXELS);
-    let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
+    let kernel = gemm::with_operands(kernel, operands, op.tail())
         .constant("PIXELS", PIXELS)
         .constant("SEGMENTS", segments)
         .flat(sizes.n * sizes.oh * segments * (sizes.oc / lanes.count()), 64, caps)
@@ -95,12 +95,14 @@ fn main(
 pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Option<Lowering> {
     let lanes = lanes_of(sizes)?;
     let kernel = Kernel::new("depthwise_conv2d_input_grad");
-    let kernel = constants(kernel, &op.geometry, sizes, lanes)
-        .flat(sizes.in_pixels() * sizes.c / lanes.count(), 64, caps)
-        .file(include_str!("../../../shaders/depthwise_conv2d_input_grad.wgsl"))
-        .read(Operand::Input(0))
-        .read(Operand::Input(1))
-        .write(Operand::Output(0));
+    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
+    let kernel = constants(kernel, &op.geometry, sizes, lanes).flat(
+        sizes.in_pixels() * sizes.c / lanes.count(),
+        64,
+        caps,
+    );
+    let kernel = gemm::with_operands(kernel, operands.map(|o| (o, type_of(lanes))), op.tail())
+        .file(include_str!("../../../shaders/depthwise_conv2d_input_grad.wgsl"));
     Some(Lowering::single(VARIANT, kernel))
 }
 
@@ -121,7 +123,7 @@ pub(super) fn weight_grad(
         .constant("PIXELS_PER_SPLIT", sizes.out_pixels().div_ceil(splits))
         .flat(splits * weights, 64, caps);
     let operands = [task.a, task.b, task.result(splits)].map(|o| (o, type_of(lanes)));
-    let kernel = gemm::with_operands(kernel, operands, None, Activation::Identity)
+    let kernel = gemm::with_operands(kernel, operands, ProductTail::default())
         .file(include_str!("../../../shaders/depthwise_conv2d_weight_grad.wgsl"));
     Some(task.lowering(VARIANT, kernel, splits, caps))
 }

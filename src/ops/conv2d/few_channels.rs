@@ -2,8 +2,9 @@
 
 use super::geometry::Sizes;
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry};
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Task, VECTOR, for_each};
+use crate::ops::product_tail::ProductTail;
 
 const VARIANT: &str = "subgroup_few_channels";
 
@@ -165,8 +166,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
     let kernel = gemm::with_constants(Kernel::new("conv2d_few_channels_forward"), &constants);
     let operands =
         [(Operand::Input(0), "f32"), (Operand::Input(1), VECTOR), (Operand::Output(0), VECTOR)];
-    let bias = op.bias.then_some(Operand::Input(2));
-    let kernel = gemm::with_operands(kernel, operands, bias, op.activation)
+    let kernel = gemm::with_operands(kernel, operands, op.tail())
         .file(include_str!("../../../shaders/common/epilogue.wgsl"));
     let kernel = unrolled
         .prelude(kernel, SEGMENTS_PER_TILE, tiles, caps)
@@ -191,7 +191,7 @@ pub(super) fn weight_grad(
     let kernel =
         gemm::with_constants(Kernel::new("conv2d_few_channels_weight_grad"), &task.constants);
     let operands = [(task.a, "f32"), (task.b, VECTOR), (task.result(splits), VECTOR)];
-    let kernel = gemm::with_operands(kernel, operands, None, Activation::Identity);
+    let kernel = gemm::with_operands(kernel, operands, ProductTail::default());
     let kernel = unrolled
         .prelude(kernel, per_tile, splits * unrolled.n_tiles, caps)
         .file(include_str!("../../../shaders/conv2d_few_channels_weight_grad.wgsl"))

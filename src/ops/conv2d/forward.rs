@@ -1,4 +1,4 @@
-//! The convolution itself, with optional bias and activation.
+//! The convolution itself, and what may follow it in the same pass.
 
 use std::sync::Arc;
 
@@ -10,18 +10,18 @@ use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
 };
-use crate::ops::operands::of_dtype;
+use crate::ops::SumRows;
+use crate::ops::product_tail::ProductTail;
 use crate::ops::registry::attributes;
-use crate::ops::{ActivateGrad, SumRows};
 use crate::tensor::parallel::for_each_chunk;
-use crate::tensor::{DType, Real, TensorType, Tolerance};
+use crate::tensor::{Real, TensorType, Tolerance};
 
-/// `y[n, oy, ox, oc] = f(sum_{ky, kx, c} x[n, iy, ix, c] w[ky, kx, c, oc] + bias[oc])` with
-/// `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
+/// `y[n, oy, ox, oc] = f(sum_{ky, kx, c} x[n, iy, ix, c] w[ky, kx, c, oc] + bias[oc] + residual)`
+/// with `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
 /// runs over the channels of the group of `oc`.
 ///
-/// Inputs: `x` `[n, h, w, c]`, `w` `[kh, kw, c / groups, oc]`, and `bias` `[oc]` when `bias` is
-/// set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
+/// Inputs: `x` `[n, h, w, c]`, `w` `[kh, kw, c / groups, oc]`, then `bias` `[oc]` when `bias` is
+/// set, and `residual` of the shape of `y` when `residual` is set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
 ///
 /// Kernels may multiply weights by the zeros of the padding: a non-finite weight then also reaches
 /// the windows that meet the padding with its tap. Host kernels may compute neighbouring outputs
@@ -33,6 +33,9 @@ pub struct Conv2d {
     pub geometry: ConvGeometry,
     /// A third input `[oc]` is added.
     pub bias: bool,
+    /// A further input of the shape of the output is added.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub residual: bool,
     /// Function applied to the sum.
     pub activation: Activation,
 }
@@ -44,11 +47,7 @@ impl Conv2d {
     }
 
     pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let expected = if self.bias { 3 } else { 2 };
-        let [x, weight, ..] = inputs else { return Err(self.wrong_count(inputs, expected)) };
-        if inputs.len() != expected {
-            return Err(self.wrong_count(inputs, expected));
-        }
+        let [x, weight] = self.tail().factors("conv2d", inputs)?;
         let x_dims = image("conv2d", "x", x)?;
         let [kh, kw, group_c, oc] = image("conv2d", "weight", weight)?;
         let sizes = Sizes::new("conv2d", &self.geometry, x_dims, [kh, kw], oc)?;
@@ -62,26 +61,19 @@ impl Conv2d {
                 ),
             ));
         }
-        if let Some(bias) = inputs.get(2) {
-            of_dtype("conv2d", ("bias", bias), DType::F32)?;
-            if bias.dims() != [oc] {
-                return Err(ShapeError::new(
-                    "conv2d",
-                    format!("bias must have shape [{oc}], it has {}", bias.shape),
-                ));
-            }
-        }
+        self.tail().check("conv2d", inputs, &sizes.y())?;
         Ok(sizes)
     }
 
-    fn wrong_count(&self, inputs: &[TensorType], expected: usize) -> ShapeError {
-        ShapeError::new("conv2d", format!("takes {expected} inputs, {} were given", inputs.len()))
+    pub(super) fn tail(&self) -> ProductTail {
+        let &Self { bias, residual, activation, .. } = self;
+        ProductTail { bias, residual, activation, derivative: None }
     }
 
     /// The obvious loop nest, over rows of the output in parallel.
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, weight) = (io.inputs.float(0), io.inputs.float(1));
-        let bias = if self.bias { Some(io.inputs.float(2)) } else { None };
+        let tail = self.tail().operands(&io.inputs);
         let [_, h, w, c] = io.inputs.dims(0);
         let [kh, kw, group_c, oc] = io.inputs.dims(1);
         let [_, oh, ow, _] = io.outputs.dims(0);
@@ -106,9 +98,8 @@ impl Conv2d {
                         }
                     }
                 }
-                for (k, (y, sum)) in y.iter_mut().zip(&sums).enumerate() {
-                    let z = sum + bias.map_or(0.0, |bias| bias[k].to_f64());
-                    *y = T::from_f64(self.activation.apply(z));
+                for (k, (y, &sum)) in y.iter_mut().zip(&sums).enumerate() {
+                    *y = tail.apply(sum, (row * ow + ox) * oc + k, k);
                 }
             }
         });
@@ -153,13 +144,13 @@ impl Op for Conv2d {
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
-        let dz = ActivateGrad::of_output(v, self.activation, dy)?;
+        let dz = self.tail().gradient("conv2d", v, dy)?;
         let (x, weight) = (v.x(0), v.x(1));
         let [_, h, w, _] = image("conv2d", "x", &v.ty(x))?;
         let [kh, kw, _, _] = image("conv2d", "weight", &v.ty(weight))?;
         let geometry = self.geometry.clone();
         if v.wants(0) {
-            let op = Conv2dInputGrad { geometry: geometry.clone(), input: [h, w] };
+            let op = Conv2dInputGrad::new(geometry.clone(), [h, w]);
             let dx = v.push(op, &[dz, weight])?;
             v.set(0, dx);
         }
@@ -178,13 +169,13 @@ impl Op for Conv2d {
         let terms = self
             .sizes(&sig.inputs)
             .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_c));
-        Tolerance::sum_of(terms + 1).plus_ulps(self.activation.ulps())
+        self.tail().tolerance(terms + 1)
     }
 
     fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
         let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
         let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_c);
-        Tolerance::sum_of(filtering.terms_of_outputs(terms) + 1).plus_ulps(self.activation.ulps())
+        self.tail().tolerance(filtering.terms_of_outputs(terms) + 1)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -192,13 +183,8 @@ impl Op for Conv2d {
     }
 
     fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
-        if self.activation != Activation::Identity {
-            return None;
-        }
-        match epilogue {
-            Epilogue::Bias if !self.bias => Some(Arc::new(Self { bias: true, ..self.clone() })),
-            Epilogue::Activation(activation) => Some(Arc::new(Self { activation, ..self.clone() })),
-            Epilogue::Bias | Epilogue::Residual => None,
-        }
+        let tail = self.tail().with(epilogue).filter(|tail| tail.derivative.is_none())?;
+        let ProductTail { bias, residual, activation, .. } = tail;
+        Some(Arc::new(Self { bias, residual, activation, ..self.clone() }))
     }
 }

@@ -1,12 +1,16 @@
 //! The gradient of a convolution with respect to its input: a transposed convolution.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
-use crate::ops::operands::operands;
+use crate::graph::{
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+};
+use crate::ops::product_tail::ProductTail;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -14,9 +18,12 @@ use crate::tensor::{Real, TensorType, Tolerance};
 const NAME: &str = "conv2d_input_grad";
 
 /// `dx[n, iy, ix, c] = sum_{ky, kx, oc} dy[n, oy, ox, oc] w[ky, kx, c, oc]` over all `oy`, `ox`
-/// with `iy = oy stride + ky dilation - top`, `ix` likewise; `oc` runs over the group of `c`.
+/// with `iy = oy stride + ky dilation - top`, `ix` likewise; `oc` runs over the group of `c`. Then,
+/// in the same pass, `residual` is added, and the sum is multiplied by the `derivative` of the
+/// function that gave `value`.
 ///
-/// Inputs: `dy` `[n, oh, ow, oc]`, `w` `[kh, kw, c / groups, oc]`. Output: `[n, h, w, c]`.
+/// Inputs: `dy` `[n, oh, ow, oc]`, `w` `[kh, kw, c / groups, oc]`, then `residual` and `value`
+/// `[n, h, w, c]`, those that are set. Output: `[n, h, w, c]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2dInputGrad {
@@ -24,11 +31,27 @@ pub struct Conv2dInputGrad {
     pub geometry: ConvGeometry,
     /// Rows and columns of the convolution's input.
     pub input: [usize; 2],
+    /// A further input of the shape of the output is added.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub residual: bool,
+    /// The function whose value is the last input; such an op has no gradient.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub derivative: Option<Activation>,
 }
 
 impl Conv2dInputGrad {
+    /// The gradient with respect to an input of `input` rows and columns.
+    pub fn new(geometry: ConvGeometry, input: [usize; 2]) -> Self {
+        Self { geometry, input, residual: false, derivative: None }
+    }
+
+    pub(super) fn tail(&self) -> ProductTail {
+        let &Self { residual, derivative, .. } = self;
+        ProductTail { residual, derivative, ..ProductTail::default() }
+    }
+
     pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [dy, weight] = operands(NAME, inputs)?;
+        let [dy, weight] = self.tail().factors(NAME, inputs)?;
         let dy_dims = image(NAME, "dy", dy)?;
         let [kh, kw, group_c, oc] = image(NAME, "weight", weight)?;
         let x_dims = [dy_dims[0], self.input[0], self.input[1], group_c * self.geometry.groups];
@@ -45,12 +68,14 @@ impl Conv2dInputGrad {
                 ),
             ));
         }
+        self.tail().check(NAME, inputs, &sizes.x())?;
         Ok(sizes)
     }
 
     /// The obvious loop nest, over rows of the result in parallel.
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (dy, weight) = (io.inputs.float(0), io.inputs.float(1));
+        let tail = self.tail().operands(&io.inputs);
         let [_, oh, ow, oc] = io.inputs.dims(0);
         let [kh, kw, group_c, _] = io.inputs.dims(1);
         let [_, h, w, c] = io.outputs.dims(0);
@@ -72,8 +97,8 @@ impl Conv2dInputGrad {
                         *sum += products.map(|(dy, tap)| dy.to_f64() * tap.to_f64()).sum::<f64>();
                     }
                 }
-                for (dx, &sum) in dx.iter_mut().zip(&sums) {
-                    *dx = T::from_f64(sum);
+                for (ic, (dx, &sum)) in dx.iter_mut().zip(&sums).enumerate() {
+                    *dx = tail.apply(sum, (row * w + ix) * c + ic, ic);
                 }
             }
         });
@@ -119,6 +144,7 @@ impl Op for Conv2dInputGrad {
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         // The result is bilinear in dy and w; `ddx` is the gradient of the loss with respect to it.
         let Some(ddx) = v.dy(0) else { return Ok(()) };
+        let ddx = self.tail().gradient(NAME, v, ddx)?;
         let (dy, weight) = (v.x(0), v.x(1));
         let geometry = self.geometry.clone();
         if v.wants(0) {
@@ -134,19 +160,28 @@ impl Op for Conv2dInputGrad {
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        Tolerance::sum_of(
-            self.sizes(&sig.inputs)
-                .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_oc)),
-        )
+        let terms = self
+            .sizes(&sig.inputs)
+            .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_oc));
+        self.tail().tolerance(terms)
     }
 
     fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
         let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
         let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_oc);
-        Tolerance::sum_of(filtering.terms_of_outputs(terms))
+        self.tail().tolerance(filtering.terms_of_outputs(terms))
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        let tail = self.tail().with(epilogue)?;
+        if tail.bias || tail.activation != Activation::Identity {
+            return None;
+        }
+        let ProductTail { residual, derivative, .. } = tail;
+        Some(Arc::new(Self { residual, derivative, ..self.clone() }))
     }
 }

@@ -3,8 +3,9 @@
 use super::geometry::Sizes;
 use super::winograd::Winograd;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, depthwise, few_channels};
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
+use crate::ops::product_tail::ProductTail;
 
 /// Name of the general variants: one element per invocation, any geometry.
 const GENERAL: &str = "one_per_thread";
@@ -26,8 +27,7 @@ fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
         a: Operand::Input(0),
         b: Operand::Input(1),
         y: Operand::Output(0),
-        bias: None,
-        activation: Activation::Identity,
+        tail: ProductTail::default(),
         rows: rows_file(geometry, sizes, include_str!("../../../shaders/gemm/conv2d_rows.wgsl")),
         constants: sizes.constants(geometry),
         before: Vec::new(),
@@ -36,12 +36,10 @@ fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
 }
 
 pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let bias = op.bias.then_some(Operand::Input(2));
-    let windows = of_windows(Form::Rows, &op.geometry, sizes);
-    let task = Task { bias, activation: op.activation, ..windows };
-    let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)].map(|o| (o, "f32"));
+    let task = Task { tail: op.tail(), ..of_windows(Form::Rows, &op.geometry, sizes) };
     let kernel = gemm::with_constants(Kernel::new("conv2d"), &task.constants);
-    let general = gemm::with_operands(kernel, operands, bias, op.activation)
+    let general = task
+        .with_operands(kernel, ["f32"; 3], 1)
         .flat(sizes.out_pixels() * sizes.oc, 64, caps)
         .file(include_str!("../../../shaders/conv2d.wgsl"));
     let mut lowerings = Vec::new();
@@ -70,14 +68,14 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         ),
         before: vec![gemm::swap_axes(Operand::Input(1), swapped, blocks, caps)],
         scratch: vec![sizes.weights() * size_of::<f32>()],
+        tail: op.tail(),
         ..of_windows(Form::Rows, &op.geometry, sizes)
     };
-    let general = gemm::with_constants(Kernel::new("conv2d_input_grad"), &task.constants)
+    let kernel = gemm::with_constants(Kernel::new("conv2d_input_grad"), &task.constants);
+    let general = Task { b: Operand::Input(1), ..task.clone() }
+        .with_operands(kernel, ["f32"; 3], 1)
         .flat(sizes.in_pixels() * sizes.c, 64, caps)
-        .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"))
-        .read(Operand::Input(0))
-        .read(Operand::Input(1))
-        .write(Operand::Output(0));
+        .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"));
     let winograd = Winograd::input_grad(&op.geometry, sizes);
     let depthwise = depthwise::input_grad(op, sizes, caps);
     let lowerings = depthwise.into_iter().chain(with_winograd(&task, winograd, caps)).collect();
@@ -88,7 +86,7 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
 fn with_winograd(task: &Task, winograd: Option<Winograd>, caps: &Caps) -> Vec<Lowering> {
     let plain = task.lowerings(caps);
     match winograd {
-        Some(winograd) => winograd.beside_outputs(plain, (task.bias, task.activation), caps),
+        Some(winograd) => winograd.beside_outputs(plain, task.tail, caps),
         None => plain,
     }
 }

@@ -129,7 +129,7 @@ impl Op for Conv2dWeightGrad {
         let geometry = self.geometry.clone();
         if v.wants(0) {
             let [_, h, w, _] = image(NAME, "x", &v.ty(x))?;
-            let op = Conv2dInputGrad { geometry: geometry.clone(), input: [h, w] };
+            let op = Conv2dInputGrad::new(geometry.clone(), [h, w]);
             let dx = v.push(op, &[dy, ddw])?;
             v.set(0, dx);
         }

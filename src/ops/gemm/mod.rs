@@ -11,8 +11,9 @@ mod tiled;
 
 pub use task::{Form, Product, Task};
 
-use crate::graph::{Activation, Caps, Kernel, Operand};
+use crate::graph::{Caps, Kernel, Operand};
 use crate::ops::lanes::Lanes;
+use crate::ops::product_tail::ProductTail;
 
 /// Four adjacent elements as the element type of an operand.
 pub const VECTOR: &str = "vec4<f32>";
@@ -51,28 +52,41 @@ pub fn with_constants(kernel: Kernel, constants: &[(&str, usize)]) -> Kernel {
     constants.iter().fold(kernel, |kernel, &(name, value)| kernel.constant(name, value))
 }
 
-/// Declares and binds the factors `a` and `b`, a bias where there is one, and `y`, whose elements
-/// have the given types, and adds the activation function.
-pub fn with_operands(
-    kernel: Kernel,
-    [a, b, y]: [(Operand, &str); 3],
-    bias: Option<Operand>,
-    activation: Activation,
-) -> Kernel {
+/// Declares and binds the factors `a` and `b`, what the tail needs, and `y`, whose elements have
+/// the given types, and adds the tail. Those of `y` are called `FLOATS`.
+pub fn with_operands(kernel: Kernel, [a, b, y]: [(Operand, &str); 3], tail: ProductTail) -> Kernel {
     let kernel = kernel
         .alias("A_TYPE", a.1)
         .alias("B_TYPE", b.1)
         .alias("Y_TYPE", y.1)
-        .activation(activation)
+        .alias("FLOATS", "Y_TYPE")
         .read(a.0)
         .read(b.0);
-    let kernel = match bias {
+    let kernel = match tail.bias_input() {
         Some(bias) => kernel
-            .read(bias)
+            .read(Operand::Input(bias))
             .file(include_str!("../../../shaders/common/binary_bias_bindings.wgsl")),
         None => kernel.file(include_str!("../../../shaders/common/binary_bindings.wgsl")),
     };
-    kernel.write(y.0)
+    let lanes = if y.1 == VECTOR { Lanes::Four } else { Lanes::One };
+    with_tail(kernel.write(y.0), tail, lanes)
+}
+
+/// Adds the function `tail` of elements of type `FLOATS`, and binds what it reads.
+fn with_tail(kernel: Kernel, tail: ProductTail, lanes: Lanes) -> Kernel {
+    let kernel = kernel.activation(tail.function()).file(lanes.activation_file());
+    let kernel = match tail.residual_input() {
+        Some(residual) => kernel
+            .read_floats("residual", Operand::Input(residual))
+            .file(include_str!("../../../shaders/common/with_residual.wgsl")),
+        None => kernel.file(include_str!("../../../shaders/common/without_residual.wgsl")),
+    };
+    match tail.value_input() {
+        Some(value) => kernel
+            .read_floats("value", Operand::Input(value))
+            .file(include_str!("../../../shaders/common/tail_derivative.wgsl")),
+        None => kernel.file(include_str!("../../../shaders/common/tail_activation.wgsl")),
+    }
 }
 
 /// Swaps rows and columns of `x` `[outer, rows, middle, columns]`.
@@ -98,24 +112,23 @@ pub fn swap_axes(
         .write(y)
 }
 
-/// Binds `x`, a bias where there is one, and `y`, whose elements have as many numbers as `lanes`, and
-/// adds bias and activation as the function `finish`.
+/// Binds `x`, what the tail needs, and `y`, whose elements have as many numbers as `lanes`, and adds
+/// bias and tail as the function `finish`.
 pub fn with_epilogue(
     kernel: Kernel,
     x: Operand,
     y: Operand,
     lanes: Lanes,
-    bias: Option<Operand>,
-    activation: Activation,
+    tail: ProductTail,
 ) -> Kernel {
-    let kernel = kernel.activation(activation).read(x);
-    let kernel = match bias {
-        Some(bias) => {
-            kernel.read(bias).file(include_str!("../../../shaders/common/unary_bias_bindings.wgsl"))
-        }
+    let kernel = kernel.read(x);
+    let kernel = match tail.bias_input() {
+        Some(bias) => kernel
+            .read(Operand::Input(bias))
+            .file(include_str!("../../../shaders/common/unary_bias_bindings.wgsl")),
         None => kernel.file(include_str!("../../../shaders/common/unary_bindings.wgsl")),
     };
-    kernel.write(y).file(lanes.epilogue_file())
+    with_tail(kernel.write(y), tail, lanes).file(lanes.epilogue_file())
 }
 
 /// Most terms that one invocation adds in loops. Software devices leave loops after 65,535 turns of

@@ -6,8 +6,9 @@ use super::{
     MAX_TERMS, VECTOR, shuffling_lanes, tiled, width_of, with_constants, with_epilogue,
     with_operands,
 };
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::lanes::Lanes;
+use crate::ops::product_tail::ProductTail;
 
 /// Over what a product sums. `row(m)` finds a row of `a`, which consists of taps of `tap_k`
 /// elements; `b` and `y` have `groups * n` columns.
@@ -90,10 +91,8 @@ pub struct Task {
     pub b: Operand,
     /// The result.
     pub y: Operand,
-    /// The bias over the columns.
-    pub bias: Option<Operand>,
-    /// Function of the sum.
-    pub activation: Activation,
+    /// What follows the sum.
+    pub tail: ProductTail,
     /// WGSL file with `row_at` and `tap_at`, which find rows of `a` and their taps.
     pub rows: &'static str,
     /// Constants that this file uses.
@@ -186,7 +185,6 @@ impl Task {
         let file =
             |wgsl_type, vectors, scalars| if wgsl_type == VECTOR { vectors } else { scalars };
         self.with_operands(kernel, [a, b, y], splits)
-            .file(include_str!("../../../shaders/common/epilogue.wgsl"))
             .file(self.rows)
             .file(file(
                 a,
@@ -198,6 +196,7 @@ impl Task {
                 include_str!("../../../shaders/gemm/b_vectors.wgsl"),
                 include_str!("../../../shaders/gemm/b_scalars.wgsl"),
             ))
+            .file(file(y, Lanes::Four.epilogue_file(), Lanes::One.epilogue_file()))
             .file(file(
                 y,
                 include_str!("../../../shaders/gemm/y_vectors.wgsl"),
@@ -206,17 +205,16 @@ impl Task {
     }
 
     /// Operands of a kernel that computes `splits` shares of the sum, with elements of the types
-    /// `wgsl_types`. With more than one share, bias and activation follow behind their sum.
+    /// `wgsl_types`. With more than one share, the tail follows behind their sum.
     pub fn with_operands(
         &self,
         kernel: Kernel,
         [a, b, y]: [&'static str; 3],
         splits: usize,
     ) -> Kernel {
-        let (bias, activation) =
-            if splits == 1 { (self.bias, self.activation) } else { (None, Activation::Identity) };
+        let tail = if splits == 1 { self.tail } else { ProductTail::default() };
         let operands = [(self.a, a), (self.b, b), (self.result(splits), y)];
-        with_operands(kernel, operands, bias, activation)
+        with_operands(kernel, operands, tail)
     }
 
     /// Where a kernel writes that computes `splits` shares of the sum.
@@ -245,7 +243,7 @@ impl Task {
             .constant("COLUMNS", columns / lanes.count())
             .flat(self.elements() / lanes.count(), 64, caps);
         let partial = self.result(splits);
-        with_epilogue(kernel, partial, self.y, lanes, self.bias, self.activation)
+        with_epilogue(kernel, partial, self.y, lanes, self.tail)
             .file(include_str!("../../../shaders/sum_splits.wgsl"))
     }
 }
@@ -254,28 +252,34 @@ impl Task {
 mod tests {
     use super::*;
     use crate::compile::check_kernel;
+    use crate::graph::Activation;
 
     /// Every kernel is valid for each subgroup size that it is offered for.
     #[test]
     fn kernels_are_valid_for_every_subgroup_size() {
-        let task = |form, tap_k, n| Task {
+        let task = |form, tap_k, n, tail| Task {
             form,
             product: Product { m: 37, n, groups: 1, taps: 1, tap_k },
             a: Operand::Input(0),
             b: Operand::Input(1),
             y: Operand::Output(0),
-            bias: Some(Operand::Input(2)),
-            activation: Activation::Relu,
+            tail,
             rows: include_str!("../../../shaders/gemm/matmul_rows.wgsl"),
             constants: Vec::new(),
             before: Vec::new(),
             scratch: Vec::new(),
         };
+        let all = ProductTail { bias: true, residual: true, ..ProductTail::default() };
+        let tails = [
+            ProductTail { activation: Activation::Relu, ..all },
+            ProductTail { derivative: Some(Activation::Tanh), ..all },
+        ];
         for subgroup_size in [None, Some(4), Some(8), Some(16), Some(32)] {
             let caps = Caps { subgroup_size, ..Caps::webgpu_default() };
             for form in [Form::Rows, Form::Columns] {
                 for (tap_k, n) in [(8, 12), (64, 128), (7, 9), (5, 8), (8, 3)] {
-                    for lowering in task(form, tap_k, n).lowerings(&caps) {
+                    let tasks = tails.map(|tail| task(form, tap_k, n, tail));
+                    for lowering in tasks.iter().flat_map(|task| task.lowerings(&caps)) {
                         for kernel in &lowering.kernels {
                             check_kernel(kernel, &caps).expect("a valid kernel");
                         }

@@ -4,6 +4,35 @@ use super::Matmul;
 use crate::graph::{Activation, Case, Fill};
 use crate::tensor::TensorType;
 
+/// Adds the products of which something of the result's shape is a further input.
+fn tails(cases: &mut Vec<Case>, [transpose_a, transpose_b]: [bool; 2], [m, k, n]: [usize; 3]) {
+    let a = if transpose_a { [k, m] } else { [m, k] };
+    let b = if transpose_b { [n, k] } else { [k, n] };
+    let plain = Matmul { transpose_a, transpose_b, ..Matmul::default() };
+    let name = |tail: &str| {
+        let t = |transposed| if transposed { "t" } else { "n" };
+        format!("{tail}_{}{}_{m}x{k}x{n}", t(transpose_a), t(transpose_b))
+    };
+    let case = |tail: &str, op: Matmul| Case::new(name(tail), op).normal(a).normal(b);
+    let small = m * k * n < 1 << 13;
+    let with_gradient = |case: Case| if small { case } else { case.forward_only() };
+    let residual = Matmul { residual: true, ..plain.clone() };
+    cases.push(with_gradient(case("residual", residual).normal([m, n])));
+    // Functions without a bound: results of others do not tell how large the sums were.
+    for activation in [Activation::Relu, Activation::LeakyRelu] {
+        let op = Matmul { bias: true, residual: true, activation, ..plain.clone() };
+        let tail = format!("residual_{activation:?}").to_lowercase();
+        cases.push(with_gradient(case(&tail, op).normal([n]).normal([m, n])));
+    }
+    for (residual, function) in [(false, Activation::Relu), (true, Activation::Sigmoid)] {
+        let op = Matmul { residual, derivative: Some(function), ..plain.clone() };
+        let case = case(&format!("derivative_{function:?}").to_lowercase(), op);
+        let case = if residual { case.normal([m, n]) } else { case };
+        let value = (TensorType::f32([m, n]), Fill::Uniform(0.0, 1.0));
+        cases.push(case.input(value.0, value.1).forward_only());
+    }
+}
+
 pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     for (transpose_a, transpose_b) in [(false, false), (false, true), (true, false), (true, true)] {
@@ -33,6 +62,16 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
         cases.push(Case::new(name, op).normal([9, 12]).normal([12, 20]).normal([20]));
     }
+    for transpose in [[false, false], [false, true], [true, false]] {
+        for n in [20, 7] {
+            tails(&mut cases, transpose, [9, 12, n]);
+        }
+    }
+    // Tiles of workgroup memory, blocks of columns, and shares of a sum that are added at the end.
+    for sizes in [[130, 36, 132], [70, 132, 400], [10, 600, 84]] {
+        tails(&mut cases, [false, false], sizes);
+    }
+    tails(&mut cases, [true, false], [84, 3000, 10]);
     let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), Fill::NonFinite);
     let (a, fill) = non_finite([6, 9]);
     cases.push(

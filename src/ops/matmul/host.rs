@@ -2,7 +2,6 @@
 
 use super::{Matmul, Sizes};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::host_activation::finish;
 use crate::tensor::gemm::{Matrix, multiply};
 use crate::tensor::parallel::for_each_chunk;
 
@@ -43,25 +42,23 @@ impl Matmul {
 
     fn by_rows(&self, io: &mut HostIo<'_, f32>, rows: usize) {
         let [a, b] = self.factors(io);
-        let bias = self.bias.then(|| io.inputs.float(2));
+        let tail = self.tail().operands(&io.inputs);
         let [_, n] = io.outputs.dims(0);
         for_each_chunk(io.outputs.float(0), rows * n, &|block, y| {
             multiply(a.rows(block * rows, y.len() / n), b, y);
-            finish(self.activation, bias, y);
+            tail.finish(block * rows * n, y);
         });
     }
 
     /// Blocks of columns do not lie together in the result: they are made in scratch memory.
     fn by_columns(&self, io: &mut HostIo<'_, f32>, columns: usize, scratch: &mut [f32]) {
         let [a, b] = self.factors(io);
-        let bias = self.bias.then(|| io.inputs.float(2));
+        let tail = self.tail().operands(&io.inputs);
         let [m, n] = io.outputs.dims(0);
         for_each_chunk(scratch, m * columns, &|block, y| {
             let first = block * columns;
             let count = columns.min(n - first);
-            let y = &mut y[..m * count];
-            multiply(a, b.columns(first, count), y);
-            finish(self.activation, bias.map(|bias| &bias[first..first + count]), y);
+            multiply(a, b.columns(first, count), &mut y[..m * count]);
         });
         let scratch = &*scratch;
         for_each_chunk(io.outputs.float(0), n, &|row, y| {
@@ -69,6 +66,7 @@ impl Matmul {
                 let first = block * m * columns + row * y.len();
                 y.copy_from_slice(&scratch[first..first + y.len()]);
             }
+            tail.finish(row * n, y);
         });
     }
 }

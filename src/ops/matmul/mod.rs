@@ -1,4 +1,4 @@
-//! Matrix product with all four transpose combinations, optional bias and activation.
+//! Matrix product with all four transpose combinations, and what may follow it in the same pass.
 
 mod cases;
 mod host;
@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::SumRows;
 use super::operands::of_dtype;
+use super::product_tail::ProductTail;
 use super::registry::{OpEntry, attributes};
-use super::{ActivateGrad, SumRows};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
@@ -20,10 +21,11 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases::cases)];
 
-/// `y[m, n] = f(sum_k a[m, k] b[k, n] + bias[n])`.
+/// `y[m, n] = f(sum_k a[m, k] b[k, n] + bias[n] + residual[m, n])`; with a `derivative`,
+/// `y[m, n] = (sum + bias[n] + residual[m, n]) g'`, where `value` `[m, n]` is what `g` gave.
 ///
 /// Inputs: `a` `[m, k]` (`[k, m]` when `transpose_a`), `b` `[k, n]` (`[n, k]` when `transpose_b`),
-/// and `bias` `[n]` when `bias` is set. Output: `[m, n]`.
+/// and those of `bias`, `residual` and `value` that are set, in this order. Output: `[m, n]`.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Matmul {
@@ -33,8 +35,14 @@ pub struct Matmul {
     pub transpose_b: bool,
     /// A third input `[n]` is added.
     pub bias: bool,
+    /// A further input `[m, n]` is added.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub residual: bool,
     /// Function applied to the sum.
     pub activation: Activation,
+    /// The function `g`, whose value is the last input; such a product has no gradient.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derivative: Option<Activation>,
 }
 
 /// Sizes of one product.
@@ -45,43 +53,33 @@ struct Sizes {
 }
 
 impl Matmul {
+    fn tail(&self) -> ProductTail {
+        let &Self { bias, residual, activation, derivative, .. } = self;
+        ProductTail { bias, residual, activation, derivative }
+    }
+
     fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let expected = if self.bias { 3 } else { 2 };
-        if inputs.len() != expected {
-            return Err(ShapeError::new(
-                "matmul",
-                format!("takes {expected} inputs, {} were given", inputs.len()),
-            ));
-        }
-        for (name, ty) in ["a", "b", "bias"].into_iter().zip(inputs) {
-            of_dtype("matmul", (name, ty), DType::F32)?;
-        }
-        let [a0, a1] = inputs[0].ranked("matmul", "a")?;
-        let [b0, b1] = inputs[1].ranked("matmul", "b")?;
+        let [a, b] = self.tail().factors("matmul", inputs)?;
+        of_dtype("matmul", ("a", a), DType::F32)?;
+        of_dtype("matmul", ("b", b), DType::F32)?;
+        let [a0, a1] = a.ranked("matmul", "a")?;
+        let [b0, b1] = b.ranked("matmul", "b")?;
         let (m, k) = if self.transpose_a { (a1, a0) } else { (a0, a1) };
         let (k_of_b, n) = if self.transpose_b { (b1, b0) } else { (b0, b1) };
         if k != k_of_b {
             return Err(ShapeError::new(
                 "matmul",
-                format!(
-                    "a {} sums over {k} elements, b {} over {k_of_b}",
-                    inputs[0].shape, inputs[1].shape
-                ),
+                format!("a {} sums over {k} elements, b {} over {k_of_b}", a.shape, b.shape),
             ));
         }
-        if self.bias && inputs[2].dims() != [n] {
-            return Err(ShapeError::new(
-                "matmul",
-                format!("bias must have shape [{n}], it has {}", inputs[2].shape),
-            ));
-        }
+        self.tail().check("matmul", inputs, &[m, n])?;
         Ok(Sizes { m, k, n })
     }
 
     /// The obvious loop nest, over rows in parallel.
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
-        let bias = if self.bias { Some(io.inputs.float(2)) } else { None };
+        let tail = self.tail().operands(&io.inputs);
         let [rows_a, columns_a] = io.inputs.dims(0);
         let (m_count, k_count) =
             if self.transpose_a { (columns_a, rows_a) } else { (rows_a, columns_a) };
@@ -98,8 +96,7 @@ impl Matmul {
                 }
             }
             for (n, sum) in sums.into_iter().enumerate() {
-                let z = sum + bias.map_or(0.0, |bias| bias[n].to_f64());
-                row[n] = T::from_f64(self.activation.apply(z));
+                row[n] = tail.apply(sum, m * n_count + n, n);
             }
         });
     }
@@ -146,7 +143,7 @@ impl Op for Matmul {
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         let Some(dy) = v.dy(0) else { return Ok(()) };
-        let dz = ActivateGrad::of_output(v, self.activation, dy)?;
+        let dz = self.tail().gradient("matmul", v, dy)?;
         let (a, b) = (v.x(0), v.x(1));
         let plain = |transpose_a, transpose_b| Self { transpose_a, transpose_b, ..Self::default() };
         if v.wants(0) {
@@ -175,7 +172,7 @@ impl Op for Matmul {
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         let k = self.sizes(&sig.inputs).map_or(1, |sizes| sizes.k);
-        Tolerance::sum_of(k + 1).plus_ulps(self.activation.ulps())
+        self.tail().tolerance(k + 1)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -184,13 +181,7 @@ impl Op for Matmul {
     }
 
     fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
-        if self.activation != Activation::Identity {
-            return None;
-        }
-        match epilogue {
-            Epilogue::Bias if !self.bias => Some(Arc::new(Self { bias: true, ..self.clone() })),
-            Epilogue::Activation(activation) => Some(Arc::new(Self { activation, ..self.clone() })),
-            Epilogue::Bias | Epilogue::Residual => None,
-        }
+        let ProductTail { bias, residual, activation, derivative } = self.tail().with(epilogue)?;
+        Some(Arc::new(Self { bias, residual, activation, derivative, ..self.clone() }))
     }
 }

@@ -8,7 +8,6 @@ use super::super::geometry::Sizes;
 use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use super::{TASKS, add_parts};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::host_activation::finish;
 use crate::tensor::parallel::for_each_chunk;
 
 const VARIANT: &str = "depthwise";
@@ -93,12 +92,12 @@ fn add_three([[a0, b0], [a1, b1], [a2, b2]]: [[&[f32]; 2]; JOINED], y: &mut [f32
 
 pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> HostKernel {
     let geometry = op.geometry.clone();
-    let (bias, activation) = (op.bias, op.activation);
+    let tail = op.tail();
     let Sizes { h, w, kh, kw, oh, ow, oc, .. } = sizes;
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let x = repeated(&sizes, io.inputs.float(0), scratch);
         let weights = io.inputs.float(1);
-        let bias = bias.then(|| io.inputs.float(2));
+        let tail = tail.operands(&io.inputs);
         for_each_chunk(io.outputs.float(0), ow * oc, &|row, y| {
             let (n, oy) = (row / oh, row % oh);
             let mut taps = Taps::new();
@@ -107,7 +106,7 @@ pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> HostKernel {
                 taps.collect([kh, kw], [n * h, w], line, |kx| geometry.tap(1, ox, kx, w));
                 taps.sum(x, weights, y);
             }
-            finish(activation, bias, y);
+            tail.finish(row * ow * oc, y);
         });
     };
     HostKernel::new(VARIANT, run).with_scratch(repeated_len(&sizes))
@@ -115,9 +114,11 @@ pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> HostKernel {
 
 pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> HostKernel {
     let geometry = op.geometry.clone();
-    let Sizes { h, w, kh, kw, oh, ow, oc, group_oc, .. } = sizes;
+    let tail = op.tail();
+    let Sizes { h, w, c, kh, kw, oh, ow, oc, group_oc, .. } = sizes;
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let (dy, weights) = (io.inputs.float(0), io.inputs.float(1));
+        let tail = tail.operands(&io.inputs);
         let dx = io.outputs.float(0);
         let to = if group_oc == 1 { &mut *dx } else { &mut *scratch };
         for_each_chunk(to, w * oc, &|row, dx| {
@@ -129,14 +130,18 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> HostKernel {
                 taps.collect([kh, kw], [n * oh, ow], line, column);
                 taps.sum(dy, weights, dx);
             }
+            if group_oc == 1 {
+                tail.finish(row * w * c, dx);
+            }
         });
         if group_oc > 1 {
             let repeated = &*scratch;
-            for_each_chunk(dx, w * oc / group_oc, &|row, dx| {
+            for_each_chunk(dx, w * c, &|row, dx| {
                 let repeated = repeated[row * w * oc..].chunks_exact(group_oc);
                 for (dx, repeated) in dx.iter_mut().zip(repeated) {
                     *dx = repeated.iter().sum();
                 }
+                tail.finish(row * w * c, dx);
             });
         }
     };

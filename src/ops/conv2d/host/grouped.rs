@@ -5,7 +5,6 @@ use super::super::geometry::Sizes;
 use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use super::{Forward, InputGrad, WeightGrad, depthwise};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::host_activation::finish;
 use crate::tensor::parallel::for_each_chunk;
 
 const VARIANT: &str = "group_blocks";
@@ -97,18 +96,18 @@ pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> Vec<HostKernel> {
     let group = Group::new(&op.geometry, sizes);
     let plan = Forward::new(&group.geometry, group.sizes);
     let scratch = group.scratch() + plan.scratch();
-    let (bias, activation) = (op.bias, op.activation);
+    let tail = op.tail();
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let ([x, weights, y], rest) = group.split(scratch);
         for g in 0..group.count {
             group.inputs(g).take(io.inputs.float(0), x);
             group.outputs(g).take(io.inputs.float(1), weights);
-            plan.run([x, weights], [y, rest], &|_| {});
+            plan.run([x, weights], [y, rest], &|_, _| {});
             group.outputs(g).put(y, io.outputs.float(0));
         }
-        let bias = bias.then(|| io.inputs.float(2));
-        let all = group.sizes.oc * group.count;
-        for_each_chunk(io.outputs.float(0), ROWS * all, &|_, y| finish(activation, bias, y));
+        let tail = tail.operands(&io.inputs);
+        let len = ROWS * group.sizes.oc * group.count;
+        for_each_chunk(io.outputs.float(0), len, &|block, y| tail.finish(block * len, y));
     };
     vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }
@@ -119,15 +118,19 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> Vec<HostKernel> 
     }
     let group = Group::new(&op.geometry, sizes);
     let plan = InputGrad::new(&group.geometry, group.sizes);
+    let tail = op.tail();
     let scratch = group.scratch() + plan.scratch();
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let ([dx, weights, dy], rest) = group.split(scratch);
         for g in 0..group.count {
             group.outputs(g).take(io.inputs.float(0), dy);
             group.outputs(g).take(io.inputs.float(1), weights);
-            plan.run([dy, weights], [dx, rest]);
+            plan.run([dy, weights], [dx, rest], &|_, _| {});
             group.inputs(g).put(dx, io.outputs.float(0));
         }
+        let tail = tail.operands(&io.inputs);
+        let len = ROWS * group.sizes.c * group.count;
+        for_each_chunk(io.outputs.float(0), len, &|block, dx| tail.finish(block * len, dx));
     };
     vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }

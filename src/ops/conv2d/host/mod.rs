@@ -17,7 +17,6 @@ use windows::Windows;
 use super::geometry::Sizes;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::host_activation::finish;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_block, for_each_chunk_of, shares};
 
@@ -28,6 +27,9 @@ const ROWS: usize = 512;
 const COLUMNS: usize = 576;
 /// Tasks that a weight gradient is split into, where its sum is long enough.
 const TASKS: usize = 16;
+
+/// What follows the sums of a block of the result, whose first element has the given position.
+type Finish<'a> = &'a (dyn Fn(usize, &mut [f32]) + Sync);
 
 /// A convolution in blocks.
 #[derive(Debug, Clone)]
@@ -98,13 +100,8 @@ impl Forward {
         self.shares[1] * self.blocks.block_len()
     }
 
-    /// Makes `y`, each block of which `finish` gets.
-    fn run(
-        &self,
-        [x, weights]: [&[f32]; 2],
-        [y, scratch]: [&mut [f32]; 2],
-        finish: &(dyn Fn(&mut [f32]) + Sync),
-    ) {
+    /// Makes `y`, each block of which `finish` gets with the position of its first element.
+    fn run(&self, [x, weights]: [&[f32]; 2], [y, scratch]: [&mut [f32]; 2], finish: Finish<'_>) {
         let (blocks, [each, _]) = (&self.blocks, self.shares);
         let oc = blocks.sizes.oc;
         let chunks = [each * ROWS * oc, blocks.block_len()];
@@ -117,7 +114,7 @@ impl Forward {
                     let windows = blocks.windows(x, &rows, &taps, scratch);
                     product(windows, blocks.weights(weights, &taps), y);
                 }
-                finish(y);
+                finish(first * oc, y);
             }
         });
     }
@@ -128,12 +125,12 @@ pub(super) fn forward(op: &Conv2d, sizes: Sizes) -> Vec<HostKernel> {
         return grouped::forward(op, sizes);
     }
     let plan = Forward::new(&op.geometry, sizes);
-    let (scratch, bias, activation) = (plan.scratch(), op.bias, op.activation);
+    let (scratch, tail) = (plan.scratch(), op.tail());
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let operands = [0, 1].map(|i| io.inputs.float(i));
-        let bias = bias.then(|| io.inputs.float(2));
+        let tail = tail.operands(&io.inputs);
         let to = [io.outputs.float(0), scratch];
-        plan.run(operands, to, &|y| finish(activation, bias, y));
+        plan.run(operands, to, &|start, y| tail.finish(start, y));
     };
     vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }
@@ -158,7 +155,8 @@ impl InputGrad {
         self.shares[1] * self.blocks.block_len()
     }
 
-    fn run(&self, [dy, weights]: [&[f32]; 2], [dx, scratch]: [&mut [f32]; 2]) {
+    /// Makes `dx`, each block of which `finish` gets with the position of its first element.
+    fn run(&self, [dy, weights]: [&[f32]; 2], [dx, scratch]: [&mut [f32]; 2], finish: Finish<'_>) {
         let (blocks, [each, _]) = (&self.blocks, self.shares);
         let Sizes { n, h, w, c, oh, ow, oc, .. } = blocks.sizes;
         let dy = Matrix::new(dy, n * oh * ow, oc);
@@ -168,7 +166,8 @@ impl InputGrad {
             for (block, dx) in dx.chunks_mut(block_len).enumerate() {
                 let first = (share * each + block) * self.images;
                 let rows = first * oh * ow..(first + dx.len() / (h * w * c)) * oh * ow;
-                blocks.input_grad(dy, weights, rows, first * h * w, [dx, scratch]);
+                blocks.input_grad(dy, weights, rows, first * h * w, [&mut *dx, scratch]);
+                finish(first * h * w * c, dx);
             }
         });
     }
@@ -179,9 +178,12 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: Sizes) -> Vec<HostKernel> 
         return grouped::input_grad(op, sizes);
     }
     let plan = InputGrad::new(&op.geometry, sizes);
-    let scratch = plan.scratch();
+    let (scratch, tail) = (plan.scratch(), op.tail());
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        plan.run([0, 1].map(|i| io.inputs.float(i)), [io.outputs.float(0), scratch]);
+        let tail = tail.operands(&io.inputs);
+        let operands = [0, 1].map(|i| io.inputs.float(i));
+        let to = [io.outputs.float(0), scratch];
+        plan.run(operands, to, &|start, y| tail.finish(start, y));
     };
     vec![HostKernel::new(VARIANT, run).with_scratch(scratch)]
 }

@@ -10,7 +10,7 @@ use super::super::geometry::Sizes;
 use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use super::tiles::{POINTS, Plane, Tiles, gradient_tap, weight_point};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::host_activation::finish;
+use crate::ops::product_tail::TailOperands;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, shares};
 
@@ -78,14 +78,14 @@ impl Convolution {
         POINTS * self.from.c * self.to.c + self.shares[1] * self.share_len()
     }
 
-    /// Makes `y`. `factors` has the transformed weights of a point as `[from.c, to.c]`; `finish` is
-    /// called with each block of the result.
+    /// Makes `y`. `factors` has the transformed weights of a point as `[from.c, to.c]`; the tail
+    /// follows each block of the result.
     fn run<'w>(
         &self,
         x: &[f32],
         factor: &(dyn Fn(usize) -> Matrix<'w> + Sync),
         [y, scratch]: [&mut [f32]; 2],
-        finish: &(dyn Fn(&mut [f32]) + Sync),
+        tail: TailOperands<'_, f32>,
     ) {
         let block_len = self.tiles.images * self.to.len();
         let [each, _] = self.shares;
@@ -94,9 +94,14 @@ impl Convolution {
             let half = POINTS * self.tiles.in_block() * self.from.c;
             let (before, after) = scratch.split_at_mut(half);
             for (block, y) in y.chunks_mut(block_len).enumerate() {
-                let first = (share * each + block) * self.tiles.images * self.from.len();
+                let first = (share * each + block) * self.tiles.images;
                 let images = y.len() / self.to.len();
-                self.tiles.transform_inputs(&x[first..], self.from, images, before);
+                self.tiles.transform_inputs(
+                    &x[first * self.from.len()..],
+                    self.from,
+                    images,
+                    before,
+                );
                 let rows = images * self.tiles.in_image();
                 for point in 0..POINTS {
                     let part = |c: usize| point * self.tiles.in_block() * c;
@@ -104,7 +109,7 @@ impl Convolution {
                     multiply(tiles, factor(point), &mut after[part(self.to.c)..]);
                 }
                 self.tiles.restore_outputs(after, self.to, y);
-                finish(y);
+                tail.finish(first * self.to.len(), y);
             }
         });
     }
@@ -124,17 +129,16 @@ pub(in super::super) fn forward(op: &Conv2d, sizes: &Sizes) -> Option<HostKernel
     let [top, _, left, _] = op.geometry.padding;
     let (from, to) = (Plane { h, w, c }, Plane { h: oh, w: ow, c: oc });
     let convolution = Convolution::new(n, from, to, [top, left]);
-    let (scratch, bias, activation) = (convolution.scratch(), op.bias, op.activation);
+    let (scratch, tail) = (convolution.scratch(), op.tail());
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let (points, scratch) = scratch.split_at_mut(POINTS * c * oc);
         transform_weights(io.inputs.float(1), false, points);
         let points = &*points;
-        let bias = bias.then(|| io.inputs.float(2));
         convolution.run(
             io.inputs.float(0),
             &|point| Matrix::new(&points[point * c * oc..], c, oc),
             [io.outputs.float(0), scratch],
-            &|y| finish(activation, bias, y),
+            tail.operands(&io.inputs),
         );
     };
     Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
@@ -148,7 +152,7 @@ pub(in super::super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Optio
     let [top, _, left, _] = op.geometry.padding;
     let (from, to) = (Plane { h: oh, w: ow, c: oc }, Plane { h, w, c });
     let convolution = Convolution::new(n, from, to, [2 - top, 2 - left]);
-    let scratch = convolution.scratch();
+    let (scratch, tail) = (convolution.scratch(), op.tail());
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let (points, scratch) = scratch.split_at_mut(POINTS * c * oc);
         transform_weights(io.inputs.float(1), true, points);
@@ -157,7 +161,7 @@ pub(in super::super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Optio
             io.inputs.float(0),
             &|point| Matrix::new(&points[point * c * oc..], c, oc).transposed(),
             [io.outputs.float(0), scratch],
-            &|_| {},
+            tail.operands(&io.inputs),
         );
     };
     Some(HostKernel::new(VARIANT, run).with_scratch(scratch))

@@ -11,9 +11,10 @@ mod filtering;
 
 use super::ConvGeometry;
 use super::geometry::Sizes;
-use crate::graph::{Activation, Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
 use crate::ops::lanes::Lanes;
+use crate::ops::product_tail::ProductTail;
 pub(super) use filtering::Filtering;
 use filtering::{Matrices, Matrix, transform_main, transposed};
 
@@ -152,14 +153,14 @@ impl Winograd {
     pub(super) fn beside_outputs(
         &self,
         plain: Vec<Lowering>,
-        (bias, activation): (Option<Operand>, Activation),
+        tail: ProductTail,
         caps: &Caps,
     ) -> Vec<Lowering> {
         self.beside(plain, caps, &|filtering| {
             let mut task = self.task(filtering, Form::Rows);
             task.before = self.transform_weights(filtering, &mut task.scratch, caps);
             task.before.push(self.transform_input(filtering, caps));
-            let last = self.transform_output(filtering, bias, activation, caps);
+            let last = self.transform_output(filtering, tail, caps);
             around(&task, filtering, &last, caps)
         })
     }
@@ -193,8 +194,7 @@ impl Winograd {
             a: input,
             b,
             y,
-            bias: None,
-            activation: Activation::Identity,
+            tail: ProductTail::default(),
             rows: include_str!("../../../../shaders/gemm/matmul_rows.wgsl"),
             constants: Vec::new(),
             before: Vec::new(),
@@ -291,20 +291,14 @@ impl Winograd {
             .write(to)
     }
 
-    fn transform_output(
-        &self,
-        filtering: Filtering,
-        bias: Option<Operand>,
-        activation: Activation,
-        caps: &Caps,
-    ) -> Kernel {
+    fn transform_output(&self, filtering: Filtering, tail: ProductTail, caps: &Caps) -> Kernel {
         let kernel = Kernel::new("winograd_output")
             .constant("OUT_H", self.output[0])
             .constant("OUT_W", self.output[1])
             .constant("TILE", filtering.tile());
         let (kernel, lanes) = self.of_tiles(kernel, filtering, self.n, caps);
         let operands = [Operand::Scratch(2), Operand::Output(0)];
-        gemm::with_epilogue(kernel, operands[0], operands[1], lanes, bias, activation)
+        gemm::with_epilogue(kernel, operands[0], operands[1], lanes, tail)
             .file(include_str!("../../../../shaders/winograd_output.wgsl"))
             .file(&transform_main(&transposed(&filtering.matrices().outputs)))
     }

@@ -1,0 +1,182 @@
+//! Whole graphs with and without fusion: the same results, on every device, and gradients that agree
+//! with finite differences.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use verigrad::compile::{Program, backward, compile, compile_unfused};
+use verigrad::exec::gpu::adapters;
+use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, evaluate};
+use verigrad::graph::{Activation, Graph, Value};
+use verigrad::ops::{Activate, Binary, Conv2d, ConvGeometry, GlobalAvgPool2d, Matmul};
+use verigrad::tensor::TensorType;
+
+/// `loss seed -> gradients` of a small residual network, with its inputs.
+struct Network {
+    graph: Graph,
+    floats: HashMap<String, Vec<f64>>,
+    logits: Value,
+    /// Sources and their gradients.
+    gradients: Vec<(&'static str, Value)>,
+}
+
+/// Numbers in [-1, 1) that look random.
+fn numbers(count: usize, seed: u32) -> Vec<f64> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        f64::from(f32::from_bits(0x3f80_0000 | (state >> 9))) * 2.0 - 3.0
+    };
+    (0..count).map(|_| next()).collect()
+}
+
+/// `tanh(conv)`, then `tanh(conv(tanh(conv)) + x)`, a mean over the pixels, and a dense layer whose
+/// result is added to another: every kind of tail that products take.
+fn network() -> Network {
+    let mut graph = Graph::default();
+    let mut floats = HashMap::new();
+    let mut source = |graph: &mut Graph, name: &str, dims: &[usize], scale: f64| {
+        let ty = TensorType::f32(dims);
+        let seed = u32::try_from(floats.len()).expect("few") + 1;
+        // Values of f32, so that every device gets the same ones.
+        let values = numbers(ty.elements(), seed).into_iter().map(|v| scale * (v * 64.0).round());
+        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
+        graph.source(name, ty)
+    };
+    let x = source(&mut graph, "x", &[2, 6, 5, 3], 1.0 / 64.0);
+    let w1 = source(&mut graph, "w1", &[3, 3, 3, 8], 1.0 / 256.0);
+    let b1 = source(&mut graph, "b1", &[8], 1.0 / 256.0);
+    let w2 = source(&mut graph, "w2", &[3, 3, 8, 8], 1.0 / 512.0);
+    let w3 = source(&mut graph, "w3", &[3, 3, 8, 8], 1.0 / 512.0);
+    let w4 = source(&mut graph, "w4", &[8, 8], 1.0 / 256.0);
+    let w5 = source(&mut graph, "w5", &[8, 8], 1.0 / 256.0);
+    let seed = source(&mut graph, "seed", &[2, 8], 1.0 / 64.0);
+    let conv = Conv2d::new(ConvGeometry::new(1, 1));
+    let tanh = Activate { function: Activation::Tanh };
+    let mut push = |op: Arc<dyn verigrad::graph::Op>, inputs: &[Value]| {
+        graph.push_node(op, inputs).expect("shapes fit")[0]
+    };
+    let (conv, tanh) = (Arc::new(conv), Arc::new(tanh));
+    let stem = push(conv.clone(), &[x, w1]);
+    let stem = push(Arc::new(Binary::BIAS), &[stem, b1]);
+    let stem = push(tanh.clone(), &[stem]);
+    let inner = push(conv.clone(), &[stem, w2]);
+    let inner = push(tanh.clone(), &[inner]);
+    let inner = push(conv, &[inner, w3]);
+    let sum = push(Arc::new(Binary::ADD), &[inner, stem]);
+    let block = push(tanh.clone(), &[sum]);
+    let pooled = push(Arc::new(GlobalAvgPool2d {}), &[block]);
+    let dense = push(Arc::new(Matmul::default()), &[pooled, w4]);
+    let hidden = push(tanh, &[dense]);
+    let dense = push(Arc::new(Matmul::default()), &[hidden, w5]);
+    let logits = push(Arc::new(Binary::ADD), &[hidden, dense]);
+    let names = ["x", "w1", "b1", "w2", "w3", "w4", "w5"];
+    let wrt = [x, w1, b1, w2, w3, w4, w5];
+    let gradients = backward(&mut graph, &[(logits, seed)], &wrt).expect("every op has a gradient");
+    let gradients: Vec<(&str, Value)> = names
+        .into_iter()
+        .zip(gradients)
+        .map(|(name, gradient)| (name, gradient.expect("the loss depends on it")))
+        .collect();
+    graph.output("logits", logits);
+    for (name, gradient) in &gradients {
+        graph.output(&format!("d{name}"), *gradient);
+    }
+    Network { graph, floats, logits, gradients }
+}
+
+impl Network {
+    /// Every output of the program, by name.
+    fn run(&self, executor: &mut dyn Executor, program: Program) -> HashMap<String, Vec<f64>> {
+        let outputs = program.outputs.clone();
+        let buffers: Vec<String> = program.buffers.iter().map(|b| b.name.clone()).collect();
+        let id = executor.load(Arc::new(program)).expect("it fits");
+        for (name, values) in &self.floats {
+            #[expect(clippy::cast_possible_truncation, reason = "the values are those of f32")]
+            let bytes: Vec<u8> = values.iter().flat_map(|&v| (v as f32).to_le_bytes()).collect();
+            executor.write(name, 0, &bytes).expect("the source is a buffer");
+        }
+        executor.run(id, 1).expect("it runs");
+        let read = |(name, at): (&String, &verigrad::compile::OperandAt)| {
+            let bytes = executor.read_now(&buffers[at.region.buffer]).expect("an output");
+            let words = bytes[at.region.offset..][..at.region.bytes].chunks_exact(4);
+            let floats = words.map(|w| f64::from(f32::from_le_bytes([w[0], w[1], w[2], w[3]])));
+            (name.clone(), floats.collect())
+        };
+        let values = outputs.iter().map(read).collect();
+        executor.unload_all();
+        values
+    }
+
+    /// The gradient of `sum(seed * logits)` with respect to a source, by central differences in f64
+    /// on the graph as it was written.
+    fn differences(&self, name: &str) -> Vec<f64> {
+        const STEP: f64 = 1e-5;
+        let loss = |floats: &HashMap<String, Vec<f64>>| {
+            let outputs = evaluate(&self.graph, floats, &HashMap::new(), &[self.logits]);
+            let logits = &outputs.expect("every source is given")[0];
+            logits.iter().zip(&floats["seed"]).map(|(y, dy)| y * dy).sum::<f64>()
+        };
+        let mut floats = self.floats.clone();
+        let at = |floats: &mut HashMap<String, Vec<f64>>, i: usize, change: f64| {
+            let values = floats.get_mut(name).expect("a source");
+            let before = values[i];
+            values[i] += change;
+            let loss = loss(floats);
+            floats.get_mut(name).expect("a source")[i] = before;
+            loss
+        };
+        (0..self.floats[name].len())
+            .map(|i| (at(&mut floats, i, STEP) - at(&mut floats, i, -STEP)) / (2.0 * STEP))
+            .collect()
+    }
+}
+
+fn close(what: &str, expected: &[f64], got: &[f64]) {
+    // A chain of seven sums of at most 72 products each, in f32, relative to the largest element.
+    const TOLERANCE: f64 = 7.0 * 6.0 * 8.5 * 5.96e-8;
+    let scale = expected.iter().fold(0.0_f64, |m, v| m.max(v.abs()));
+    assert_eq!(expected.len(), got.len(), "{what}");
+    assert!(scale > 1e-3, "{what} is no test: all of it is near zero");
+    for (i, (e, g)) in expected.iter().zip(got).enumerate() {
+        assert!((e - g).abs() <= TOLERANCE * scale, "{what}[{i}]: {g}, expected {e}");
+    }
+}
+
+#[test]
+fn fusion_changes_no_result_and_no_gradient() {
+    let network = network();
+    let differences: Vec<(String, Vec<f64>)> = network
+        .gradients
+        .iter()
+        .map(|(name, _)| (format!("d{name}"), network.differences(name)))
+        .collect();
+    let mut executors: Vec<Box<dyn Executor>> =
+        vec![Box::new(CpuExecutor::new()), Box::new(CpuExecutor::reference())];
+    for adapter in &adapters() {
+        executors.push(Box::new(GpuExecutor::open(adapter).expect("the adapter opens")));
+    }
+    assert!(executors.len() > 2, "no GPU adapter; install one, e.g. mesa-vulkan-drivers");
+    for executor in &mut executors {
+        let caps = executor.caps().clone();
+        let fused = compile("fused", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+        let plain = compile_unfused("plain", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+        let names =
+            |program: &Program| program.steps.iter().map(|s| s.op.name()).collect::<Vec<_>>();
+        // All that stays behind is what pooling keeps apart.
+        let element_wise = ["activate", "activate_grad", "binary"];
+        let left = names(&fused).into_iter().filter(|name| element_wise.contains(name)).count();
+        let all = names(&plain).into_iter().filter(|name| element_wise.contains(name)).count();
+        assert!(left <= 2 && all >= 10, "{left} element-wise steps of {all} are left");
+        let device = executor.info().name.clone();
+        let plain = network.run(executor.as_mut(), plain);
+        let fused = network.run(executor.as_mut(), fused);
+        assert_eq!(fused.len(), network.gradients.len() + 1);
+        for (name, expected) in &plain {
+            close(&format!("{device}: fused {name}"), expected, &fused[name]);
+        }
+        for (name, expected) in &differences {
+            close(&format!("{device}: {name}"), expected, &fused[name]);
+        }
+    }
+}
