@@ -284,7 +284,9 @@ pub static DEFECTS: &[Defect] = &[
         "activate",
         &[("const GELU_B: f32 = 0.044715;", "const GELU_B: f32 = 0.044615;")],
     ),
-    wrong("drops the bias", "matmul", &[("activate(sum + bias_at(n))", "activate(sum)")]),
+    wrong("drops the bias", "matmul", &[("tail(sum + bias_at(n), i)", "tail(sum, i)")]),
+    wrong("drops the residual", "conv2d", &[("z + residual[i]", "z")]),
+    wrong("drops a derivative", "matmul", &[(" * derivative_each(value[i])", "")]),
     wrong(
         "rounds an operand to half precision",
         "matmul",
