@@ -320,7 +320,8 @@ fn blank(recipe: &Recipe) -> Dataset {
 #[test]
 fn built_in_recipes_fit_webgpu_default_limits() {
     let caps = Caps::webgpu_default();
-    let mut recipes: Vec<Recipe> = builtin_recipes().iter().map(|r| recipe(r.name, &["schedule.warmup_steps=0"])).collect();
+    let mut recipes: Vec<Recipe> =
+        builtin_recipes().iter().map(|r| recipe(r.name, &["schedule.warmup_steps=0"])).collect();
     recipes.push(every_layer());
     for recipe in recipes {
         let data = blank(&recipe);
