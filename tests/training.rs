@@ -1,5 +1,8 @@
 //! Training as a whole, through the library: reproducible, without allocations, and learning.
 
+#[path = "training/augmentation.rs"]
+mod augmentation;
+
 use std::sync::Arc;
 
 use verigrad::compile::{Picks, check_kernel};
@@ -310,7 +313,8 @@ impl Executor for SmallDevice {
 fn blank(recipe: &Recipe) -> Dataset {
     let image = recipe.data.image().expect("built-in recipes know their images");
     let classes = recipe.data.dataset.classes().unwrap_or(1000);
-    let pixels = vec![0; 4 * image.iter().product::<usize>()];
+    // Of each pixel, no two the same: recipes may ask for their statistics.
+    let pixels = (0..4).flat_map(|i| vec![i; image.iter().product::<usize>()]).collect();
     let classes = (0..classes).map(|class| class.to_string()).collect();
     Dataset::new("blank", pixels, vec![0; 4], image, classes).expect("one label per image")
 }

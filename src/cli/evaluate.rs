@@ -78,7 +78,7 @@ fn load(args: &RunArgs, open: Open) -> Result<Loaded, Failure> {
     let origin = run_dir.path().join("recipe.toml").display().to_string();
     let recipe = Recipe::parse(&origin, &run_dir.recipe()?, &[])?;
     let record = run_dir.model()?;
-    let normalization = recipe.data.normalization(record.image[2])?;
+    let normalization = record.normalization_in(&recipe.data)?;
     let classes = record.classes.len();
     let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
         .with_precision(recipe.precision);

@@ -144,10 +144,12 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     ));
     let image = image_of(&data.train);
     let summary = summary_text(&recipe, image, data.train.classes.len())?;
-    let model = ModelRecord { image, classes: data.train.classes.clone() };
+    let classes = data.train.classes.clone();
 
     memory::check(executor.as_ref(), &recipe, &data)?;
     let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
+    let normalization = Some(trainer.model().normalization().clone());
+    let model = ModelRecord { image, classes, normalization };
     let run_dir = RunDir::create(&args.runs, &recipe.name)?;
     run_dir.write_recipe(&recipe.to_toml()?)?;
     run_dir.write_device(&device)?;

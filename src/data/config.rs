@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::checked_extent;
 use super::split::check_fraction;
-use super::{DataError, Normalization, synthetic};
+use super::{DataError, Dataset, Normalization, Statistics, synthetic};
 
 /// A data set that the program can read or draw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,6 +100,15 @@ pub struct DataConfig {
     /// `synthetic-digits` only: seed of the drawing; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
+    /// Normalise by statistics of the training split, in place of `mean` and `std`: `per-channel` or
+    /// `per-pixel`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub normalization: Option<Statistics>,
+    /// `normalization` only: what is added to the standard deviation of `pixel / 255`; default 1e-10
+    /// per pixel, 0 per channel. Where a pixel is the same in all training images, another value is
+    /// divided by this number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epsilon: Option<f64>,
     /// Mean per channel of `pixel / 255`, to subtract; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f32>>,
@@ -143,6 +152,7 @@ impl DataConfig {
         for extent in self.image_size.iter().flatten() {
             checked_extent(*extent)?;
         }
+        self.check_normalization()?;
         check_fraction(self.validation)
     }
 
@@ -152,12 +162,66 @@ impl DataConfig {
         self.dataset.image().or(resized)
     }
 
-    /// How the set's pixels become numbers, for images of so many channels.
+    fn check_normalization(&self) -> Result<(), DataError> {
+        let given = [("mean", self.mean.is_some()), ("std", self.std.is_some())];
+        if let (Some(statistics), Some((key, _))) =
+            (self.normalization, given.into_iter().find(|&(_, given)| given))
+        {
+            let problem = format!(
+                "given with normalization = \"{}\", which computes it; remove one of them",
+                statistics.name()
+            );
+            return Err(DataError::config(key, problem));
+        }
+        match self.epsilon {
+            Some(_) if self.normalization.is_none() => {
+                let problem = "given without normalization = \"per-channel\" or \"per-pixel\"";
+                Err(DataError::config("epsilon", problem))
+            }
+            Some(epsilon) if !(0.0..=1.0).contains(&epsilon) => {
+                let problem = format!("{epsilon} given: expected a number in 0..=1");
+                Err(DataError::config("epsilon", problem))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How pixels become numbers, in a run on the training set `train`.
     ///
     /// # Errors
     ///
-    /// If `mean` or `std` do not hold one finite value per channel, or a `std` is not above 0.
+    /// As [`Self::normalization`] and [`Normalization::computed`].
+    pub fn normalization_of(&self, train: &Dataset) -> Result<Normalization, DataError> {
+        let Some(statistics) = self.normalization else {
+            return self.normalization(train.channels);
+        };
+        let epsilon = self.epsilon.unwrap_or(match statistics {
+            Statistics::PerChannel => 0.0,
+            Statistics::PerPixel => 1e-10,
+        });
+        Normalization::computed(train, statistics, epsilon)
+    }
+
+    /// How pixels become numbers, for images of so many channels, where no training set is needed to
+    /// tell.
+    ///
+    /// # Errors
+    ///
+    /// If `mean` or `std` do not hold one finite value per channel, or a `std` is not above 0; if
+    /// statistics of the training set are asked for.
     pub fn normalization(&self, channels: usize) -> Result<Normalization, DataError> {
+        if let Some(statistics) = self.normalization {
+            let problem = format!("{} needs the training set", statistics.name());
+            return Err(DataError::config("normalization", problem));
+        }
+        self.explicit_normalization(channels)
+    }
+
+    /// The numbers of `mean` and `std`.
+    pub(super) fn explicit_normalization(
+        &self,
+        channels: usize,
+    ) -> Result<Normalization, DataError> {
         let or = |values: &Option<Vec<f32>>, default| {
             values.clone().unwrap_or_else(|| vec![default; channels])
         };
@@ -208,6 +272,12 @@ mod tests {
         assert!(message(DataConfig { grayscale: true, ..mnist() }).contains("grayscale"));
         assert!(message(DataConfig { first: Some(0), ..mnist() }).contains("first: 0 given"));
         assert!(message(DataConfig { validation: 1.0, ..mnist() }).contains("validation: 1"));
+        let computed = || DataConfig { normalization: Some(Statistics::PerPixel), ..mnist() };
+        let text = message(DataConfig { std: Some(vec![1.0]), ..computed() });
+        assert!(text.contains("std: given with normalization = \"per-pixel\""), "{text}");
+        assert!(message(DataConfig { epsilon: Some(0.1), ..mnist() }).contains("epsilon"));
+        assert!(message(DataConfig { epsilon: Some(-0.1), ..computed() }).contains("-0.1 given"));
+        assert!(computed().check().is_ok() && computed().normalization(1).is_err());
         let folder = DataConfig { dataset: DatasetKind::Folder, ..mnist() };
         assert!(message(DataConfig { image_size: Some([28, 0]), ..folder }).contains("image_size"));
     }

@@ -1,7 +1,7 @@
 //! Data sets: reading them from files, drawing the synthetic one, and splitting them.
 //!
 //! A [`DataConfig`], the data section of a recipe, says which set to use; [`load`] turns it into
-//! [`Splits`] of 8-bit images, and [`DataConfig::normalization`] says how those become numbers.
+//! [`Splits`] of 8-bit images, and [`DataConfig::normalization_of`] says how those become numbers.
 //! Everything random here follows from the seeds in the configuration: the same configuration and
 //! files give the same bytes, whatever the number of threads.
 //!
@@ -20,7 +20,7 @@
 //! assert_eq!(splits.validation.map(|set| set.len()), Some(50));
 //! assert_eq!((splits.test.height, splits.test.width, splits.test.channels), (28, 28, 1));
 //!
-//! let normalization = config.normalization(splits.train.channels)?;
+//! let normalization = config.normalization_of(&splits.train)?;
 //! let x = splits.train.image(0).map(|pixels| normalization.apply(pixels));
 //! assert_eq!(x.map(|x| x.len()), Some(784));
 //! # Ok::<(), verigrad::data::DataError>(())
@@ -46,7 +46,7 @@ pub use dataset::{Dataset, Splits};
 pub use decode::decode_image;
 pub use error::DataError;
 pub use files::{DATA_DIR_VARIABLE, data_dir};
-pub use normalization::Normalization;
+pub use normalization::{Normalization, Statistics};
 
 use folder::FolderOptions;
 use synthetic::Part;
@@ -81,7 +81,7 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
         }
     };
     // Before the split, so that a bad key is reported at once, not after the copy that it makes.
-    config.normalization(splits.train.channels)?;
+    config.explicit_normalization(splits.train.channels)?;
     let train = splits.train.take_first(config.first.unwrap_or(usize::MAX));
     let test = splits.test.take_first(config.first_test.unwrap_or(usize::MAX));
     let (train, validation) = split::train_validation(train, config.validation, config.split_seed)?;

@@ -24,6 +24,9 @@ pub(super) const FIRST_SHARD: usize = 3;
 /// Shards that fit the storage buffers of every device, beside `order`, `step` and `x`.
 const MAX_SHARDS: usize = 4;
 
+/// The entry of `order` for a position of a window that holds no example.
+pub const NO_EXAMPLE: u32 = u32::MAX;
+
 /// Value of a white pixel.
 pub(super) const WHITE: f64 = 255.0;
 
@@ -36,6 +39,9 @@ pub(super) const WHITE: f64 = 255.0;
 /// Row `i` is example `order[p]` with `p = (step % steps_per_epoch) * batch + i`: its bytes as
 /// `(byte / 255 - mean) / std`, and its label. Where `order` has no entry `p`, or names an example
 /// that does not exist, the row is zero and its label [`IGNORED_LABEL`].
+///
+/// Through a window, which the host refills, row `i` is what lies at position `p`: `order`, as long
+/// as `labels`, only says which example that is, with [`NO_EXAMPLE`] where there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatherBatch {
@@ -49,23 +55,26 @@ pub struct GatherBatch {
     pub std: Vec<f32>,
     /// Examples in every shard but the last.
     pub shard_len: usize,
+    /// Whether labels and images are a window onto a larger data set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub windowed: bool,
 }
 
 /// The sizes that `infer` has checked.
 #[derive(Debug)]
-struct Sizes {
+pub(super) struct Sizes {
     /// Examples in the data set.
-    examples: usize,
+    pub examples: usize,
     /// Length of `order`.
-    order: usize,
+    pub order: usize,
     /// Bytes of one image.
-    image: usize,
+    pub image: usize,
     /// Dimensions of one image.
-    image_dims: Vec<usize>,
+    pub image_dims: Vec<usize>,
 }
 
 impl GatherBatch {
-    fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
+    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
         let error = |message: String| Err(ShapeError::new("gather_batch", message));
         let [labels, order, step, shards @ ..] = inputs else {
             return error(format!("takes labels, order, step and images, not {inputs:?}"));
@@ -106,6 +115,9 @@ impl GatherBatch {
         if held != examples {
             return error(format!("{examples} labels do not go with {held} images"));
         }
+        if self.windowed && order != examples {
+            return error(format!("a window of {examples} images has an order of {order}"));
+        }
         if ![1, channels].contains(&self.mean.len()) || self.mean.len() != self.std.len() {
             return error(format!(
                 "mean and std must have 1 or {channels} numbers each, they have {} and {}",
@@ -136,10 +148,7 @@ impl GatherBatch {
         let shards: Vec<&[u8]> =
             (FIRST_SHARD..io.inputs.count()).map(|i| io.inputs.u8(i)).collect();
         let image = io.outputs.ty(0).elements() / self.batch;
-        let example_of = |row: usize| {
-            let example = *order.get(first + row)? as usize;
-            (example < labels.len()).then_some(example)
-        };
+        let example_of = |row: usize| self.place(order, labels.len(), first + row);
         for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
             *y = example_of(row).map_or(IGNORED_LABEL, |example| labels[example]);
         }
@@ -158,14 +167,28 @@ impl GatherBatch {
         });
     }
 
-    /// What the kernels of images and labels share.
-    fn kernel(&self, name: &str, sizes: &Sizes) -> Kernel {
+    /// Where the example at position `p` of the order lies.
+    pub(super) fn place(&self, order: &[u32], examples: usize, p: usize) -> Option<usize> {
+        let example = *order.get(p)?;
+        if self.windowed {
+            return (example != NO_EXAMPLE).then_some(p);
+        }
+        Some(example as usize).filter(|&example| example < examples)
+    }
+
+    /// What kernels need that look up examples, with the function `example_of`.
+    pub(super) fn kernel(&self, name: &str, sizes: &Sizes) -> Kernel {
+        let order = if self.windowed {
+            include_str!("../../shaders/common/window_order.wgsl")
+        } else {
+            include_str!("../../shaders/common/batch_order.wgsl")
+        };
         Kernel::new(name)
             .constant("BATCH", self.batch)
             .constant("STEPS_PER_EPOCH", self.steps_per_epoch)
             .constant("ORDER_LENGTH", sizes.order)
             .constant("EXAMPLES", sizes.examples)
-            .file(include_str!("../../shaders/common/batch_order.wgsl"))
+            .file(order)
             .read(Operand::Input(1))
             .read(Operand::Input(2))
     }
@@ -191,7 +214,7 @@ impl GatherBatch {
             .constant("SHARD_LENGTH", self.shard_len)
             .file(&self.normalisation(width))
             .flat(self.batch * sizes.image / width, 64, caps)
-            .file(&shard_bindings(shards))
+            .file(&shard_bindings(FIRST_SHARD, shards))
             .file(text)
             .write(Operand::Output(0));
         (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)))
@@ -226,12 +249,12 @@ impl GatherBatch {
     }
 }
 
-/// WGSL that binds the shards behind `order`, `step` and `x`, and selects one of them.
-fn shard_bindings(shards: usize) -> String {
+/// WGSL that binds the shards from binding `first` on, and reads a word of one of them.
+pub(super) fn shard_bindings(first: usize, shards: usize) -> String {
     let mut bindings = String::new();
     let mut cases = String::new();
     for s in 0..shards {
-        let binding = FIRST_SHARD + s;
+        let binding = first + s;
         let _ = writeln!(
             bindings,
             "@group(0) @binding({binding}) var<storage, read> shard{s}: array<u32>;"
@@ -361,14 +384,26 @@ fn cases() -> Vec<Case> {
                 mean: [0.491_4, 0.482_2, 0.446_5][..channels].to_vec(),
                 std: [0.247, 0.243_5, 0.261_6][..channels].to_vec(),
                 shard_len: layout.shard_len,
+                windowed: false,
             };
             case(name, op, &layout.image, layout.examples, layout.step, Fill::Permutation)
         })
         .collect();
-    let one_mean =
-        GatherBatch { batch: 4, steps_per_epoch: 1, mean: vec![0.5], std: vec![0.5], shard_len: 5 };
+    let one_mean = GatherBatch {
+        batch: 4,
+        steps_per_epoch: 1,
+        mean: vec![0.5],
+        std: vec![0.5],
+        shard_len: 5,
+        windowed: false,
+    };
     let order = Fill::Integers(vec![4, 5, 0, u32::MAX, 1]);
     cases.push(case("order_names_no_example", one_mean.clone(), &[2, 3, 3], 5, 0, order));
+    let window = GatherBatch { batch: 2, steps_per_epoch: 3, windowed: true, ..one_mean.clone() };
+    let order = Fill::Integers(vec![70, 3, u32::MAX, 3, 70_000, 0]);
+    let window = GatherBatch { shard_len: 4, ..window };
+    cases.push(case("window", window.clone(), &[2, 3, 3], 6, 4, order.clone()));
+    cases.push(case("window_words", window, &[2, 2, 3], 6, 7, order));
     let many = GatherBatch { batch: 270, shard_len: 3, ..one_mean.clone() };
     cases.push(case("many_workgroups", many, &[125, 125, 1], 3, 0, Fill::Permutation));
     let mnist = GatherBatch {
@@ -377,6 +412,7 @@ fn cases() -> Vec<Case> {
         mean: vec![0.130_7],
         std: vec![0.308_1],
         shard_len: 10_000,
+        ..one_mean.clone()
     };
     cases.push(case("bench_mnist", mnist, &[28, 28, 1], 10_000, 5, Fill::Permutation).bench());
     let cifar = GatherBatch {
@@ -385,6 +421,7 @@ fn cases() -> Vec<Case> {
         mean: vec![0.491_4, 0.482_2, 0.446_5],
         std: vec![0.247, 0.243_5, 0.261_6],
         shard_len: 3000,
+        ..one_mean
     };
     cases.push(case("bench_cifar", cifar, &[32, 32, 3], 5000, 5, Fill::Permutation).bench());
     cases

@@ -1,6 +1,6 @@
 //! Batches on the CPU: bytes become floats by table.
 
-use super::gather::{FIRST_SHARD, GatherBatch, WHITE};
+use super::gather::{FIRST_SHARD, GatherBatch, NO_EXAMPLE, WHITE};
 use super::labels::IGNORED_LABEL;
 use crate::graph::{HostIo, HostKernel};
 use crate::tensor::Real;
@@ -29,8 +29,13 @@ fn gather(op: &GatherBatch, tables: &[Table], io: &mut HostIo<'_, f32>) {
     let first = (io.inputs.u32(2)[0] as usize % op.steps_per_epoch) * op.batch;
     let batch = order.get(first..).unwrap_or_default();
     let example_of = |row: usize| {
-        let example = *batch.get(row)? as usize;
-        labels.get(example).map(|&label| (example, label))
+        let example = *batch.get(row)?;
+        let place = match op.windowed {
+            true if example == NO_EXAMPLE => return None,
+            true => first + row,
+            false => example as usize,
+        };
+        labels.get(place).map(|&label| (place, label))
     };
     for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
         *y = example_of(row).map_or(IGNORED_LABEL, |(_, label)| label);

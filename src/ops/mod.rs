@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod activation;
+mod augment;
 mod batch_norm;
 mod binary;
 mod broadcast;
@@ -26,6 +27,7 @@ mod loss;
 mod loss_scale;
 mod matmul;
 mod mean_squared_error;
+mod mix;
 mod operands;
 mod optimiser;
 mod pool;
@@ -44,6 +46,7 @@ mod structural;
 
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
+pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
 pub use batch_norm::{
     BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, NormTail, RunningAverage,
 };
@@ -54,7 +57,7 @@ pub use concat::{Concat, PadZeros, Slice};
 pub use conv2d::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 pub use cross_entropy::SoftmaxCrossEntropy;
 pub use dropout::Dropout;
-pub use gather::GatherBatch;
+pub use gather::{GatherBatch, NO_EXAMPLE};
 pub use labels::IGNORED_LABEL;
 pub use learning_rate::{LearningRate, Schedule};
 pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
@@ -63,6 +66,7 @@ pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use loss_scale::{Unscale, UpdateLossScale};
 pub use matmul::Matmul;
 pub use mean_squared_error::MeanSquaredError;
+pub use mix::MixBatch;
 pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
 pub use pool::{
     AdaptiveAvgPool2d, AdaptiveAvgPool2dGrad, AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d,

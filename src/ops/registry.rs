@@ -67,6 +67,8 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::accuracy::ENTRIES,
     super::structural::ENTRIES,
     super::gather::ENTRIES,
+    super::augment::ENTRIES,
+    super::mix::ENTRIES,
     super::learning_rate::ENTRIES,
     super::optimiser::ENTRIES,
     super::loss_scale::ENTRIES,

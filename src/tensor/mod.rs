@@ -15,6 +15,7 @@ pub mod parallel;
 mod real;
 pub mod rng;
 mod shape;
+pub mod turn;
 
 pub use compare::{Mismatch, Tolerance, compare, compare_scaled};
 pub use host::HostTensor;

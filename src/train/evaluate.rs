@@ -38,6 +38,7 @@ impl Evaluator {
         let program = Arc::new(program);
         let id = executor.load(program.clone())?;
         feed.upload(executor, data)?;
+        model.upload_statistics(executor)?;
         Ok(Self { name: name.to_owned(), feed, program, id })
     }
 

@@ -10,11 +10,14 @@ use crate::data::{Dataset, Normalization};
 use crate::error::ShapeError;
 use crate::exec::Executor;
 use crate::graph::{Caps, Graph, Value};
-use crate::ops::{GatherBatch, IGNORED_LABEL};
+use crate::ops::{Augment, AugmentBatch, GatherBatch, IGNORED_LABEL, NO_EXAMPLE};
 use crate::tensor::TensorType;
 
 /// Image buffers that one gather can bind beside its other operands.
 const MAX_SHARDS: usize = 4;
+/// Name of the source that holds the numbers by which each pixel is normalised; see
+/// [`AugmentBatch`].
+pub(super) const STATISTICS: &str = "statistics";
 /// Steps that the window of a data set too large for the device holds.
 const WINDOW_STEPS: usize = 16;
 
@@ -103,30 +106,56 @@ impl Feed {
     /// and labels `[batch]`.
     ///
     /// # Errors
-    /// When the normalisation does not fit the channels.
+    /// When the normalisation does not fit the images.
     pub fn add_to(
         &self,
         graph: &mut Graph,
         normalization: &Normalization,
         step: Value,
     ) -> Result<(Value, Value), ShapeError> {
+        self.add_augmented_to(graph, normalization, step, (&Augment::default(), 0))
+    }
+
+    /// As [`Self::add_to`], with images augmented as a seed of the run decides.
+    ///
+    /// # Errors
+    /// When normalisation or augmentation do not fit the images.
+    pub fn add_augmented_to(
+        &self,
+        graph: &mut Graph,
+        normalization: &Normalization,
+        step: Value,
+        (augment, seed): (&Augment, u32),
+    ) -> Result<(Value, Value), ShapeError> {
         let [h, w, c] = self.image;
         let labels = graph.source(&self.buffer("labels"), TensorType::u32([self.slots]));
         let order = graph.source(&self.buffer("order"), TensorType::u32([self.slots]));
         let mut inputs = vec![labels, order, step];
+        let per_pixel = normalization.is_per_pixel(c);
+        if per_pixel {
+            inputs.push(graph.source(STATISTICS, TensorType::f32([2, h, w, c])));
+        }
         for (shard, len) in self.shards().into_iter().enumerate() {
             let ty = TensorType::u8([len, h, w, c]);
             inputs.push(graph.source(&self.buffer(&format!("images{shard}")), ty));
         }
         let steps = if self.resident { self.steps_per_epoch } else { self.slots / self.batch };
-        let op = GatherBatch {
+        let channels = normalization.of_channels(c);
+        let gather = GatherBatch {
             batch: self.batch,
             steps_per_epoch: steps,
-            mean: normalization.mean.clone(),
-            std: normalization.std.clone(),
+            mean: channels.mean,
+            std: channels.std,
             shard_len: self.shard_len,
+            windowed: !self.resident,
         };
-        let [x, y] = graph.push_multi(op, &inputs)?;
+        let [x, y] = if augment.is_none() && !per_pixel {
+            graph.push_multi(gather, &inputs)?
+        } else {
+            let (augment, steps_per_pass) = (augment.clone(), self.steps_per_epoch);
+            let op = AugmentBatch { gather, augment, per_pixel, seed, steps_per_pass };
+            graph.push_multi(op, &inputs)?
+        };
         Ok((x, y))
     }
 
@@ -135,11 +164,11 @@ impl Feed {
     /// # Errors
     /// When the device fails.
     pub fn upload(&self, executor: &mut dyn Executor, data: &Dataset) -> Result<(), TrainError> {
-        let order: Vec<u32> = (0_u32..).take(self.slots).collect();
-        executor.write(&self.buffer("order"), 0, bytemuck::cast_slice(&order))?;
         if !self.resident {
             return Ok(());
         }
+        let order: Vec<u32> = (0_u32..).take(self.slots).collect();
+        executor.write(&self.buffer("order"), 0, bytemuck::cast_slice(&order))?;
         executor.write(&self.buffer("labels"), 0, bytemuck::cast_slice(&data.labels))?;
         let bytes_per_shard = self.shard_len * data.image_len();
         for (shard, images) in data.images.chunks(bytes_per_shard.max(1)).enumerate() {
@@ -206,6 +235,9 @@ impl Feed {
         }
         images.resize(wanted * data.image_len(), 0);
         labels.resize(wanted, IGNORED_LABEL);
+        let mut examples = chosen.to_vec();
+        examples.resize(wanted, NO_EXAMPLE);
+        executor.write(&self.buffer("order"), slot * 4, bytemuck::cast_slice(&examples))?;
         executor.write(&self.buffer("labels"), slot * 4, bytemuck::cast_slice(&labels))?;
         let bytes_per_shard = self.shard_len * data.image_len();
         let mut at = slot * data.image_len();

@@ -1,5 +1,6 @@
 //! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves on disk.
 
+mod augment;
 mod builtin;
 mod error;
 mod evaluate;
@@ -14,6 +15,7 @@ mod observer;
 mod optimizer;
 mod overrides;
 mod predictions;
+mod preview;
 mod programs;
 mod recipe;
 mod records;
@@ -23,6 +25,7 @@ mod stepping;
 mod trainer;
 mod weights;
 
+pub use augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
 pub use builtin::{BuiltinRecipe, builtin_recipes};
 pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
@@ -38,6 +41,7 @@ pub use memory::{check_memory, planned_bytes};
 pub use observer::{EpochResult, Observer, Progress, StepLoss};
 pub use optimizer::{Arenas, Clipping, OptimizerConfig};
 pub use predictions::Predictions;
+pub use preview::augmented_examples;
 pub use programs::{Metrics, ModelPrograms, TrainingGraph, compile_all};
 pub use recipe::Recipe;
 pub use records::{EpochRecord, ModelRecord, StepRecord};

@@ -1,19 +1,21 @@
 //! The graphs of a run: one training step (forward, backward, update, metrics), and evaluation.
 
-use super::feed::Feed;
+use super::augment::{Batch, Mixing};
+use super::feed::{Feed, STATISTICS};
 use super::loss_scaling::LossScaling;
 use super::optimizer::Arenas;
 use super::{Recipe, TrainError};
 use crate::compile::{CompileError, Picks, Program, backward, compile};
 use crate::data::{Dataset, Normalization, Splits};
 use crate::error::ShapeError;
+use crate::exec::Executor;
 use crate::graph::{Caps, Graph, Value};
 use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec};
 use crate::ops::{
     Accumulate, Advance, CorrectCount, Fill, LearningRate, MaskedMean, Pack, Record, Softmax,
     SoftmaxCrossEntropy, SumColumns, Unscale, View,
 };
-use crate::tensor::TensorType;
+use crate::tensor::{Real, TensorType};
 
 /// Name of the source that counts completed steps.
 pub(super) const STEP: &str = "step";
@@ -23,6 +25,9 @@ pub(super) const LOSS_LOG: &str = "train/loss_log";
 pub(super) const RATE_LOG: &str = "train/rate_log";
 /// Evaluation also counts labels among this many most likely classes, where there are more.
 pub(super) const TOP: usize = 5;
+
+/// The level of a white pixel, as [`crate::ops::AugmentBatch`] counts them.
+const WHITE_LEVEL: f64 = 65_280.0;
 
 /// A model with its parameters laid out, ready to make programs.
 #[derive(Debug, Clone)]
@@ -107,9 +112,29 @@ impl ModelPrograms {
     /// As for [`Self::new`], and when the recipe's normalisation does not fit the images.
     pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
         let image = [data.height, data.width, data.channels];
-        let normalization = recipe.data.normalization(data.channels)?;
+        let normalization = recipe.data.normalization_of(data)?;
         let model = Self::new(&recipe.layers, image, data.classes.len(), normalization)?;
         Ok(model.with_precision(recipe.precision))
+    }
+
+    /// How pixels become numbers.
+    pub fn normalization(&self) -> &Normalization {
+        &self.normalization
+    }
+
+    /// Writes the numbers by which each pixel is normalised, where a loaded program reads any.
+    pub(super) fn upload_statistics(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
+        if !self.normalization.is_per_pixel(self.image[2]) {
+            return Ok(());
+        }
+        // As the gather takes them: in levels, of which white has 65,280, and as a reciprocal.
+        let level = |mean: &f32| f64::from(*mean) * WHITE_LEVEL;
+        let reciprocal = |std: &f32| 1.0 / (f64::from(*std) * WHITE_LEVEL);
+        let means = self.normalization.mean.iter().map(level);
+        let scales = self.normalization.std.iter().map(reciprocal);
+        let numbers: Vec<f32> = means.chain(scales).map(f32::from_f64).collect();
+        executor.write(STATISTICS, 0, bytemuck::cast_slice(&numbers))?;
+        Ok(())
     }
 
     /// Number of classes.
@@ -134,7 +159,8 @@ impl ModelPrograms {
         let mut graph = Graph::default();
         graph.set_scope("batch");
         let step = graph.source(STEP, TensorType::u32([1]));
-        let (x, labels) = feed.add_to(&mut graph, &self.normalization, step)?;
+        let batch = self.training_batch(&mut graph, recipe, feed, step)?;
+        let (x, labels) = (batch.x, batch.labels);
 
         let mode = Mode::Train { seed: fold_seed(recipe.seed), step };
         let mut builder =
@@ -144,9 +170,7 @@ impl ModelPrograms {
         let parameters = builder.arena_value();
 
         graph.set_scope("loss");
-        let label_smoothing = recipe.label_smoothing;
-        let [losses, _residual] =
-            graph.push_multi(SoftmaxCrossEntropy { label_smoothing }, &[logits, labels])?;
+        let losses = batch.losses(&mut graph, logits, recipe.label_smoothing)?;
         let loss = graph.push(MaskedMean {}, &[losses, labels])?;
         let scaling = LossScaling::of(self.precision, &mut graph);
         let seed = match &scaling {
@@ -193,6 +217,22 @@ impl ModelPrograms {
         accumulate_correct(&mut graph, "train", logits, labels)?;
         graph.push(Advance {}, &[step])?;
         Ok(TrainingGraph { graph, loss })
+    }
+
+    /// Adds the nodes that make the batch of `step` as training sees it: augmented.
+    pub(super) fn training_batch(
+        &self,
+        graph: &mut Graph,
+        recipe: &Recipe,
+        feed: &Feed,
+        step: Value,
+    ) -> Result<Batch, ShapeError> {
+        let mixing = Mixing {
+            classes: self.classes,
+            label_smoothing: recipe.label_smoothing,
+            seed: fold_seed(recipe.seed),
+        };
+        recipe.augment.add_batch(graph, feed, &self.normalization, step, &mixing)
     }
 
     /// Compiles the training step for a device, with the variants of `picks`.

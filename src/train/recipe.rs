@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
+use super::augment::AugmentConfig;
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
 use super::{TrainError, builtin_recipes};
@@ -45,6 +46,9 @@ pub struct Recipe {
     pub precision: Precision,
     /// The data set.
     pub data: DataConfig,
+    /// What happens to the images of a training batch.
+    #[serde(default, skip_serializing_if = "AugmentConfig::is_none")]
+    pub augment: AugmentConfig,
     /// The optimiser.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
@@ -181,6 +185,10 @@ impl Recipe {
             return wrong("name", format!("{:?} must be usable as a folder name", self.name));
         }
         self.data.check().or_else(|error| wrong("data", error.to_string()))?;
+        let centred = self.data.normalization.is_some() || self.data.mean.is_some();
+        self.augment
+            .check(centred)
+            .or_else(|(key, what)| wrong(&format!("augment.{key}"), what))?;
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
         self.check_schedule().or_else(|error| wrong("schedule", error.message))

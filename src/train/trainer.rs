@@ -80,6 +80,7 @@ impl<'a> Trainer<'a> {
         let id = executor.load(program.clone())?;
         let load = lap();
         feed.upload(executor, train)?;
+        model.upload_statistics(executor)?;
         let setup = SetupTimes { compile, load, upload: lap(), rest: Duration::ZERO };
         let test = Evaluator::new(executor, &model, "test", &data.test, batch)?;
         let validation = match &data.validation {
