@@ -4,6 +4,7 @@
 #![expect(clippy::print_stderr, reason = "this floor is what prints")]
 
 mod bench;
+mod data;
 mod describe;
 mod devices;
 mod doctor;
@@ -51,6 +52,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
     Tune(tune::TuneArgs),
+    /// Look at data sets: as training sees them, as CSV, which there are
+    Data(data::DataCommandArgs),
     /// List the built-in recipes
     Recipes,
 }
@@ -102,6 +105,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::measure(&args),
         Some(Command::Tune(args)) => tune::run(&args),
         Some(Command::Recipes) => recipes::list(),
+        Some(Command::Data(args)) => data::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -55,11 +55,20 @@ impl CurvesError {
 /// # Errors
 /// When the file cannot be written; a former picture then stays as it was.
 pub fn write_curves(path: &Path, title: &str, epochs: &[EpochRecord]) -> Result<(), CurvesError> {
+    let png = encode_png(&draw_curves(title, epochs)?)?;
+    Ok(write_atomically(path, &png)?)
+}
+
+/// A picture as the bytes of a PNG file.
+///
+/// # Errors
+/// When the encoder fails, which is a defect of verigrad.
+pub fn encode_png(picture: &RgbImage) -> Result<Vec<u8>, CurvesError> {
     let mut png = Vec::new();
     let encoder =
         PngEncoder::new_with_quality(&mut png, CompressionType::Best, FilterType::Adaptive);
-    draw_curves(title, epochs)?.write_with_encoder(encoder).map_err(CurvesError::draw)?;
-    Ok(write_atomically(path, &png)?)
+    picture.write_with_encoder(encoder).map_err(CurvesError::draw)?;
+    Ok(png)
 }
 
 /// Draws the curves of `epochs`: loss on the left, accuracy on the right.

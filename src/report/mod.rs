@@ -3,7 +3,9 @@
 mod axis;
 mod curves;
 mod panel;
+mod sheet;
 mod table;
 
-pub use curves::{CURVES_SIZE, CurvesError, draw_curves, write_curves};
+pub use curves::{CURVES_SIZE, CurvesError, draw_curves, encode_png, write_curves};
+pub use sheet::contact_sheet;
 pub use table::{Align, Table};
