@@ -2,6 +2,12 @@
 
 #[path = "training/augmentation.rs"]
 mod augmentation;
+#[path = "training/callbacks.rs"]
+mod callbacks;
+#[path = "training/small.rs"]
+mod small;
+#[path = "training/updates.rs"]
+mod updates;
 
 use std::sync::Arc;
 

@@ -111,7 +111,7 @@ pub(super) struct Batch {
     /// Labels `[batch]`: with mixed images, of the one that weighs more.
     pub labels: Value,
     /// Class probabilities `[batch, classes]`, where images are mixed.
-    targets: Option<Value>,
+    pub targets: Option<Value>,
 }
 
 impl AugmentConfig {

@@ -2,12 +2,15 @@
 
 mod augment;
 mod builtin;
+mod callbacks;
 mod error;
 mod evaluate;
 mod evaluation;
 mod feed;
 mod files;
+mod gradients;
 mod hook;
+mod init_from;
 mod look;
 mod loss_scaling;
 mod memory;
@@ -22,12 +25,14 @@ mod records;
 mod run;
 mod run_dir;
 mod schedule;
+mod steering;
 mod stepping;
 mod trainer;
 mod weights;
 
 pub use augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
 pub use builtin::{BuiltinRecipe, builtin_recipes};
+pub use callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
 pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
 pub use evaluation::{
@@ -37,6 +42,7 @@ pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};
 pub use hook::{EpochDone, Flow, Hook, Interrupt, StepsDone, Stop, StopReason};
+pub use init_from::InitReport;
 pub use loss_scaling::LossScale;
 pub use memory::{check_memory, planned_bytes};
 pub use observer::{EpochResult, Observer, Progress, StepLoss};
@@ -48,6 +54,7 @@ pub use recipe::Recipe;
 pub use records::{EpochRecord, ModelRecord, StepRecord};
 pub use run_dir::{RunDir, RunDirError};
 pub use schedule::{Decay, Period, ScheduleConfig};
+pub use steering::EmaConfig;
 pub use stepping::SetupTimes;
 pub use trainer::Trainer;
 pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};
