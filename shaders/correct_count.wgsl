@@ -1,5 +1,5 @@
-// counts[w] = [rows whose label is the first largest logit, rows whose label is not IGNORED_LABEL]
-// over the rows of workgroup w.
+// counts[w] = [rows whose label is among the K largest logits, rows whose label is not IGNORED_LABEL]
+// over the rows of workgroup w. Of equal logits the first counts as larger, NaN as larger than all.
 // logits: [ROWS, COLUMNS]; labels: [ROWS]; counts: [WORKGROUPS, 2]. Invocation i of all workgroups
 // takes rows i, i + WORKGROUPS * WORKGROUP_SIZE, ...
 // Twin: CorrectCount in src/ops/accuracy.rs.
@@ -10,17 +10,15 @@
 
 var<workgroup> lane_counts: array<vec2<u32>, WORKGROUP_SIZE>;
 
-fn first_largest(row: u32) -> u32 {
-  var best_key = 0u;
-  var best = 0u;
+fn is_among_largest(row: u32, label: u32) -> bool {
+  if label >= COLUMNS { return false; }
+  let own = order_key(logits[row * COLUMNS + label]);
+  var rank = 0u;
   for (var c = 0u; c < COLUMNS; c += 1u) {
     let key = order_key(logits[row * COLUMNS + c]);
-    if key > best_key {
-      best_key = key;
-      best = c;
-    }
+    rank += u32(key > own || (key == own && c < label));
   }
-  return best;
+  return rank < K;
 }
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -32,7 +30,7 @@ fn main(
   let first = workgroup_id.x * WORKGROUP_SIZE + lane;
   for (var row = first; row < ROWS; row += WORKGROUPS * WORKGROUP_SIZE) {
     let label = labels[row];
-    if label != IGNORED_LABEL { count += vec2<u32>(u32(first_largest(row) == label), 1u); }
+    if label != IGNORED_LABEL { count += vec2<u32>(u32(is_among_largest(row, label)), 1u); }
   }
   lane_counts[lane] = count;
   // Orders the writes of one level before the reads of the next.

@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use verigrad::train::{EvaluatedWeights, Predictions, RunDir};
+
 /// Runs the binary in `folder` without any data folder in its environment.
 fn verigrad(folder: &Path, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_verigrad"))
@@ -75,6 +77,8 @@ fn a_run_leaves_all_files_and_can_be_used() {
         "weights-last.safetensors",
         "curves.png",
         "result.json",
+        "evaluation.json",
+        "predictions.csv",
     ] {
         let size = fs::metadata(run.join(file)).map(|m| m.len()).unwrap_or(0);
         assert!(size > 0, "{file} is missing or empty");
@@ -94,16 +98,59 @@ fn a_run_leaves_all_files_and_can_be_used() {
     let line = format!("accuracy {:.2} %", 100.0 * accuracy);
     assert!(stdout(&output).contains(&line), "{line} not in {}", stdout(&output));
 
+    evaluation_is_kept(folder.path(), &run);
+
     let picture = folder.path().join("seven.png");
     image::GrayImage::from_pixel(20, 30, image::Luma([9])).save(&picture).expect("a picture");
     let picture = picture.to_str().expect("a UTF-8 path");
-    let output = verigrad(folder.path(), &["predict", &run, picture, "--device", "cpu"]);
+    let output =
+        verigrad(folder.path(), &["predict", &run, picture, "--device", "cpu", "--csv", "p.csv"]);
     assert!(output.status.success(), "{}", stderr(&output));
     let total: f64 = stdout(&output)
         .lines()
         .filter_map(|line| line.trim().split_once(" %")?.0.parse::<f64>().ok())
         .sum();
     assert!((total - 100.0).abs() < 0.1, "probabilities sum to {total} %");
+    let csv = fs::read_to_string(folder.path().join("p.csv")).expect("it was asked for");
+    assert!(csv.starts_with("file,prediction,class,p0,") && csv.lines().count() == 2, "{csv}");
+}
+
+/// `evaluation.json` and `predictions.csv` agree, and `eval` makes them again.
+fn evaluation_is_kept(folder: &Path, run: &str) {
+    let dir = RunDir::open(Path::new(run)).expect("a run");
+    let evaluation = dir.evaluation().expect("it can be read").expect("training leaves it");
+    // The run has a validation split, by which the best weights were chosen.
+    assert_eq!(evaluation.weights, EvaluatedWeights::Best);
+    assert_eq!(evaluation.splits.keys().collect::<Vec<_>>(), ["test", "train", "validation"]);
+    let predictions = dir.predictions().expect("it can be read").expect("training leaves it");
+    let host = predictions.evaluate(&evaluation.classes);
+    assert_eq!(host.confusion, evaluation.splits["test"].confusion);
+
+    fs::remove_file(dir.evaluation_path()).expect("it is there");
+    let csv = folder.join("validation.csv");
+    let csv_name = csv.to_str().expect("a UTF-8 path");
+    for args in [&["--split", "test"][..], &["--split", "validation", "--csv", csv_name]] {
+        let output = verigrad(folder, &[&["eval", run, "--device", "cpu"], args].concat());
+        assert!(output.status.success(), "{}", stderr(&output));
+        let text = stdout(&output);
+        for part in ["macro F1", "rows are labels", "precision", "weights  best"] {
+            assert!(text.contains(part), "no {part:?} in:\n{text}");
+        }
+        assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    }
+    let again = dir.evaluation().expect("it can be read").expect("eval leaves it");
+    assert_eq!(again.splits.len(), 2);
+    assert_eq!(again.splits["test"], evaluation.splits["test"]);
+    assert_eq!(again.splits["validation"], evaluation.splits["validation"]);
+    let validation = fs::read_to_string(csv).expect("it was asked for");
+    let validation = Predictions::parse(&validation).expect("what it writes");
+    assert_eq!(validation.len(), 32);
+    let confusion = validation.evaluate(&again.classes).confusion;
+    assert_eq!(confusion, again.splits["validation"].confusion);
+    let last = verigrad(folder, &["eval", run, "--device", "cpu", "--weights", "last"]);
+    assert!(stdout(&last).contains("keeps the figures"), "{}", stdout(&last));
+    assert_eq!(dir.evaluation().expect("it can be read"), Some(again), "of the best weights");
+    assert_eq!(dir.predictions().expect("it can be read"), Some(predictions), "of the test set");
 }
 
 #[test]

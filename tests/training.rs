@@ -253,6 +253,49 @@ fn a_data_set_that_does_not_fit_is_streamed() {
     assert_eq!(resident, streamed);
 }
 
+/// What devices count is what the host counts from their predictions, on every split, and what an
+/// epoch's evaluation told; also where the training set goes through a window.
+#[test]
+fn devices_count_what_the_host_counts() {
+    let set = ["epochs=1", "batch_size=16", "data.train_size=2407", "data.test_size=67"];
+    let recipe = recipe("digits", &[&set[..], &["data.validation=0.02"]].concat());
+    let data = load(&recipe.data, None).expect("synthetic digits need no files");
+    let caps = Caps { max_binding_bytes: 400_000, ..Caps::webgpu_default() };
+    let mut small = SmallDevice { inner: CpuExecutor::new(), caps };
+    let (mut cpu, mut gpu) = (CpuExecutor::new(), gpu());
+    let mut found = Vec::new();
+    let devices: [&mut dyn Executor; 3] = [&mut cpu, &mut small, &mut gpu];
+    for executor in devices {
+        let mut trainer = Trainer::new(executor, &recipe, data.clone()).expect("a trainer");
+        trainer.run_steps(4).expect("steps");
+        let weights = trainer.weights().expect("weights").into_iter().collect();
+        let (splits, predictions) = trainer.evaluate_splits(&weights).expect("an evaluation");
+        assert_eq!(splits.keys().collect::<Vec<_>>(), ["test", "train", "validation"]);
+        let examples: Vec<u64> = splits.values().map(|split| split.examples).collect();
+        assert_eq!(examples, [67, 2359, 48], "no batch's rest is left out");
+
+        let host = predictions.evaluate(&data.test.classes);
+        let test = &splits["test"];
+        assert_eq!(predictions.labels, data.test.labels);
+        assert_eq!(test.confusion, host.confusion);
+        assert_eq!(test.per_class, host.per_class);
+        assert_eq!((test.accuracy, test.top5), (host.accuracy, host.top5));
+        assert!((test.loss - host.loss).abs() < 1e-5 * host.loss, "{} {}", test.loss, host.loss);
+        for (split, set) in [("train", &data.train), ("test", &data.test)] {
+            let support: Vec<u64> = splits[split].per_class.iter().map(|c| c.support).collect();
+            let counts: Vec<u64> = set.class_counts().into_iter().map(|n| n as u64).collect();
+            assert_eq!(support, counts, "{split}");
+        }
+        // A second pass starts from zero, and training can go on.
+        let (again, _) = trainer.evaluate_splits(&weights).expect("an evaluation");
+        assert_eq!(again, splits);
+        trainer.run_steps(1).expect("a step");
+        found.push(splits);
+    }
+    let [cpu, small, _] = &found[..] else { unreachable!("three devices") };
+    assert_eq!(cpu, small, "a window changes nothing");
+}
+
 /// A CPU executor that claims smaller limits.
 struct SmallDevice {
     inner: CpuExecutor,

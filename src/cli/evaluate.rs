@@ -1,42 +1,67 @@
-//! `verigrad eval` and `verigrad predict`: uses the weights of a run.
+//! `verigrad eval` and `verigrad predict`: uses the weights of a run. Also the evaluation at the end
+//! of a training.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
-use super::describe::image_of;
 use super::failure::Failure;
+use super::figures::{details, headline, pairs};
 use super::open::{PickArgs, open_device, open_quickly};
 use super::output;
+use super::stored_run::{StoredRun, Which};
 use super::train::read_data;
 use super::{DataArgs, DeviceArgs};
-use crate::data::{Dataset, decode_image};
-use crate::exec::Executor;
+use crate::data::{Dataset, Splits, decode_image};
+use crate::report::quoted;
 use crate::train::{
-    Evaluator, ModelPrograms, ModelRecord, PendingWeights, Recipe, RunDir, TrainError, load_weights,
+    Evaluation, Predictions, Recipe, RunDir, SplitEvaluation, Trainer, load_weights,
+    write_atomically,
 };
-
-/// Which weights of a run.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Which {
-    /// Those with the best accuracy
-    Best,
-    /// Those after the last epoch
-    Last,
-}
 
 /// A run and its weights.
 #[derive(Debug, Args)]
 struct RunArgs {
     /// Run directory, e.g. runs/digits-1
     run: PathBuf,
-    /// Which weights
-    #[arg(long, value_enum, default_value = "best")]
-    weights: Which,
+    /// Which weights [default: best where a validation split chose them, else last]
+    #[arg(long, value_enum)]
+    weights: Option<Which>,
     #[command(flatten)]
     device: DeviceArgs,
     #[command(flatten)]
     picks: PickArgs,
+}
+
+/// Part of a data set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Split {
+    /// Images to report on
+    Test,
+    /// Images held out of the training set
+    Validation,
+    /// Images trained on
+    Train,
+}
+
+impl Split {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Test => "test",
+            Self::Validation => "validation",
+            Self::Train => "train",
+        }
+    }
+
+    fn of(self, data: Splits) -> Option<Dataset> {
+        match self {
+            Self::Test => Some(data.test),
+            Self::Validation => data.validation,
+            Self::Train => Some(data.train),
+        }
+    }
 }
 
 /// Arguments of `verigrad eval`.
@@ -46,6 +71,12 @@ pub(super) struct EvalArgs {
     run: RunArgs,
     #[command(flatten)]
     data: DataArgs,
+    /// Which part of the data set
+    #[arg(long, value_enum, default_value = "test")]
+    split: Split,
+    /// Write label, prediction and probabilities of each image
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
 }
 
 /// Arguments of `verigrad predict`.
@@ -59,93 +90,145 @@ pub(super) struct PredictArgs {
     /// Invert the images: for dark digits on a light ground
     #[arg(long)]
     invert: bool,
+    /// Write prediction and probabilities of each image
+    #[arg(long, value_name = "FILE.csv")]
+    csv: Option<PathBuf>,
 }
 
-/// A run, ready to be evaluated.
-struct Loaded {
-    executor: Box<dyn Executor>,
-    recipe: Recipe,
-    record: ModelRecord,
-    model: ModelPrograms,
-    weights: PendingWeights,
+/// Evaluates a run on a split of its data, prints the figures, and keeps them in the run.
+pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
+    let run = StoredRun::open(&args.run.run, args.run.weights)?;
+    let name = args.split.name();
+    let splits = read_data(&run.recipe, &args.data)?;
+    let data = args.split.of(splits).ok_or_else(|| {
+        format!("{} has no {name} split; set data.validation to train with one", run.recipe.name)
+    })?;
+    run.check_data(&data)?;
+    let mut executor = open_device(&args.run.device, &args.run.picks)?;
+    output::line(format_args!("device   {}", executor.info()));
+    output::line(format_args!("weights  {}", run.which.name()));
+    let (figures, predictions) =
+        run.predict(executor.as_mut(), name, &data, run.recipe.batch_size)?;
+    output::line(format_args!("{}", headline(name, &figures)));
+    output::text(format_args!("{}", details(&figures)));
+    let figures = BTreeMap::from([(name.to_owned(), figures)]);
+    if !keep(&run.dir, run.which, &data.classes, figures)? {
+        output::line(format_args!("evaluation.json keeps the figures of the run's other weights"));
+    } else if args.split == Split::Test {
+        run.dir.write_predictions(&predictions)?;
+    }
+    match &args.csv {
+        Some(path) => write_text(path, &predictions.to_csv()),
+        None => Ok(()),
+    }
 }
 
-/// Opens a device.
-type Open = fn(&DeviceArgs, &PickArgs) -> Result<Box<dyn Executor>, Failure>;
-
-fn load(args: &RunArgs, open: Open) -> Result<Loaded, Failure> {
-    let run_dir = RunDir::open(&args.run)?;
-    let origin = run_dir.path().join("recipe.toml").display().to_string();
-    let recipe = Recipe::parse(&origin, &run_dir.recipe()?, &[])?;
-    let record = run_dir.model()?;
-    let normalization = record.normalization_in(&recipe.data)?;
-    let classes = record.classes.len();
-    let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
-        .with_precision(recipe.precision);
-    let path = match args.weights {
+/// Evaluates a trained model on every split, and leaves `evaluation.json` and `predictions.csv`.
+pub(super) fn evaluate_end(
+    trainer: &mut Trainer<'_>,
+    run_dir: &RunDir,
+    recipe: &Recipe,
+    classes: &[String],
+) -> Result<(), Failure> {
+    let which = Which::of_recipe(recipe);
+    let weights = match which {
         Which::Best => run_dir.weights_best(),
         Which::Last => run_dir.weights_last(),
     };
-    let weights = PendingWeights::check(&model, &load_weights(&path)?)?;
-    let executor = open(&args.device, &args.picks)?;
-    Ok(Loaded { executor, recipe, record, model, weights })
+    let (splits, predictions) = trainer.evaluate_splits(&load_weights(&weights)?)?;
+    output::line(format_args!("\nweights  {}", which.name()));
+    for name in ["train", "validation", "test"] {
+        if let Some(split) = splits.get(name) {
+            output::line(format_args!("{}", headline(name, split)));
+        }
+    }
+    if let Some(test) = splits.get("test") {
+        output::text(format_args!("{}", pairs(test)));
+    }
+    run_dir.write_evaluation(&Evaluation {
+        weights: which.evaluated(),
+        classes: classes.to_vec(),
+        splits,
+    })?;
+    Ok(run_dir.write_predictions(&predictions)?)
 }
 
-/// Evaluates a run on its test set.
-pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
-    let mut loaded = load(&args.run, open_device)?;
-    let data = read_data(&loaded.recipe, &args.data)?.test;
-    if image_of(&data) != loaded.record.image || data.classes != loaded.record.classes {
-        return Err(TrainError::Weights(format!(
-            "they were trained on images of {:?} in {} classes, {} has images of {:?} in {} classes \
-             (or other names)",
-            loaded.record.image,
-            loaded.record.classes.len(),
-            data.name,
-            image_of(&data),
-            data.classes.len()
-        ))
-        .into());
+/// Puts figures into a run's `evaluation.json`, beside those of other splits. Figures of other
+/// weights stay as they are: returns whether the new ones were kept.
+fn keep(
+    dir: &RunDir,
+    which: Which,
+    classes: &[String],
+    figures: BTreeMap<String, SplitEvaluation>,
+) -> Result<bool, Failure> {
+    let new = || Evaluation {
+        weights: which.evaluated(),
+        classes: classes.to_vec(),
+        splits: BTreeMap::new(),
+    };
+    // A damaged record is replaced: it can be made again.
+    let mut evaluation = dir.evaluation().unwrap_or_default().unwrap_or_else(new);
+    if evaluation.classes != classes {
+        evaluation = new();
     }
-    let executor = loaded.executor.as_mut();
-    output::line(format_args!("device   {}", executor.info()));
-    let batch = loaded.recipe.batch_size;
-    let evaluator = Evaluator::new(executor, &loaded.model, "test", &data, batch)?;
-    loaded.weights.write(executor)?;
-    let metrics = evaluator.run(executor, &data)?;
-    output::line(format_args!(
-        "test     loss {:.4}  accuracy {:.2} %  {} images",
-        metrics.loss,
-        100.0 * metrics.accuracy,
-        metrics.examples
-    ));
-    Ok(())
+    let kept = evaluation.weights == which.evaluated();
+    if kept {
+        evaluation.splits.extend(figures);
+        dir.write_evaluation(&evaluation)?;
+    }
+    Ok(kept)
 }
 
 /// Prints class probabilities of images.
 pub(super) fn predict(args: &PredictArgs) -> Result<(), Failure> {
-    let mut loaded = load(&args.run, open_quickly)?;
-    let [height, width, channels] = loaded.record.image;
+    let run = StoredRun::open(&args.run.run, args.run.weights)?;
+    let [height, width, channels] = run.record.image;
+    let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
     let mut images = Vec::new();
     for path in &args.images {
         images.extend(decode_image(path, height, width, channels, args.invert)?);
     }
     let labels = vec![0; args.images.len()];
-    let classes = loaded.record.classes.clone();
-    let size = loaded.record.image;
-    let data = Dataset::new("predict", images, labels, size, classes)?;
-    let executor = loaded.executor.as_mut();
-    let batch = data.len().min(loaded.recipe.batch_size);
-    let evaluator = Evaluator::new(executor, &loaded.model, "predict", &data, batch)?;
-    loaded.weights.write(executor)?;
-    let probabilities = evaluator.probabilities(executor, &data)?;
-    for (path, row) in args.images.iter().zip(probabilities.chunks(data.classes.len().max(1))) {
-        let mut ranked: Vec<(f32, &String)> = row.iter().copied().zip(&data.classes).collect();
+    let classes = run.record.classes.clone();
+    let data = Dataset::new("predict", images, labels, run.record.image, classes)?;
+    let batch = data.len().min(run.recipe.batch_size);
+    let (_, predictions) = run.predict(executor.as_mut(), "predict", &data, batch)?;
+    for (example, path) in args.images.iter().enumerate() {
+        let row = predictions.row(example).iter().copied();
+        let mut ranked: Vec<(f32, &String)> = row.zip(&data.classes).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         output::line(format_args!("{}", path.display()));
         for (probability, class) in ranked {
             output::line(format_args!("  {:>7.3} %  {class}", 100.0 * probability));
         }
     }
+    match &args.csv {
+        Some(path) => write_text(path, &images_csv(&args.images, &predictions, &data.classes)),
+        None => Ok(()),
+    }
+}
+
+/// `file,prediction,class,p0,p1,...`, a line for each image.
+fn images_csv(images: &[PathBuf], predictions: &Predictions, classes: &[String]) -> String {
+    let mut text = "file,prediction,class".to_owned();
+    for class in 0..classes.len() {
+        let _ = write!(text, ",p{class}");
+    }
+    text.push('\n');
+    for (example, (path, &prediction)) in images.iter().zip(&predictions.predictions).enumerate() {
+        let class = classes.get(prediction as usize).map(String::as_str).unwrap_or_default();
+        let file = path.display().to_string();
+        let _ = write!(text, "{},{prediction},{}", quoted(&file), quoted(class));
+        for probability in predictions.row(example) {
+            let _ = write!(text, ",{probability:?}");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
+    write_atomically(path, text.as_bytes())?;
+    output::line(format_args!("csv      {}", path.display()));
     Ok(())
 }

@@ -10,6 +10,7 @@ mod devices;
 mod doctor;
 mod evaluate;
 mod failure;
+mod figures;
 mod format;
 mod init_from;
 mod memory;
@@ -17,6 +18,7 @@ mod open;
 mod output;
 mod progress;
 mod recipes;
+mod stored_run;
 mod train;
 mod tune;
 
@@ -37,7 +39,7 @@ struct Cli {
 enum Command {
     /// Train a recipe; without a name, the small CNN on synthetic digits
     Train(train::TrainArgs),
-    /// Evaluate the weights of a run on its test set
+    /// Evaluate the weights of a run: loss, accuracy, figures by class, confusion matrix
     Eval(evaluate::EvalArgs),
     /// Classify images by the weights of a run
     Predict(evaluate::PredictArgs),

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::describe::{image_of, summary_text};
+use super::evaluate::evaluate_end;
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
 use super::init_from::InitArgs;
@@ -234,7 +235,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     ));
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
-    Ok(())
+    evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)
 }
 
 /// Writes what each epoch gave into the run directory.

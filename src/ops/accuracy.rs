@@ -1,4 +1,4 @@
-//! The class with the largest logit, and how many rows have it as their label.
+//! The class with the largest logit, and how many rows have their label among the largest.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,11 +22,21 @@ pub(super) const ENTRIES: &[OpEntry] = &[
 #[serde(deny_unknown_fields)]
 pub struct Argmax {}
 
-/// How many rows have their label as [`Argmax`], and how many have a label: u32 `[2]`. Inputs:
-/// logits `[n, c]`, labels u32 `[n]`; rows of an [`IGNORED_LABEL`] are not counted.
+/// How many rows have their label among the `k` columns with the largest logits, and how many have a
+/// label: u32 `[2]`. Of equal logits the first counts as larger, and NaN as larger than any number,
+/// so that the one column for `k = 1` is [`Argmax`]. Inputs: logits `[n, c]`, labels u32 `[n]`; rows
+/// of an [`IGNORED_LABEL`] are not counted.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct CorrectCount {}
+pub struct CorrectCount {
+    /// Number of columns among which the label may be, at least one.
+    #[serde(default = "one")]
+    pub k: usize,
+}
+
+fn one() -> usize {
+    1
+}
 
 /// The column of the first largest element, or of the first NaN.
 fn first_largest<T: Real>(row: &[T]) -> u32 {
@@ -101,6 +111,18 @@ impl Op for Argmax {
     }
 }
 
+/// Number of columns whose logits come before that of `label`; none where it is no column.
+fn rank<T: Real>(row: &[T], label: u32) -> Option<usize> {
+    let label = usize::try_from(label).ok()?;
+    let own = row.get(label)?.to_f64();
+    let larger = |a: f64, b: f64| !b.is_nan() && (a > b || a.is_nan());
+    let comes_before = |(column, x): (usize, &T)| {
+        let x = x.to_f64();
+        larger(x, own) || (column < label && !larger(own, x))
+    };
+    Some(row.iter().enumerate().filter(|&at| comes_before(at)).count())
+}
+
 impl CorrectCount {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
@@ -108,7 +130,7 @@ impl CorrectCount {
         let (mut correct, mut counted) = (0, 0);
         for (row, &label) in logits.chunks(columns).zip(labels) {
             if label != IGNORED_LABEL {
-                correct += u32::from(first_largest(row) == label);
+                correct += u32::from(rank(row, label).is_some_and(|rank| rank < self.k));
                 counted += 1;
             }
         }
@@ -134,6 +156,9 @@ impl Op for CorrectCount {
         let [logits, labels] = operands("correct_count", inputs)?;
         let [rows, _] = logits.ranked("correct_count", "logits")?;
         rows_of("correct_count", ("logits", logits))?;
+        if self.k == 0 {
+            return Err(ShapeError::new("correct_count", "k must be at least 1"));
+        }
         labels_of("correct_count", rows, labels)?;
         Ok(vec![TensorType::u32([2])])
     }
@@ -159,6 +184,7 @@ impl Op for CorrectCount {
             Kernel::new("correct_count")
                 .constant("ROWS", rows)
                 .constant("COLUMNS", columns)
+                .constant("K", self.k.min(columns))
                 .constant("WORKGROUP_SIZE", WORKGROUP_SIZE)
                 .constant("WORKGROUPS", workgroups)
                 .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
@@ -240,15 +266,16 @@ fn argmax_cases() -> Vec<Case> {
 }
 
 fn count_cases() -> Vec<Case> {
-    let case = |[rows, columns]: [usize; 2]| {
+    let top = |k: usize, [rows, columns]: [usize; 2]| {
         let classes = u32::try_from(columns).unwrap_or(u32::MAX);
-        Case::new(format!("{rows}x{columns}"), CorrectCount {})
+        Case::new(format!("{rows}x{columns}"), CorrectCount { k })
             .normal([rows, columns])
             .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
             .forward_only()
     };
-    let given = |name: &str, x: &[f32], labels: &[u32]| {
-        Case::new(name, CorrectCount {})
+    let case = |dims| top(1, dims);
+    let given = |name: &str, k: usize, x: &[f32], labels: &[u32]| {
+        Case::new(name, CorrectCount { k })
             .input(
                 TensorType::f32([labels.len(), x.len() / labels.len()]),
                 Fill::Floats(x.to_vec()),
@@ -259,9 +286,16 @@ fn count_cases() -> Vec<Case> {
     let mut cases: Vec<Case> =
         [[1, 1], [5, 3], [128, 2], [129, 7], [1000, 2]].into_iter().map(case).collect();
     cases.push(case([70_001, 2]));
-    cases.push(given("odd_rows", &ODD_ROWS, &[0, 0, 2, 2, 2, 0]));
-    cases.push(given("all_ignored", &[1.0, 2.0, 3.0, 4.0], &[IGNORED_LABEL; 2]));
-    cases.push(given("no_class", &[1.0, 2.0, 3.0, 4.0], &[2, 1]));
+    cases.push(given("odd_rows", 1, &ODD_ROWS, &[0, 0, 2, 2, 2, 0]));
+    cases.push(given("all_ignored", 1, &[1.0, 2.0, 3.0, 4.0], &[IGNORED_LABEL; 2]));
+    cases.push(given("no_class", 1, &[1.0, 2.0, 3.0, 4.0], &[2, 1]));
+    for (k, dims) in [(5, [129, 10]), (5, [37, 101]), (2, [70_001, 3]), (9, [5, 3])] {
+        let mut case = top(k, dims);
+        case.name = format!("top_{k}_of_{}", case.name);
+        cases.push(case);
+    }
+    cases.push(given("odd_rows_top_2", 2, &ODD_ROWS, &[1, 3, 3, 1, 2, 1]));
+    cases.push(given("odd_rows_top_3", 3, &ODD_ROWS, &[2, 0, 3, 3, 3, 2]));
     let mut bench = case([128, 10]).bench();
     bench.name = "bench_128x10".to_owned();
     cases.push(bench);

@@ -65,6 +65,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::mean_squared_error::ENTRIES,
     super::loss::ENTRIES,
     super::accuracy::ENTRIES,
+    super::confusion_matrix::ENTRIES,
     super::structural::ENTRIES,
     super::gather::ENTRIES,
     super::augment::ENTRIES,

@@ -73,6 +73,13 @@ impl Feed {
         }
     }
 
+    /// The plan of a pass over all examples of the same data, without a rest that is left out. It
+    /// uses the buffers of this one where they hold the whole set, else some of its own under `name`.
+    pub(super) fn whole_pass(&self, name: &str, data: &Dataset, caps: &Caps) -> Self {
+        let name = if self.resident { &self.name } else { name };
+        Self::plan(name, data, self.batch, false, caps)
+    }
+
     /// Steps of one pass.
     pub fn steps_per_epoch(&self) -> usize {
         self.steps_per_epoch

@@ -8,6 +8,7 @@ mod evaluate;
 mod evaluation;
 mod feed;
 mod files;
+mod final_evaluation;
 mod gradients;
 mod hook;
 mod init_from;

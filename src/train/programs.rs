@@ -17,7 +17,7 @@ use crate::nn::{
     Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
 };
 use crate::ops::{
-    Accumulate, Advance, Binary, CorrectCount, RateRange, Record, Softmax, SoftmaxCrossEntropy,
+    Accumulate, Advance, Argmax, Binary, ConfusionMatrix, CorrectCount, RateRange, Record, Softmax, SoftmaxCrossEntropy,
     SumColumns, Unscale, View, WeightAverage,
 };
 use crate::tensor::{Real, TensorType};
@@ -28,8 +28,12 @@ pub(super) const STEP: &str = "step";
 pub(super) const LOSS_LOG: &str = "train/loss_log";
 /// Name of the ring of learning rates, one per step of an epoch.
 pub(super) const RATE_LOG: &str = "train/rate_log";
+/// Name of the evaluation of the training set, after the training.
+pub(super) const TRAIN_EVALUATION: &str = "train_evaluation";
 /// Evaluation also counts labels among this many most likely classes, where there are more.
 pub(super) const TOP: usize = 5;
+/// Most classes whose confusion is counted: one buffer holds all pairs, of 4 bytes each.
+const MAX_CONFUSION_CLASSES: usize = 1024;
 
 /// The level of a white pixel, as [`crate::ops::AugmentBatch`] counts them.
 const WHITE_LEVEL: f64 = 65_280.0;
@@ -215,6 +219,16 @@ impl ModelPrograms {
         self.classes
     }
 
+    /// Whether evaluation counts labels among the [`TOP`] most likely classes: `name/top5`.
+    pub(super) fn counts_top(&self) -> bool {
+        self.classes > TOP
+    }
+
+    /// Whether evaluation counts which class is taken for which: `name/confusion`.
+    pub(super) fn counts_confusion(&self) -> bool {
+        self.classes <= MAX_CONFUSION_CLASSES
+    }
+
     /// Height, width and channels of an image.
     pub fn image(&self) -> [usize; 3] {
         self.image
@@ -275,7 +289,7 @@ impl ModelPrograms {
         graph.push(Record {}, &[loss_log, loss, step])?;
         let rate_log = graph.source(RATE_LOG, ring);
         graph.push(Record {}, &[rate_log, rate, step])?;
-        accumulate_correct(&mut graph, "train", logits, labels)?;
+        accumulate_correct(&mut graph, "train/correct", 1, logits, labels)?;
         graph.push(Advance {}, &[step])?;
         Ok(TrainingGraph { graph, loss })
     }
@@ -312,7 +326,8 @@ impl ModelPrograms {
     }
 
     /// Compiles the evaluation of one batch of the set that `feed`, named `name`, brings: adds to
-    /// its metrics, and keeps class probabilities as the output `probabilities` `[batch, classes]`.
+    /// its metrics, and keeps the outputs `probabilities` `[batch, classes]` and `predictions`, u32
+    /// `[batch]`.
     ///
     /// # Errors
     /// When an op rejects its operands, or the program does not fit the device.
@@ -336,7 +351,17 @@ impl ModelPrograms {
         let sum = graph.push(SumColumns {}, &[row])?;
         let total = graph.source(&format!("{name}/loss"), TensorType::f32([1]));
         graph.push(Accumulate {}, &[total, sum])?;
-        accumulate_correct(&mut graph, name, logits, labels)?;
+        accumulate_correct(&mut graph, &format!("{name}/correct"), 1, logits, labels)?;
+        if self.counts_top() {
+            accumulate_correct(&mut graph, &format!("{name}/top5"), TOP, logits, labels)?;
+        }
+        let predictions = graph.push(Argmax {}, &[logits])?;
+        graph.output("predictions", predictions);
+        if self.counts_confusion() {
+            let counts = TensorType::u32([self.classes, self.classes]);
+            let total = graph.source(&format!("{name}/confusion"), counts);
+            graph.push(ConfusionMatrix {}, &[total, predictions, labels])?;
+        }
         let probabilities = graph.push(Softmax {}, &[logits])?;
         graph.output("probabilities", probabilities);
         graph.push(Advance {}, &[step])?;
@@ -362,7 +387,7 @@ impl ModelPrograms {
     }
 }
 
-/// The programs of a recipe on its data: training and evaluation, as a trainer compiles them.
+/// The programs of a recipe on its data: training, and evaluation of each split.
 ///
 /// # Errors
 /// When the model does not fit the data, or a program does not fit the device.
@@ -383,18 +408,22 @@ pub fn compile_all(
             programs.push(model.evaluation(name, &feed, caps, picks)?);
         }
     }
+    let feed = feed.whole_pass(TRAIN_EVALUATION, train, caps);
+    programs.push(model.evaluation(TRAIN_EVALUATION, &feed, caps, picks)?);
     Ok(programs)
 }
 
-/// Adds the number of correct and of counted examples to `name/correct` `u32[2]`.
+/// Adds the number of examples whose label is among the `k` most likely classes, and of all that
+/// have a label, to the state `total` `u32[2]`.
 fn accumulate_correct(
     graph: &mut Graph,
-    name: &str,
+    total: &str,
+    k: usize,
     logits: Value,
     labels: Value,
 ) -> Result<(), ShapeError> {
-    let correct = graph.push(CorrectCount {}, &[logits, labels])?;
-    let total = graph.source(&format!("{name}/correct"), TensorType::u32([2]));
+    let correct = graph.push(CorrectCount { k }, &[logits, labels])?;
+    let total = graph.source(total, TensorType::u32([2]));
     graph.push(Accumulate {}, &[total, correct])?;
     Ok(())
 }

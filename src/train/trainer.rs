@@ -26,7 +26,7 @@ pub struct Trainer<'a> {
     pub(super) executor: &'a mut dyn Executor,
     pub(super) recipe: Recipe,
     pub(super) data: Splits,
-    model: ModelPrograms,
+    pub(super) model: ModelPrograms,
     pub(super) feed: Feed,
     program: Arc<Program>,
     pub(super) id: ProgramId,

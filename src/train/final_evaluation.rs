@@ -1,0 +1,35 @@
+//! All figures of a trained model on each split of its data.
+
+use std::collections::BTreeMap;
+
+use super::evaluate::{Evaluator, PendingWeights};
+use super::evaluation::SplitEvaluation;
+use super::predictions::Predictions;
+use super::programs::TRAIN_EVALUATION;
+use super::{TrainError, Trainer};
+use crate::tensor::HostTensor;
+
+impl Trainer<'_> {
+    /// Evaluates `weights` on every split, and predicts the test set. The trainer keeps them: for
+    /// the end of a run. The pass over the training set brings a program of its own.
+    ///
+    /// # Errors
+    /// When the weights do not fit the model, or the device fails.
+    pub fn evaluate_splits(
+        &mut self,
+        weights: &BTreeMap<String, HostTensor>,
+    ) -> Result<(BTreeMap<String, SplitEvaluation>, Predictions), TrainError> {
+        PendingWeights::check(self.model(), weights)?.write(self.executor)?;
+        let (test, predictions) = self.test.predict(self.executor, &self.data.test)?;
+        let mut splits = BTreeMap::from([("test".to_owned(), test)]);
+        if let (Some(evaluator), Some(set)) = (&self.validation, &self.data.validation) {
+            splits.insert("validation".to_owned(), evaluator.evaluate(self.executor, set)?);
+        }
+        let train = &self.data.train;
+        let feed = self.feed.whole_pass(TRAIN_EVALUATION, train, self.executor.caps());
+        let evaluator =
+            Evaluator::with_feed(self.executor, &self.model, TRAIN_EVALUATION, train, feed)?;
+        splits.insert("train".to_owned(), evaluator.evaluate(self.executor, train)?);
+        Ok((splits, predictions))
+    }
+}
