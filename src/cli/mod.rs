@@ -5,14 +5,18 @@
 
 mod bench;
 mod data;
+mod compare;
+mod comparison_text;
 mod describe;
 mod devices;
 mod doctor;
+mod ensemble;
 mod evaluate;
 mod failure;
 mod figures;
 mod format;
 mod init_from;
+mod members;
 mod memory;
 mod open;
 mod output;
@@ -43,6 +47,10 @@ enum Command {
     Eval(evaluate::EvalArgs),
     /// Classify images by the weights of a run
     Predict(evaluate::PredictArgs),
+    /// Compare runs and recipes: one table, curves in one picture, accuracy by class
+    Compare(compare::CompareArgs),
+    /// Average the predictions of several models: of runs, or of a recipe with different seeds
+    Ensemble(ensemble::EnsembleArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
     Summary(describe::SummaryArgs),
     /// Show a recipe's compiled training step: ops, variants, buffers, bytes, FLOP
@@ -62,7 +70,7 @@ enum Command {
 }
 
 /// Which recipe, and what to change in it.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct RecipeArgs {
     /// Name of a built-in recipe (see `verigrad recipes`), or path to a .toml file
     #[arg(default_value = "digits", value_name = "NAME|FILE.toml")]
@@ -74,7 +82,7 @@ struct RecipeArgs {
 }
 
 /// Where to compute.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct DeviceArgs {
     /// Device: auto, cpu, gpu, a number or part of a name from `verigrad devices`
     #[arg(long, default_value = "auto", value_name = "DEVICE")]
@@ -82,7 +90,7 @@ struct DeviceArgs {
 }
 
 /// Where data sets are.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 struct DataArgs {
     /// Folder of the data sets [default: $VERIGRAD_DATA, else ./data]
     #[arg(long, value_name = "DIR")]
@@ -101,6 +109,8 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Eval(args)) => evaluate::eval(&args),
         Some(Command::Predict(args)) => evaluate::predict(&args),
+        Some(Command::Compare(args)) => compare::compare(&args),
+        Some(Command::Ensemble(args)) => ensemble::ensemble(&args),
         Some(Command::Summary(args)) => describe::summary(&args),
         Some(Command::Inspect(args)) => describe::inspect(&args),
         Some(Command::Devices(args)) => devices::list(&args),

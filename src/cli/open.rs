@@ -11,7 +11,7 @@ use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge,
 use crate::tune::{store, verdicts};
 
 /// Which variants kernels are compiled with.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub(super) struct PickArgs {
     /// Variants of kernels: `auto` takes what `verigrad tune` measured on this device, else what
     /// we measured on one like it; `none` the best guesses; else a file, e.g. RUN/kernels.toml

@@ -12,6 +12,7 @@ use super::evaluate::evaluate_end;
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
 use super::init_from::InitArgs;
+use super::members::MemberArgs;
 use super::memory;
 use super::open::{PickArgs, open_device, open_shadow};
 use super::output;
@@ -76,6 +77,18 @@ impl TrainArgs {
             trace: None,
         }
     }
+
+    /// What trains a member of a comparison or an ensemble.
+    pub fn of_member(recipe: RecipeArgs, args: &MemberArgs) -> Self {
+        Self {
+            recipe,
+            device: args.device.clone(),
+            picks: args.picks.clone(),
+            data: args.data.clone(),
+            runs: args.runs.clone(),
+            ..Self::default_run()
+        }
+    }
 }
 
 /// The recipe that the arguments name.
@@ -128,6 +141,11 @@ struct RunResult<'a> {
 
 /// Trains.
 pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
+    train(args).map(|_| ())
+}
+
+/// Trains; returns where. There is no `result.json` when the run was ended before its first epoch.
+pub(super) fn train(args: TrainArgs) -> Result<RunDir, Failure> {
     let started = Instant::now();
     let mut recipe = load_recipe(&args.recipe)?;
     args.init.freeze_in(&mut recipe);
@@ -208,7 +226,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         trainer.allocations()
     );
     let steps = trainer.steps();
-    let (Some(best), Some(last)) = (recorder.best, recorder.last) else { return Ok(()) };
+    let (Some(best), Some(last)) = (recorder.best, recorder.last) else { return Ok(run_dir) };
     let result = RunResult {
         verigrad: env!("CARGO_PKG_VERSION"),
         recipe: &recipe.name,
@@ -235,7 +253,8 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     ));
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
-    evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)
+    evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)?;
+    Ok(run_dir)
 }
 
 /// Writes what each epoch gave into the run directory.

@@ -20,7 +20,7 @@ pub const CURVES_SIZE: (u32, u32) = (1200, 500);
 
 /// Height of the strip with the title, the margins beside it and its font size, in canvas pixels.
 const TITLE_STRIP: i32 = 46 * SCALE;
-const MARGIN: i32 = 24 * SCALE;
+pub(super) const MARGIN: i32 = 24 * SCALE;
 const TITLE_FONT: i32 = 21 * SCALE;
 
 /// Colours that colour-blind readers can tell apart: M. Okabe and K. Ito, "Color Universal
@@ -55,8 +55,12 @@ impl CurvesError {
 /// # Errors
 /// When the file cannot be written; a former picture then stays as it was.
 pub fn write_curves(path: &Path, title: &str, epochs: &[EpochRecord]) -> Result<(), CurvesError> {
-    let png = encode_png(&draw_curves(title, epochs)?)?;
-    Ok(write_atomically(path, &png)?)
+    write_png(path, &draw_curves(title, epochs)?)
+}
+
+/// Writes a picture as a PNG.
+pub(super) fn write_png(path: &Path, picture: &RgbImage) -> Result<(), CurvesError> {
+    Ok(write_atomically(path, &encode_png(picture)?)?)
 }
 
 /// A picture as the bytes of a PNG file.
@@ -91,9 +95,7 @@ pub fn draw_curves(title: &str, epochs: &[EpochRecord]) -> Result<RgbImage, Curv
 fn draw_picture(root: &Area<'_>, title: &str, epochs: &[EpochRecord]) -> Result<(), CurvesError> {
     root.fill(&WHITE).map_err(CurvesError::draw)?;
     let (width, _) = size_of(root)?;
-    let (strip, body) = root.split_vertically(TITLE_STRIP);
-    let title = shortened(&strip, title, width - 2 * MARGIN)?;
-    place_text(&strip, &title, TITLE_FONT, INK, (MARGIN, HPos::Left))?;
+    let body = draw_title(root, title)?;
 
     let first = epochs.first().map_or(1, |record| record.epoch);
     let last = epochs.last().map_or(1, |record| record.epoch);
@@ -101,6 +103,15 @@ fn draw_picture(root: &Area<'_>, title: &str, epochs: &[EpochRecord]) -> Result<
     let (left, right) = body.split_horizontally(width / 2);
     draw_panel(&left, &x, &loss_panel(epochs))?;
     draw_panel(&right, &x, &accuracy_panel(epochs))
+}
+
+/// Writes the title at the top of the picture; returns what is below it.
+pub(super) fn draw_title<'a>(root: &Area<'a>, title: &str) -> Result<Area<'a>, CurvesError> {
+    let (width, _) = size_of(root)?;
+    let (strip, body) = root.split_vertically(TITLE_STRIP);
+    let title = shortened(&strip, title, width - 2 * MARGIN)?;
+    place_text(&strip, &title, TITLE_FONT, INK, (MARGIN, HPos::Left))?;
+    Ok(body)
 }
 
 /// As much of the title as fits.
@@ -119,7 +130,7 @@ fn loss_panel(epochs: &[EpochRecord]) -> Panel {
     });
     // How far the loss is from zero is what one wants to see.
     let y = Axis::around(values(&curves).chain([0.0]), 0.0..=f64::INFINITY);
-    Panel { heading: "Loss", curves, y, suffix: "", decimals: 4 }
+    Panel { heading: "Loss", curves, y, suffix: "", decimals: 4, legend: true }
 }
 
 fn accuracy_panel(epochs: &[EpochRecord]) -> Panel {
@@ -128,7 +139,7 @@ fn accuracy_panel(epochs: &[EpochRecord]) -> Panel {
             .map(|fraction| fraction.map(|fraction| fraction * 100.0))
     });
     let y = Axis::around(values(&curves), 0.0..=100.0);
-    Panel { heading: "Accuracy", curves, y, suffix: " %", decimals: 2 }
+    Panel { heading: "Accuracy", curves, y, suffix: " %", decimals: 2, legend: true }
 }
 
 /// The curves of the data splits that have a value in any epoch.

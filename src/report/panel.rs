@@ -31,7 +31,7 @@ const MUTED: RGBColor = RGBColor(96, 103, 112);
 const GRID: RGBColor = RGBColor(228, 231, 235);
 
 const HEADING_FONT: i32 = 18 * SCALE;
-const TEXT_FONT: i32 = 15 * SCALE;
+pub(super) const TEXT_FONT: i32 = 15 * SCALE;
 
 /// Height of the strip with heading and legend.
 const HEADING_STRIP: i32 = 38 * SCALE;
@@ -39,10 +39,10 @@ const MARGIN: i32 = 24 * SCALE;
 const Y_LABELS: i32 = 50 * SCALE;
 const X_LABELS: i32 = 46 * SCALE;
 /// Length of a curve's stroke in the legend.
-const LEGEND_STROKE: i32 = 18 * SCALE;
-const LEGEND_GAP: i32 = 6 * SCALE;
+pub(super) const LEGEND_STROKE: i32 = 18 * SCALE;
+pub(super) const LEGEND_GAP: i32 = 6 * SCALE;
 const TICK: i32 = 4 * SCALE;
-const LINE_WIDTH: u32 = 2 * SCALE.unsigned_abs();
+pub(super) const LINE_WIDTH: u32 = 2 * SCALE.unsigned_abs();
 const GRID_WIDTH: u32 = SCALE.unsigned_abs();
 const DOT_RADIUS: i32 = 3 * SCALE;
 /// Runs with at most this many epochs get a dot at each.
@@ -64,6 +64,8 @@ pub(super) struct Panel {
     pub suffix: &'static str,
     /// Decimals of the last values in the legend.
     pub decimals: usize,
+    /// Whether there is a legend beside the heading.
+    pub legend: bool,
 }
 
 impl Ranged for Axis {
@@ -93,7 +95,9 @@ impl ValueFormatter<f64> for Axis {
 pub(super) fn draw_panel(area: &Area<'_>, x: &Axis, panel: &Panel) -> Result<(), CurvesError> {
     let (strip, body) = area.split_vertically(HEADING_STRIP);
     place_text(&strip, panel.heading, HEADING_FONT, INK, (MARGIN, HPos::Left))?;
-    draw_legend(&strip, panel)?;
+    if panel.legend {
+        draw_legend(&strip, panel)?;
+    }
 
     let mut chart = ChartBuilder::on(&body)
         .margin_left(MARGIN)

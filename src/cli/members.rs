@@ -1,0 +1,181 @@
+//! Runs and recipes as `compare` and `ensemble` take them: a run is used as it is, a recipe is
+//! trained first.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::open::{PickArgs, open_device};
+use super::output;
+use super::stored_run::{StoredRun, Which, recipe_of};
+use super::train::{TrainArgs, load_recipe, read_data, train};
+use super::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::data::{DataConfig, Dataset};
+use crate::exec::Executor;
+use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
+
+/// How members are trained and evaluated.
+#[derive(Debug, Args)]
+pub(super) struct MemberArgs {
+    /// Change a value of each recipe that is trained: `epochs=1`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Which weights [default: best where a validation split chose them, else last]
+    #[arg(long, value_enum)]
+    pub weights: Option<Which>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub picks: PickArgs,
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Folder of run directories
+    #[arg(long, default_value = "runs", value_name = "DIR")]
+    pub runs: PathBuf,
+}
+
+/// A run, or a recipe to be trained.
+pub(super) enum Member {
+    /// The folder of a run.
+    Run(RunDir),
+    /// A recipe as its arguments give it.
+    Recipe(Box<(RecipeArgs, Recipe)>),
+}
+
+impl Member {
+    /// What `name` names: a folder, else a recipe.
+    pub fn find(name: &str, set: &[String]) -> Result<Self, Failure> {
+        let path = Path::new(name);
+        let is_recipe_file = path.extension().is_some_and(|extension| extension == "toml");
+        if !is_recipe_file && (path.is_dir() || path.components().count() > 1) {
+            return Ok(Self::Run(RunDir::open(path)?));
+        }
+        let args = RecipeArgs { recipe: name.to_owned(), set: set.to_vec() };
+        let recipe = load_recipe(&args)?;
+        Ok(Self::Recipe(Box::new((args, recipe))))
+    }
+
+    /// What to call it in messages.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Run(dir) => dir.path().display().to_string(),
+            Self::Recipe(recipe) => recipe.0.recipe.clone(),
+        }
+    }
+
+    /// The recipe.
+    pub fn recipe(&self) -> Result<Recipe, Failure> {
+        match self {
+            Self::Run(dir) => recipe_of(dir),
+            Self::Recipe(recipe) => Ok(recipe.1.clone()),
+        }
+    }
+}
+
+/// Demands that all members tell the same classes apart, before any of them is trained; returns
+/// their names.
+pub(super) fn shared_classes(
+    members: &[Member],
+    data: &mut DataOfRecipes<'_>,
+) -> Result<Vec<String>, Failure> {
+    let mut first: Option<(String, Vec<String>)> = None;
+    for member in members {
+        let classes = match member {
+            Member::Run(dir) => dir.model()?.classes,
+            Member::Recipe(recipe) => data.test_set(&recipe.1)?.classes.clone(),
+        };
+        match &first {
+            Some((name, shared)) if *shared != classes => {
+                return Err(format!(
+                    "{name} tells {} apart, {} {}; all must have been trained on the same classes",
+                    in_words(shared),
+                    member.name(),
+                    in_words(&classes)
+                )
+                .into());
+            }
+            Some(_) => {}
+            None => first = Some((member.name(), classes)),
+        }
+    }
+    first.map(|(_, classes)| classes).ok_or_else(|| "no runs and no recipes were named".into())
+}
+
+/// Number and names of classes, as many as a line holds.
+fn in_words(classes: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let names = classes.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    let more = if classes.len() > SHOWN { ", ..." } else { "" };
+    format!("{} classes ({names}{more})", classes.len())
+}
+
+/// The run of a member; trains it where it is a recipe. `place` says which of how many it is.
+pub(super) fn obtain(
+    member: Member,
+    args: &MemberArgs,
+    place: (usize, usize),
+) -> Result<RunDir, Failure> {
+    let recipe = match member {
+        Member::Run(dir) => return Ok(dir),
+        Member::Recipe(recipe) => recipe.0,
+    };
+    output::line(format_args!("\n== {} of {}: {}", place.0, place.1, recipe.recipe));
+    let trained = train(TrainArgs::of_member(recipe, args))?;
+    if trained.result().is_file() {
+        Ok(trained)
+    } else {
+        let path = trained.path().display();
+        Err(format!("{path} was ended before it had a result; resume it, then name it here").into())
+    }
+}
+
+/// The test set of recipes; read once where one after another has the same.
+pub(super) struct DataOfRecipes<'a> {
+    args: &'a DataArgs,
+    last: Option<(DataConfig, Dataset)>,
+}
+
+impl<'a> DataOfRecipes<'a> {
+    pub fn new(args: &'a DataArgs) -> Self {
+        Self { args, last: None }
+    }
+
+    pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
+        let read = match self.last.take() {
+            Some(last) if last.0 == recipe.data => last,
+            _ => (recipe.data.clone(), read_data(recipe, self.args)?.test),
+        };
+        Ok(&self.last.insert(read).1)
+    }
+}
+
+/// Evaluates runs on their test sets, all on one device.
+pub(super) struct TestBench<'a> {
+    args: &'a MemberArgs,
+    executor: Option<Box<dyn Executor>>,
+}
+
+impl<'a> TestBench<'a> {
+    pub fn new(args: &'a MemberArgs) -> Self {
+        Self { args, executor: None }
+    }
+
+    /// Evaluates a run; its folder stays as it is.
+    pub fn evaluate(
+        &mut self,
+        run: &StoredRun,
+        data: &Dataset,
+    ) -> Result<(SplitEvaluation, Predictions), Failure> {
+        run.check_data(data)?;
+        let executor = match &mut self.executor {
+            Some(executor) => {
+                executor.unload_all();
+                executor
+            }
+            None => self.executor.insert(open_device(&self.args.device, &self.args.picks)?),
+        };
+        let batch = run.recipe.batch_size;
+        Ok(run.predict(executor.as_mut(), "test", data, batch)?)
+    }
+}
