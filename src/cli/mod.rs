@@ -4,9 +4,9 @@
 #![expect(clippy::print_stderr, reason = "this floor is what prints")]
 
 mod bench;
-mod data;
 mod compare;
 mod comparison_text;
+mod data;
 mod describe;
 mod devices;
 mod doctor;

@@ -17,8 +17,8 @@ use crate::nn::{
     Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
 };
 use crate::ops::{
-    Accumulate, Advance, Argmax, Binary, ConfusionMatrix, CorrectCount, RateRange, Record, Softmax, SoftmaxCrossEntropy,
-    SumColumns, Unscale, View, WeightAverage,
+    Accumulate, Advance, Argmax, Binary, ConfusionMatrix, CorrectCount, RateRange, Record, Softmax,
+    SoftmaxCrossEntropy, SumColumns, Unscale, View, WeightAverage,
 };
 use crate::tensor::{Real, TensorType};
 
