@@ -312,36 +312,62 @@ def batch():
     family.save()
 
 
+def rates(scheduler, optimiser, steps):
+    """The learning rates of the steps under a scheduler."""
+    result = []
+    for step in range(steps):
+        result.append(optimiser.param_groups[0]["lr"])
+        optimiser.step()
+        if step + 1 < steps:
+            scheduler.step()
+    return result
+
+
 def schedule():
     """The learning rate of single steps, with and without a linear warmup."""
     family = Family("schedule")
     schedulers = torch.optim.lr_scheduler
     base, total = f32(0.1), 20
     factor, floor = f32(0.3), f32(0.05)
+
+    def one_cycle(anneal, pct_start, div_factor, final_div_factor):
+        attributes = {"pct_start": pct_start, "div_factor": div_factor,
+                      "final_div_factor": final_div_factor, "anneal": anneal}
+        return {"one_cycle": attributes}, lambda o, n: schedulers.OneCycleLR(
+            o, base, n, pct_start=pct_start, div_factor=div_factor, cycle_momentum=False,
+            final_div_factor=final_div_factor, anneal_strategy=anneal[:3].replace("lin", "linear"))
+
     for name, attributes, make in [
         ("constant", "constant", lambda o, _n: schedulers.ConstantLR(o, 1.0)),
         ("step", {"step": {"every": 4, "factor": factor}},
          lambda o, _n: schedulers.StepLR(o, 4, factor)),
+        ("multi_step", {"multi_step": {"milestones": [3, 4, 9], "factor": factor}},
+         lambda o, _n: schedulers.MultiStepLR(o, [3, 4, 9], factor)),
         ("exponential", {"exponential": {"factor": factor}},
          lambda o, _n: schedulers.ExponentialLR(o, factor)),
         ("cosine", {"cosine": {"final_factor": floor}},
          lambda o, n: schedulers.CosineAnnealingLR(o, n, eta_min=floor * base)),
+        ("one_cycle", *one_cycle("cosine", 0.3, 25.0, 1e4)),
+        ("one_cycle_linear", *one_cycle("linear", 0.45, 10.0, 100.0)),
+        ("one_cycle_falls", *one_cycle("cosine", 0.0, 4.0, 50.0)),
     ]:
         for warmup in (0, 5):
-            optimiser = torch.optim.SGD([torch.zeros(1)], lr=base)
-            scheduler = make(optimiser, total - warmup)
-            if warmup:
-                rise = schedulers.LinearLR(optimiser, 1.0 / warmup, 1.0, warmup - 1)
-                scheduler = schedulers.SequentialLR(optimiser, [rise, scheduler], [warmup])
-            for step in range(total):
-                rate = torch.tensor([optimiser.param_groups[0]["lr"]], dtype=torch.float64)
-                if step in (0, 1, 3, 4, 5, 8, 9, 12, 19):
-                    family.add(f"{name}_warmup_{warmup}_step_{step}", "learning_rate",
-                               {"base": base, "warmup": warmup, "schedule": attributes,
-                                "total": total},
-                               [np.array([step], np.uint32)], lambda _step, rate=rate: rate)
-                optimiser.step()
-                scheduler.step()
+            def optimiser():
+                return torch.optim.SGD([torch.zeros(1)], lr=base)
+
+            # The rise and the schedule each have an optimiser of their own: one_cycle changes the
+            # rate that other schedulers start from.
+            o = optimiser()
+            rise = schedulers.LinearLR(o, 1.0 / max(warmup, 1), 1.0, max(warmup - 1, 1))
+            steps = rates(rise, o, warmup)
+            o = optimiser()
+            steps += rates(make(o, total - warmup), o, total - warmup)
+            for step in (0, 1, 3, 4, 5, 8, 9, 12, 18, 19):
+                rate = torch.tensor([steps[step]], dtype=torch.float64)
+                family.add(f"{name}_warmup_{warmup}_step_{step}", "learning_rate",
+                           {"base": base, "warmup": warmup, "schedule": attributes,
+                            "total": total},
+                           [np.array([step], np.uint32)], lambda _step, rate=rate: rate)
     family.save()
 
 

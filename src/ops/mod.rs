@@ -56,7 +56,7 @@ pub use cross_entropy::SoftmaxCrossEntropy;
 pub use dropout::Dropout;
 pub use gather::GatherBatch;
 pub use labels::IGNORED_LABEL;
-pub use learning_rate::{LearningRate, Schedule};
+pub use learning_rate::{Anneal, LearningRate, Schedule};
 pub use local_response_norm::{LocalResponseNorm, LocalResponseNormGrad};
 pub use log_softmax::{LogSoftmax, LogSoftmaxGrad};
 pub use loss::{MaskedMean, MaskedMeanGrad};

@@ -10,7 +10,7 @@ use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
 use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec};
 use crate::ops::{
-    Accumulate, Advance, CorrectCount, Fill, LearningRate, MaskedMean, Pack, Record, Softmax,
+    Accumulate, Advance, CorrectCount, Fill, MaskedMean, Pack, Record, Softmax,
     SoftmaxCrossEntropy, SumColumns, Unscale, View,
 };
 use crate::tensor::TensorType;
@@ -166,13 +166,8 @@ impl ModelPrograms {
             None => (gradients, None),
         };
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
-        let total = recipe.epochs as usize * feed.steps_per_epoch();
-        let rate = LearningRate {
-            base: recipe.optimizer.learning_rate(),
-            warmup: recipe.schedule.warmup_steps,
-            schedule: recipe.schedule.decay,
-            total,
-        };
+        let base = recipe.optimizer.learning_rate();
+        let rate = recipe.schedule.learning_rate(base, feed.steps_per_epoch(), recipe.epochs)?;
         let rate = graph.push(rate, &[step])?;
         if let Some(parameters) = parameters {
             let decayed = self.arena.decayed;

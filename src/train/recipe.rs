@@ -5,13 +5,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
+use super::schedule::ScheduleConfig;
 use super::{TrainError, builtin_recipes};
 use crate::data::DataConfig;
-use crate::error::ShapeError;
-use crate::graph::Graph;
 use crate::nn::{Layer, ModelConfig, Precision};
-use crate::ops::{LearningRate, Schedule};
-use crate::tensor::TensorType;
 
 /// Everything that decides a training run. The same recipe on the same device and driver gives the
 /// same bits.
@@ -60,18 +57,6 @@ pub struct Recipe {
     /// The model, from images to logits: written out in the recipe, or made from `model`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
-}
-
-/// How the learning rate changes over the steps.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ScheduleConfig {
-    /// Steps over which the rate rises from zero.
-    #[serde(default)]
-    pub warmup_steps: usize,
-    /// The shape after that.
-    #[serde(default)]
-    pub decay: Schedule,
 }
 
 fn default_seed() -> u64 {
@@ -183,20 +168,8 @@ impl Recipe {
         self.data.check().or_else(|error| wrong("data", error.to_string()))?;
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
-        self.check_schedule().or_else(|error| wrong("schedule", error.message))
-    }
-
-    /// Has the op of the learning rate check its numbers; how many steps there are, the data decide.
-    fn check_schedule(&self) -> Result<(), ShapeError> {
-        let mut graph = Graph::default();
-        let step = graph.source("step", TensorType::u32([1]));
-        let rate = LearningRate {
-            base: self.optimizer.learning_rate(),
-            warmup: self.schedule.warmup_steps,
-            schedule: self.schedule.decay,
-            total: self.schedule.warmup_steps.saturating_add(1),
-        };
-        graph.push(rate, &[step]).map(|_| ())
+        let rate = self.optimizer.learning_rate();
+        self.schedule.check(rate).or_else(|error| wrong("schedule", error.message))
     }
 }
 

@@ -1,0 +1,4 @@
+// factor^floor(since / EVERY).
+fn factor_after(since: u32) -> f32 {
+  return power(since / EVERY);
+}
