@@ -1,7 +1,8 @@
 // g = grads + WEIGHT_DECAY params (Adam) or params' = params - learning_rate WEIGHT_DECAY params
 // (AdamW), for the first DECAYED elements;
 // m' = BETA1 m + (1 - BETA1) g, v' = BETA2 v + (1 - BETA2) g^2,
-// params' = params - rates[0] m' / (rates[1] sqrt(v') + EPSILON), all in place.
+// params' = params - rates[0] m' / (rates[1] sqrt(v') + EPSILON), all in place; rate_factor scales
+// rates[0] and rates[2], and elements where it is zero stay as they are.
 // grads, params, m, v: [INVOCATIONS] of Element; rates: f32[3], see adam_rates.wgsl.
 // One invocation updates one Element: one float or four.
 // Twin: Adam in src/ops/optimiser/adam.rs.
@@ -21,11 +22,14 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
+  let factor = rate_factor(i);
+  // Frozen elements keep their moments as well.
+  if factor == 0.0 { return; }
   var param = params[i];
   var grad = grads[i];
   let decayed = lane_index(i) < Index(DECAYED);
   if DECOUPLED == 1u {
-    param = select(param, param - rates[2] * param, decayed);
+    param = select(param, param - factor * rates[2] * param, decayed);
   } else {
     grad = select(grad, grad + WEIGHT_DECAY * param, decayed);
   }
@@ -33,5 +37,5 @@ fn main(
   let second = BETA2 * v[i] + ONE_MINUS_BETA2 * (grad * grad);
   m[i] = first;
   v[i] = second;
-  params[i] = param - rates[0] * (first / (rates[1] * sqrt(second) + EPSILON));
+  params[i] = param - factor * rates[0] * (first / (rates[1] * sqrt(second) + EPSILON));
 }

@@ -2,6 +2,7 @@
 // square' = ALPHA square + (1 - ALPHA) g^2,
 // params' = params - learning_rate g / (sqrt(square') + EPSILON), all in place.
 // grads, params, square: [INVOCATIONS] of Element; learning_rate: f32[1].
+// rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four. With momentum: rms_prop_momentum.wgsl.
 // Twin: RmsProp in src/ops/optimiser/rms_prop.rs.
 // Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012.
@@ -19,10 +20,13 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
+  let factor = rate_factor(i);
+  // Frozen elements stay as they are.
+  if factor == 0.0 { return; }
   let param = params[i];
   var grad = grads[i];
   grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
   let average = ALPHA * square[i] + ONE_MINUS_ALPHA * (grad * grad);
   square[i] = average;
-  params[i] = param - learning_rate[0] * (grad / (sqrt(average) + EPSILON));
+  params[i] = param - factor * learning_rate[0] * (grad / (sqrt(average) + EPSILON));
 }

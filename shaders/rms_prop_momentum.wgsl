@@ -3,6 +3,7 @@
 // velocity' = MOMENTUM velocity + g / (sqrt(square') + EPSILON),
 // params' = params - learning_rate velocity', all in place.
 // grads, params, square, velocity: [INVOCATIONS] of Element; learning_rate: f32[1].
+// rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four.
 // Twin: RmsProp in src/ops/optimiser/rms_prop.rs.
 // Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012.
@@ -21,6 +22,9 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
+  let factor = rate_factor(i);
+  // Frozen elements stay as they are.
+  if factor == 0.0 { return; }
   let param = params[i];
   var grad = grads[i];
   grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
@@ -28,5 +32,5 @@ fn main(
   let speed = MOMENTUM * velocity[i] + grad / (sqrt(average) + EPSILON);
   square[i] = average;
   velocity[i] = speed;
-  params[i] = param - learning_rate[0] * speed;
+  params[i] = param - factor * learning_rate[0] * speed;
 }

@@ -1,6 +1,7 @@
 // params' = params - learning_rate (grads + WEIGHT_DECAY params), in place; only the first DECAYED
 // elements get weight decay.
 // grads, params: [INVOCATIONS] of Element; learning_rate: f32[1].
+// rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four. With momentum: sgd_momentum.wgsl.
 // Twin: Sgd in src/ops/optimiser/sgd.rs.
 
@@ -16,8 +17,11 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
+  let factor = rate_factor(i);
+  // Frozen elements stay as they are.
+  if factor == 0.0 { return; }
   let param = params[i];
   var grad = grads[i];
   grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
-  params[i] = param - learning_rate[0] * grad;
+  params[i] = param - factor * learning_rate[0] * grad;
 }

@@ -3,6 +3,7 @@
 // params' = params - learning_rate d, all in place, where d = velocity', and with NESTEROV
 // d = g + MOMENTUM velocity'.
 // grads, params, velocity: [INVOCATIONS] of Element; learning_rate: f32[1]; step: u32[1].
+// rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four.
 // Twin: Sgd in src/ops/optimiser/sgd.rs.
 // Source: Sutskever et al., "On the importance of initialization and momentum", 2013.
@@ -21,6 +22,9 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
+  let factor = rate_factor(i);
+  // Frozen elements stay as they are.
+  if factor == 0.0 { return; }
   let param = params[i];
   var grad = grads[i];
   grad = select(grad, grad + WEIGHT_DECAY * param, lane_index(i) < Index(DECAYED));
@@ -33,5 +37,5 @@ fn main(
   if NESTEROV == 1u {
     direction = grad + MOMENTUM * speed;
   }
-  params[i] = param - learning_rate[0] * direction;
+  params[i] = param - factor * learning_rate[0] * direction;
 }

@@ -216,6 +216,34 @@ fn broken_runs_are_explained() {
     fails(folder, &["train", "digits", "--device", "cpu", "--runs", "a-file"], 1, &["a-file"]);
 }
 
+/// Another run starts from the weights of a run, keeps some, and ends with its budget.
+#[test]
+fn a_run_starts_from_another_one() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = small_run(folder.path());
+    let run_name = run.to_str().expect("a UTF-8 path").to_owned();
+    let small = ["train", "digits", "--device", "cpu", "--set", "data.train_size=320"];
+    let small = [&small[..], &["--set", "data.test_size=32", "--set", "batch_size=32"]].concat();
+    let more = ["--init-from", &run_name, "--freeze", "conv*", "--set", "budget={steps=3}"];
+    let more = [&more[..], &["--set", "early_stopping={patience=2}"]].concat();
+    let output = verigrad(folder.path(), &[&small[..], &more].concat());
+    let text = stdout(&output);
+    assert!(output.status.success(), "{}", stderr(&output));
+    for part in [
+        "weights-best.safetensors\nloaded   conv1,",
+        "early_stopping watches the test set",
+        "the budget of 3 steps is spent",
+    ] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let recipe = fs::read_to_string(folder.path().join("runs/digits-2/recipe.toml"));
+    assert!(recipe.expect("the recipe").contains("freeze = [\"conv*\"]"));
+    let stranger = [&small[..], &["--init-from", "nowhere.safetensors"]].concat();
+    fails(folder.path(), &stranger, 1, &["nowhere.safetensors"]);
+    let typo = [&small[..], &["--freeze", "convolution"]].concat();
+    fails(folder.path(), &typo, 2, &["convolution", "conv1"]);
+}
+
 /// `bench RECIPE` gives a table and JSON, and compares itself with a baseline by its exit code.
 #[test]
 fn a_recipe_is_measured_and_compared() {

@@ -49,6 +49,7 @@ const REQUIRED: &[&str] = &[
     "global_avg_pool2d",
     "global_avg_pool2d_grad",
     "global_norm",
+    "hypergradient",
     "learning_rate",
     "local_response_norm",
     "local_response_norm_grad",
@@ -75,6 +76,7 @@ const REQUIRED: &[&str] = &[
     "sum_columns",
     "sum_rows",
     "view",
+    "weight_average",
 ];
 
 /// Ops that PyTorch has no equivalent of.

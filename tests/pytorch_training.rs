@@ -110,12 +110,14 @@ fn sgd() -> OptimizerConfig {
         dampening: 0.0,
         nesterov: false,
         weight_decay: 0.0,
+        hypergradient: 0.0,
     }
 }
 
 fn adam() -> OptimizerConfig {
     let (beta1, beta2, epsilon) = (0.9, 0.999, 1e-8);
-    OptimizerConfig::Adam { learning_rate: 1e-3, beta1, beta2, epsilon, weight_decay: 0.0 }
+    let (learning_rate, weight_decay, hypergradient) = (1e-3, 0.0, 0.0);
+    OptimizerConfig::Adam { learning_rate, beta1, beta2, epsilon, weight_decay, hypergradient }
 }
 
 /// Compares values that PyTorch has in f32 and f64 with ours; gives the largest error as a part of

@@ -1,5 +1,12 @@
 //! Training as a whole, through the library: reproducible, without allocations, and learning.
 
+#[path = "training/callbacks.rs"]
+mod callbacks;
+#[path = "training/small.rs"]
+mod small;
+#[path = "training/updates.rs"]
+mod updates;
+
 use std::sync::Arc;
 
 use verigrad::compile::{Picks, check_kernel};

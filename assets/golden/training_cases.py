@@ -204,6 +204,61 @@ def optimiser():
                   elements, decayed, f32(weight_decay), lr, 3,
                   [0, 1, 2] if momentum else [0, 1], False)
 
+    # Parameter groups with rates of their own.
+    def in_groups(make, **options):
+        def optimiser(groups, lr):
+            groups[0]["lr"] = f32(0.25) * lr
+            return make(groups, lr=lr, **options)
+        return optimiser
+
+    rates = [{"end": 4, "factor": 0.25}]
+    decay = f32(0.1)
+    Steps(family, "adamw_rates", "adam",
+          {"beta1": f32(0.9), "beta2": f32(0.99), "epsilon": f32(1e-8), "weight_decay": decay,
+           "decoupled": True, "rates": rates},
+          in_groups(torch.optim.AdamW, betas=(f32(0.9), f32(0.99)), eps=f32(1e-8)),
+          ["exp_avg", "exp_avg_sq"]).add(9, 4, decay, lr, 3, [0, 1, 2], True)
+    Steps(family, "sgd_rates", "sgd",
+          {"momentum": f32(0.9), "dampening": 0.0, "nesterov": True, "weight_decay": decay,
+           "rates": rates},
+          in_groups(torch.optim.SGD, momentum=f32(0.9), nesterov=True),
+          ["momentum_buffer"]).add(9, 4, decay, lr, 3, [0, 1], True)
+    Steps(family, "rms_prop_rates", "rms_prop",
+          {"alpha": f32(0.99), "epsilon": f32(1e-8), "momentum": 0.5, "weight_decay": decay,
+           "rates": rates},
+          in_groups(torch.optim.RMSprop, alpha=f32(0.99), eps=f32(1e-8), momentum=0.5),
+          ["square_avg", "momentum_buffer"]).add(9, 4, decay, lr, 3, [0, 1, 2], False)
+
+    # After enough steps, torch's average of weights, which forgets at one pace.
+    for name, elements, average_decay in [("weight_average", 67, 0.9), ("weight_average_one", 1, 0.5)]:
+        average, params = family.normal(name, (elements,), (elements,))
+
+        def averaged(a, p, _step, d=average_decay):
+            update = torch.optim.swa_utils.get_ema_avg_fn(d)
+            return update(a, p, torch.tensor(1))
+
+        family.add(name, "weight_average", {"decay": average_decay},
+                   [average, params, np.array([1000], np.uint32)], averaged)
+
+    # The derivative by the learning rate, of a loss whose curvature is not the same everywhere.
+    for name, elements, strength in [("hypergradient", 67, 1e-3), ("hypergradient_one", 1, 0.1)]:
+        previous, direction = family.normal(name, (elements,), (elements,))
+        curvature = torch.arange(1, elements + 1, dtype=torch.float64) / elements
+        rate = f32(0.05)
+        theta = previous.astype(np.float64) - rate * direction.astype(np.float64)
+        grads = (curvature * torch.from_numpy(theta)).numpy()
+
+        def learned(_grads, params, previous, rate, _step, s=strength, c=curvature):
+            direction = (previous - params) / rate
+            free = rate.clone().requires_grad_()
+            loss = 0.5 * (c * (previous - free * direction) ** 2).sum()
+            (derivative,) = torch.autograd.grad(loss, [free])
+            return params, rate - s * derivative
+
+        family.add(name, "hypergradient", {"strength": strength, "floor": 0.0},
+                   [grads, theta, previous, np.array([rate], np.float32),
+                    np.array([3], np.uint32)], learned)
+
     def clipped(grads, max_norm):
         parameter = torch.nn.Parameter(torch.zeros_like(grads))
         parameter.grad = grads.clone()

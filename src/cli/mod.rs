@@ -10,6 +10,7 @@ mod doctor;
 mod evaluate;
 mod failure;
 mod format;
+mod init_from;
 mod memory;
 mod open;
 mod output;

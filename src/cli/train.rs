@@ -10,6 +10,7 @@ use serde::Serialize;
 use super::describe::{image_of, summary_text};
 use super::failure::Failure;
 use super::format::{bytes, duration, grouped};
+use super::init_from::InitArgs;
 use super::memory;
 use super::open::{PickArgs, open_device, open_shadow};
 use super::output;
@@ -24,7 +25,7 @@ use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
     EpochRecord, EpochResult, ModelRecord, Observer, Progress, Recipe, RunDir, StepRecord,
-    TrainError, Trainer, save_weights, sha256_of_weights,
+    StopReason, TrainError, Trainer, save_weights, sha256_of_weights,
 };
 
 /// Arguments of `verigrad train`.
@@ -38,6 +39,8 @@ pub(super) struct TrainArgs {
     picks: PickArgs,
     #[command(flatten)]
     data: DataArgs,
+    #[command(flatten)]
+    init: InitArgs,
     /// Folder in which the run directory is made
     #[arg(long, default_value = "runs", value_name = "DIR")]
     runs: PathBuf,
@@ -65,6 +68,7 @@ impl TrainArgs {
             device: DeviceArgs { device: "auto".to_owned() },
             picks: PickArgs::auto(),
             data: DataArgs { data_dir: None },
+            init: InitArgs::default(),
             runs: PathBuf::from("runs"),
             shadow: false,
             tune: false,
@@ -124,7 +128,9 @@ struct RunResult<'a> {
 /// Trains.
 pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     let started = Instant::now();
-    let recipe = load_recipe(&args.recipe)?;
+    let mut recipe = load_recipe(&args.recipe)?;
+    args.init.freeze_in(&mut recipe);
+    let recipe = recipe;
     let data = read_data(&recipe, &args.data)?;
     let mut executor = if args.shadow {
         open_shadow(&args.device, &args.picks)?
@@ -148,6 +154,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
 
     memory::check(executor.as_ref(), &recipe, &data)?;
     let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
+    args.init.apply(&mut trainer)?;
     let run_dir = RunDir::create(&args.runs, &recipe.name)?;
     run_dir.write_recipe(&recipe.to_toml()?)?;
     run_dir.write_device(&device)?;
@@ -167,6 +174,11 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
         bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
         bytes(trainer.state_bytes())
     ));
+    for section in recipe.looks_at_test() {
+        output::line(format_args!(
+            "note     {section} watches the test set: there is no validation split"
+        ));
+    }
     output::line(format_args!("run      {}", run_dir.path().display()));
     let mut recorder = Recorder {
         run_dir: &run_dir,
@@ -180,7 +192,10 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     if args.trace.is_some() {
         trainer.trace(TRACE_FROM, TRACED_STEPS);
     }
-    trainer.run(&mut recorder)?;
+    let stop = trainer.run(&mut recorder)?;
+    if stop.reason != StopReason::Completed {
+        output::line(format_args!("\nended    {}", stop.reason));
+    }
     if let Some(path) = &args.trace {
         write_trace(path, trainer.program(), &device.name, trainer.profiles())?;
         output::line(format_args!("trace    {}", path.display()));

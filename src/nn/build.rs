@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Arena, Init, Layer, ParameterSpec, Precision, StateSpec};
+use super::{Arena, Init, Layer, LayerRates, ParameterSpec, Precision, StateSpec};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
@@ -71,6 +71,9 @@ pub struct ModelBuilder<'g> {
     counts: HashMap<String, usize>,
     dropout_streams: u32,
     outputs: Vec<(String, Value)>,
+    rates: Option<&'g LayerRates>,
+    /// States that were changed, with what they are now.
+    changed: HashMap<String, Value>,
 }
 
 impl<'g> ModelBuilder<'g> {
@@ -92,7 +95,35 @@ impl<'g> ModelBuilder<'g> {
             counts: HashMap::new(),
             dropout_streams: 0,
             outputs: Vec::new(),
+            rates: None,
+            changed: HashMap::new(),
         }
+    }
+
+    /// Reads the parameters from another source than the one that training changes.
+    #[must_use]
+    pub fn with_parameters(mut self, source: &str) -> Self {
+        self.arena = self.arena.map(|(arena, _)| {
+            (arena, self.graph.source(source, TensorType::f32([arena.elements])))
+        });
+        self
+    }
+
+    /// Has normalisation that is frozen use and keep its running statistics.
+    #[must_use]
+    pub fn with_rates(self, rates: &'g LayerRates) -> Self {
+        Self { rates: Some(rates), ..self }
+    }
+
+    /// Goes on from states as an earlier pass of the same step left them.
+    #[must_use]
+    pub fn with_states(self, changed: HashMap<String, Value>) -> Self {
+        Self { changed, ..self }
+    }
+
+    /// States as this pass leaves them, for [`Self::with_states`].
+    pub fn into_states(self) -> HashMap<String, Value> {
+        self.changed
     }
 
     /// Stores activations in another precision. What goes in and comes out stays f32.
@@ -306,7 +337,8 @@ impl<'g> ModelBuilder<'g> {
         let beta = self.vector(name, "bias", channels, Init::Zeros);
         let running_mean = self.state(name, "running_mean", channels, 0.0);
         let running_variance = self.state(name, "running_variance", channels, 1.0);
-        if self.mode == Mode::Evaluate {
+        let frozen = self.rates.is_some_and(|rates| rates.is_frozen(name));
+        if self.mode == Mode::Evaluate || frozen {
             let inputs = [x, gamma, beta, running_mean, running_variance];
             let op = BatchNormInference { epsilon, tail: NormTail::default() };
             return self.graph.push(op, &inputs);
@@ -316,9 +348,13 @@ impl<'g> ModelBuilder<'g> {
         // The running variance is the unbiased one.
         #[expect(clippy::cast_precision_loss, reason = "row counts only scale by n / (n - 1)")]
         let unbiased = rows as f32 / (rows.max(2) - 1) as f32;
-        self.graph.push(RunningAverage { momentum, scale: 1.0 }, &[running_mean, mean])?;
-        self.graph
-            .push(RunningAverage { momentum, scale: unbiased }, &[running_variance, variance])?;
+        for (state, scale, running, value) in [
+            ("running_mean", 1.0, running_mean, mean),
+            ("running_variance", unbiased, running_variance, variance),
+        ] {
+            let new = self.graph.push(RunningAverage { momentum, scale }, &[running, value])?;
+            self.changed.insert(format!("{name}.{state}"), new);
+        }
         Ok(y)
     }
 
@@ -415,7 +451,10 @@ impl<'g> ModelBuilder<'g> {
     fn state(&mut self, layer: &str, name: &str, channels: usize, initial: f32) -> Value {
         let spec =
             StateSpec { name: format!("{layer}.{name}"), shape: Shape::from([channels]), initial };
-        let value = self.graph.source(&spec.name, TensorType::f32(spec.shape.clone()));
+        let value = match self.changed.get(&spec.name) {
+            Some(value) => *value,
+            None => self.graph.source(&spec.name, TensorType::f32(spec.shape.clone())),
+        };
         self.states.push(spec);
         value
     }

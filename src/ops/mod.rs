@@ -63,7 +63,10 @@ pub use loss::{MaskedMean, MaskedMeanGrad};
 pub use loss_scale::{Unscale, UpdateLossScale};
 pub use matmul::Matmul;
 pub use mean_squared_error::MeanSquaredError;
-pub use optimiser::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
+pub use optimiser::{
+    Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, Hypergradient, RateRange, RmsProp, Sgd,
+    WeightAverage,
+};
 pub use pool::{
     AdaptiveAvgPool2d, AdaptiveAvgPool2dGrad, AvgPool2d, AvgPool2dGrad, GlobalAvgPool2d,
     GlobalAvgPool2dGrad, MaxPool2d, MaxPool2dGrad, PoolGeometry,

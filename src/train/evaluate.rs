@@ -159,6 +159,11 @@ impl PendingWeights {
         Ok(Self { parameters, states })
     }
 
+    /// The parameters in the order of the arena.
+    pub(super) fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
     /// Writes the weights; a program that uses them must be loaded.
     ///
     /// # Errors

@@ -1,12 +1,15 @@
 //! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves on disk.
 
 mod builtin;
+mod callbacks;
 mod error;
 mod evaluate;
 mod evaluation;
 mod feed;
 mod files;
+mod gradients;
 mod hook;
+mod init_from;
 mod look;
 mod loss_scaling;
 mod memory;
@@ -20,11 +23,13 @@ mod records;
 mod run;
 mod run_dir;
 mod schedule;
+mod steering;
 mod stepping;
 mod trainer;
 mod weights;
 
 pub use builtin::{BuiltinRecipe, builtin_recipes};
+pub use callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
 pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
 pub use evaluation::{
@@ -34,6 +39,7 @@ pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};
 pub use hook::{EpochDone, Flow, Hook, Interrupt, StepsDone, Stop, StopReason};
+pub use init_from::InitReport;
 pub use loss_scaling::LossScale;
 pub use memory::{check_memory, planned_bytes};
 pub use observer::{EpochResult, Observer, Progress, StepLoss};
@@ -44,6 +50,7 @@ pub use recipe::Recipe;
 pub use records::{EpochRecord, ModelRecord, StepRecord};
 pub use run_dir::{RunDir, RunDirError};
 pub use schedule::{Decay, Period, ScheduleConfig};
+pub use steering::EmaConfig;
 pub use stepping::SetupTimes;
 pub use trainer::Trainer;
 pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

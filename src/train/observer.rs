@@ -55,8 +55,7 @@ pub struct EpochResult {
     pub train_time: Duration,
     /// Images per second of the training part.
     pub images_per_second: f64,
-    /// Whether this is the best epoch so far, by validation accuracy (by test accuracy where there
-    /// is no validation set).
+    /// Whether this is the best epoch so far, by what the recipe goes by.
     pub best: bool,
     /// Loss and learning rate of each step.
     pub step_losses: Vec<StepLoss>,

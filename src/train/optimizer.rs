@@ -6,10 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{Graph, Op, Value};
-use crate::ops::{Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, RmsProp, Sgd};
+use crate::ops::{
+    Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, Hypergradient, RateRange, RmsProp, Sgd,
+};
 use crate::tensor::TensorType;
 
 /// The optimiser. Weight decay applies to weights, not to biases and normalisation.
+///
+/// Defaults are PyTorch's. Keras differs in `epsilon`: 1e-7 for Adam, AdamW and RMSprop, and RMSprop
+/// decays by 0.9 (its `rho`) where PyTorch's `alpha` is 0.99.
+///
+/// With `hypergradient` above zero the rate learns, too: after each step it moves by that times the
+/// product of the gradient and the direction of the step before (Baydin et al., "Online Learning
+/// Rate Adaptation with Hypergradient Descent", 2018), no lower than a thousandth of
+/// `learning_rate`. The schedule must then be constant.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum OptimizerConfig {
@@ -29,6 +39,9 @@ pub enum OptimizerConfig {
         /// Strength of weight decay.
         #[serde(default)]
         weight_decay: f64,
+        /// Rate at which the learning rate learns; 0 for not at all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hypergradient: f64,
     },
     /// AdamW (Loshchilov and Hutter, 2019): decoupled weight decay.
     Adamw {
@@ -46,6 +59,9 @@ pub enum OptimizerConfig {
         /// Strength of weight decay.
         #[serde(default = "decoupled_decay")]
         weight_decay: f64,
+        /// Rate at which the learning rate learns; 0 for not at all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hypergradient: f64,
     },
     /// Stochastic gradient descent.
     Sgd {
@@ -63,6 +79,9 @@ pub enum OptimizerConfig {
         /// Strength of weight decay.
         #[serde(default)]
         weight_decay: f64,
+        /// Rate at which the learning rate learns; 0 for not at all.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        hypergradient: f64,
     },
     /// RMSprop (Hinton, 2012).
     #[serde(rename = "rmsprop")]
@@ -84,6 +103,15 @@ pub enum OptimizerConfig {
     },
 }
 
+/// Name of the learned rate `[1]`.
+pub(super) const LEARNED_RATE: &str = "hypergradient/rate";
+/// Name of the parameters before the last step, by which the rate learns.
+pub(super) const PREVIOUS: &str = "hypergradient/previous";
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(x: &f64) -> bool {
+    *x == 0.0
+}
 const fn beta1() -> f64 {
     0.9
 }
@@ -108,6 +136,7 @@ impl Default for OptimizerConfig {
             beta2: beta2(),
             epsilon: epsilon(),
             weight_decay: 0.0,
+            hypergradient: 0.0,
         }
     }
 }
@@ -160,7 +189,7 @@ impl Clipping {
 }
 
 /// What an optimiser works on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Arenas {
     /// All parameters, `[p]`.
     pub parameters: Value,
@@ -168,6 +197,24 @@ pub struct Arenas {
     pub gradients: Value,
     /// Elements at the front that get weight decay.
     pub decayed: usize,
+    /// Learning rates of ranges.
+    pub rates: Vec<RateRange>,
+}
+
+/// Adds a node that does nothing where the `skip` that may be given is set.
+fn push_guarded(
+    graph: &mut Graph,
+    op: Arc<dyn Op>,
+    mut inputs: Vec<Value>,
+    skip: Option<Value>,
+) -> Result<Vec<Value>, ShapeError> {
+    match skip {
+        Some(flag) => {
+            inputs.push(flag);
+            graph.push_node(Arc::new(Guarded::new(op)), &inputs)
+        }
+        None => graph.push_node(op, &inputs),
+    }
 }
 
 impl OptimizerConfig {
@@ -184,7 +231,8 @@ impl OptimizerConfig {
     /// Says which key below `optimizer` holds a number that cannot be, and what is wrong with it.
     pub(super) fn check(&self) -> Result<(), (&'static str, String)> {
         // Nesterov's message also names what it needs.
-        const NUMBERS: [&str; 8] = [
+        const NUMBERS: [&str; 9] = [
+            "hypergradient",
             "nesterov",
             "beta1",
             "beta2",
@@ -205,8 +253,10 @@ impl OptimizerConfig {
         let [parameters, gradients, rate] =
             ["parameters", "gradients", "rate"].map(|name| graph.source(name, arena.clone()));
         let step = graph.source("step", TensorType::u32([1]));
-        let arenas = Arenas { parameters, gradients, decayed: 1 };
-        self.update(&mut graph, arenas, rate, step, None).map_err(|error| {
+        let arenas = Arenas { parameters, gradients, decayed: 1, rates: Vec::new() };
+        let learned = self.learned_rate(&mut graph, &arenas, step, None);
+        let updated = learned.and_then(|_| self.update(&mut graph, arenas, rate, step, None));
+        updated.map(|_| ()).map_err(|error| {
             let named = NUMBERS.into_iter().find(|name| error.message.contains(name));
             (named.unwrap_or("type"), error.message)
         })
@@ -222,7 +272,8 @@ impl OptimizerConfig {
     }
 
     /// Adds the node that updates the parameters in place by their gradients, unless the `skip`
-    /// u32 `[1]` that may be given is set. `step` counts the updates before this one.
+    /// u32 `[1]` that may be given is set. `step` counts the updates before this one. Gives the new
+    /// parameters.
     ///
     /// # Errors
     /// When the op rejects its attributes.
@@ -233,8 +284,8 @@ impl OptimizerConfig {
         learning_rate: Value,
         step: Value,
         skip: Option<Value>,
-    ) -> Result<(), ShapeError> {
-        let Arenas { parameters, gradients, decayed } = arenas;
+    ) -> Result<Value, ShapeError> {
+        let Arenas { parameters, gradients, decayed, rates } = arenas;
         let arena = TensorType::f32(graph.ty(parameters).shape.clone());
         let states: Vec<Value> =
             self.states().iter().map(|name| graph.source(name, arena.clone())).collect();
@@ -244,26 +295,54 @@ impl OptimizerConfig {
         let needs_step = !matches!(self, Self::RmsProp { .. });
         inputs.extend(needs_step.then_some(step));
         let op: Arc<dyn Op> = match *self {
-            Self::Adam { beta1, beta2, epsilon, weight_decay, .. } => {
-                Arc::new(Adam { beta1, beta2, epsilon, weight_decay, decoupled: false, decayed })
-            }
-            Self::Adamw { beta1, beta2, epsilon, weight_decay, .. } => {
-                Arc::new(Adam { beta1, beta2, epsilon, weight_decay, decoupled: true, decayed })
+            Self::Adam { beta1, beta2, epsilon, weight_decay, .. }
+            | Self::Adamw { beta1, beta2, epsilon, weight_decay, .. } => {
+                let decoupled = matches!(self, Self::Adamw { .. });
+                Arc::new(Adam { beta1, beta2, epsilon, weight_decay, decoupled, decayed, rates })
             }
             Self::Sgd { momentum, dampening, nesterov, weight_decay, .. } => {
-                Arc::new(Sgd { momentum, dampening, nesterov, weight_decay, decayed })
+                Arc::new(Sgd { momentum, dampening, nesterov, weight_decay, decayed, rates })
             }
             Self::RmsProp { alpha, epsilon, momentum, weight_decay, .. } => {
-                Arc::new(RmsProp { alpha, epsilon, momentum, weight_decay, decayed })
+                Arc::new(RmsProp { alpha, epsilon, momentum, weight_decay, decayed, rates })
             }
         };
-        let op = match skip {
-            Some(flag) => {
-                inputs.push(flag);
-                Arc::new(Guarded::new(op))
-            }
-            None => op,
-        };
-        graph.push_node(op, &inputs).map(|_| ())
+        let outputs = push_guarded(graph, op, inputs, skip)?;
+        Ok(outputs[0])
+    }
+
+    /// How fast the learning rate itself learns; zero for not at all.
+    pub const fn hypergradient(&self) -> f64 {
+        match self {
+            Self::Adam { hypergradient, .. }
+            | Self::Adamw { hypergradient, .. }
+            | Self::Sgd { hypergradient, .. } => *hypergradient,
+            Self::RmsProp { .. } => 0.0,
+        }
+    }
+
+    /// Adds the node by which the learning rate learns, where it does, and gives that rate.
+    ///
+    /// # Errors
+    /// When the op rejects its attributes.
+    pub fn learned_rate(
+        &self,
+        graph: &mut Graph,
+        arenas: &Arenas,
+        step: Value,
+        skip: Option<Value>,
+    ) -> Result<Option<Value>, ShapeError> {
+        /// The learned rate does not fall below this part of the first one.
+        const LEAST: f64 = 1e-3;
+        let strength = self.hypergradient();
+        if strength == 0.0 {
+            return Ok(None);
+        }
+        let op = Hypergradient { strength, floor: LEAST * f64::from(self.learning_rate()) };
+        let previous = graph.source(PREVIOUS, graph.ty(arenas.parameters).clone());
+        let rate = graph.source(LEARNED_RATE, TensorType::f32([1]));
+        let inputs = vec![arenas.gradients, arenas.parameters, previous, rate, step];
+        let outputs = push_guarded(graph, Arc::new(op), inputs, skip)?;
+        Ok(Some(outputs[1]))
     }
 }

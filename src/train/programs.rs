@@ -1,17 +1,22 @@
 //! The graphs of a run: one training step (forward, backward, update, metrics), and evaluation.
 
+use super::callbacks::RATE_FACTOR;
 use super::feed::Feed;
+use super::gradients::{BatchGradients, BatchInput};
 use super::loss_scaling::LossScaling;
 use super::optimizer::Arenas;
+use super::steering::EmaConfig;
 use super::{Recipe, TrainError};
-use crate::compile::{CompileError, Picks, Program, backward, compile};
+use crate::compile::{CompileError, Picks, Program, compile};
 use crate::data::{Dataset, Normalization, Splits};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
-use crate::nn::{Arena, Layer, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec};
+use crate::nn::{
+    Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
+};
 use crate::ops::{
-    Accumulate, Advance, CorrectCount, Fill, MaskedMean, Pack, Record, Softmax,
-    SoftmaxCrossEntropy, SumColumns, Unscale, View,
+    Accumulate, Advance, Binary, CorrectCount, RateRange, Record, Softmax, SoftmaxCrossEntropy,
+    SumColumns, Unscale, View, WeightAverage,
 };
 use crate::tensor::TensorType;
 
@@ -24,14 +29,25 @@ pub(super) const RATE_LOG: &str = "train/rate_log";
 /// Evaluation also counts labels among this many most likely classes, where there are more.
 pub(super) const TOP: usize = 5;
 
+/// Name of the source of the parameters that training changes.
+pub(super) const PARAMETERS: &str = "parameters";
+/// Name of the source of their moving average.
+pub(super) const AVERAGE: &str = "ema/parameters";
+
 /// A model with its parameters laid out, ready to make programs.
 #[derive(Debug, Clone)]
 pub struct ModelPrograms {
-    layers: Vec<Layer>,
+    pub(super) layers: Vec<Layer>,
     image: [usize; 3],
     classes: usize,
     normalization: Normalization,
-    precision: Precision,
+    pub(super) precision: Precision,
+    /// Which layers learn at another rate or not at all.
+    pub(super) layer_rates: LayerRates,
+    /// The same by ranges of the arena; none where all learn alike.
+    rates: Vec<RateRange>,
+    /// Source of the parameters that evaluation uses.
+    evaluated: &'static str,
     /// All parameters.
     pub arena: Arena,
     /// States that training changes without a gradient.
@@ -92,7 +108,65 @@ impl ModelPrograms {
         }
         let arena = Arena::new(&parameters);
         let precision = Precision::F32;
-        Ok(Self { layers, image, classes, normalization, precision, arena, states, parameters })
+        let (layer_rates, rates, evaluated) = (LayerRates::default(), Vec::new(), PARAMETERS);
+        Ok(Self {
+            layers,
+            image,
+            classes,
+            normalization,
+            precision,
+            layer_rates,
+            rates,
+            evaluated,
+            arena,
+            states,
+            parameters,
+        })
+    }
+
+    /// Gives layers learning rates of their own.
+    ///
+    /// # Errors
+    /// When a pattern applies to no parameter.
+    pub fn with_rates(self, layer_rates: LayerRates) -> Result<Self, TrainError> {
+        if let Some(pattern) = layer_rates.unused(&self.arena) {
+            let names = self.parameters.iter().filter_map(|spec| spec.name.rsplit_once('.'));
+            let mut layers: Vec<&str> = names.map(|(layer, _)| layer).collect();
+            layers.dedup();
+            return Err(TrainError::Model(ShapeError::new(
+                "freeze and learning_rate_factors",
+                format!(
+                    "no layer with parameters is called {pattern:?}; there are {}",
+                    layers.join(", ")
+                ),
+            )));
+        }
+        let mut rates: Vec<RateRange> = Vec::new();
+        let ends = self.arena.entries.iter().skip(1).map(|entry| entry.offset);
+        for (entry, end) in self.arena.entries.iter().zip(ends.chain([self.arena.elements])) {
+            let factor = layer_rates.factor(&entry.spec.name);
+            match rates.last_mut() {
+                Some(last) if last.factor == factor => last.end = end,
+                _ => rates.push(RateRange { end, factor }),
+            }
+        }
+        if rates.iter().all(|range| range.factor == 1.0) {
+            rates.clear();
+        }
+        Ok(Self { layer_rates, rates, ..self })
+    }
+
+    /// Has evaluation use what training says is to be evaluated: the parameters, or their moving
+    /// average.
+    #[must_use]
+    pub(super) fn evaluating(self, recipe: &Recipe) -> Self {
+        let evaluated = if recipe.ema.is_some() { AVERAGE } else { PARAMETERS };
+        Self { evaluated, ..self }
+    }
+
+    /// Source of the parameters that evaluation uses.
+    pub(super) fn evaluated(&self) -> &'static str {
+        self.evaluated
     }
 
     /// Stores activations in another precision.
@@ -109,7 +183,7 @@ impl ModelPrograms {
         let image = [data.height, data.width, data.channels];
         let normalization = recipe.data.normalization(data.channels)?;
         let model = Self::new(&recipe.layers, image, data.classes.len(), normalization)?;
-        Ok(model.with_precision(recipe.precision))
+        model.with_precision(recipe.precision).with_rates(recipe.layer_rates())
     }
 
     /// Number of classes.
@@ -136,27 +210,13 @@ impl ModelPrograms {
         let step = graph.source(STEP, TensorType::u32([1]));
         let (x, labels) = feed.add_to(&mut graph, &self.normalization, step)?;
 
-        let mode = Mode::Train { seed: fold_seed(recipe.seed), step };
-        let mut builder =
-            ModelBuilder::new(&mut graph, mode, Some(&self.arena)).with_precision(self.precision);
-        let logits = builder.layers(&self.layers, x)?;
-        let (specs, values) = (builder.parameters().to_vec(), builder.parameter_values().to_vec());
-        let parameters = builder.arena_value();
-
-        graph.set_scope("loss");
-        let label_smoothing = recipe.label_smoothing;
-        let [losses, _residual] =
-            graph.push_multi(SoftmaxCrossEntropy { label_smoothing }, &[logits, labels])?;
-        let loss = graph.push(MaskedMean {}, &[losses, labels])?;
         let scaling = LossScaling::of(self.precision, &mut graph);
-        let seed = match &scaling {
-            Some(scaling) => scaling.scale,
-            None => graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?,
-        };
-        let gradients = backward(&mut graph, &[(loss, seed)], &values)?;
+        let scale = scaling.as_ref().map(|scaling| scaling.scale);
+        let batch = BatchInput { x, labels, step, scale };
+        let BatchGradients { logits, loss, gradients, parameters } =
+            self.gradients(&mut graph, recipe, batch)?;
 
         graph.set_scope("update");
-        let gradients = self.pack_gradients(&mut graph, &specs, gradients)?;
         let (gradients, overflow) = match &scaling {
             Some(scaling) => {
                 let [gradients, overflow] =
@@ -166,14 +226,20 @@ impl ModelPrograms {
             None => (gradients, None),
         };
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
-        let base = recipe.optimizer.learning_rate();
-        let rate = recipe.schedule.learning_rate(base, feed.steps_per_epoch(), recipe.epochs)?;
-        let rate = graph.push(rate, &[step])?;
+        let mut rate = self.rate(&mut graph, recipe, feed, step)?;
         if let Some(parameters) = parameters {
-            let decayed = self.arena.decayed;
+            let (decayed, rates) = (self.arena.decayed, self.rates.clone());
+            let arenas = Arenas { parameters, gradients, decayed, rates };
             let updates = scaling.as_ref().map_or(step, |scaling| scaling.updates);
-            let arenas = Arenas { parameters, gradients, decayed };
-            recipe.optimizer.update(&mut graph, arenas, rate, updates, overflow)?;
+            let optimizer = &recipe.optimizer;
+            if let Some(learned) = optimizer.learned_rate(&mut graph, &arenas, updates, overflow)? {
+                rate = learned;
+            }
+            let new = optimizer.update(&mut graph, arenas, rate, updates, overflow)?;
+            if let Some(EmaConfig { decay }) = recipe.ema {
+                let average = graph.source(AVERAGE, graph.ty(new).clone());
+                graph.push(WeightAverage { decay }, &[average, new, step])?;
+            }
         }
         if let (Some(scaling), Some(overflow)) = (scaling, overflow) {
             scaling.adapt(&mut graph, overflow)?;
@@ -221,8 +287,7 @@ impl ModelPrograms {
         graph.set_scope("batch");
         let step = graph.source(&format!("{name}/step"), TensorType::u32([1]));
         let (x, labels) = feed.add_to(&mut graph, &self.normalization, step)?;
-        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, Some(&self.arena))
-            .with_precision(self.precision);
+        let mut builder = self.builder(&mut graph, Mode::Evaluate).with_parameters(self.evaluated);
         let logits = builder.layers(&self.layers, x)?;
         graph.set_scope("metrics");
         let [losses, _residual] =
@@ -238,25 +303,22 @@ impl ModelPrograms {
         compile(name, &graph, caps, &|op, sig, all| picks.choose(op, sig, all))
     }
 
-    /// Puts the gradients into the order of the arena. A parameter that the loss does not depend
-    /// on has a gradient of zeros.
-    fn pack_gradients(
+    /// Adds the learning rate of a step: that of the schedule, lowered as a plateau asks for.
+    fn rate(
         &self,
         graph: &mut Graph,
-        specs: &[ParameterSpec],
-        gradients: Vec<Option<Value>>,
+        recipe: &Recipe,
+        feed: &Feed,
+        step: Value,
     ) -> Result<Value, ShapeError> {
-        let mut packed = Vec::with_capacity(self.arena.entries.len());
-        for entry in &self.arena.entries {
-            let position = specs.iter().position(|spec| spec.name == entry.spec.name);
-            let gradient = match position.and_then(|position| gradients[position]) {
-                Some(gradient) => gradient,
-                None => graph.push(Fill { value: 0.0, shape: entry.spec.shape.clone() }, &[])?,
-            };
-            packed.push(gradient);
+        let base = recipe.optimizer.learning_rate();
+        let rate = recipe.schedule.learning_rate(base, feed.steps_per_epoch(), recipe.epochs)?;
+        let rate = graph.push(rate, &[step])?;
+        if recipe.plateau.is_none() {
+            return Ok(rate);
         }
-        let offsets = self.arena.entries.iter().map(|entry| entry.offset).collect();
-        graph.push(Pack { offsets, elements: self.arena.elements }, &packed)
+        let factor = graph.source(RATE_FACTOR, TensorType::f32([1]));
+        graph.push(Binary::MULTIPLY, &[rate, factor])
     }
 }
 
@@ -271,13 +333,13 @@ pub fn compile_all(
     picks: &Picks,
 ) -> Result<Vec<Program>, TrainError> {
     let (train, batch) = (&data.train, recipe.batch_size);
-    let model = ModelPrograms::of_recipe(recipe, train)?;
+    let model = ModelPrograms::of_recipe(recipe, train)?.evaluating(recipe);
     let feed = Feed::plan("train", train, batch, recipe.drops_last(), caps);
     let mut programs = vec![model.training(recipe, &feed, caps, picks)?];
     let sets = [("test", Some(&data.test)), ("validation", data.validation.as_ref())];
     for (name, set) in sets {
         if let Some(set) = set {
-            let feed = Feed::plan(name, set, batch, false, caps);
+            let feed = Feed::plan(name, set, recipe.evaluation_batch(), false, caps);
             programs.push(model.evaluation(name, &feed, caps, picks)?);
         }
     }
@@ -298,7 +360,7 @@ fn accumulate_correct(
 }
 
 /// 32 bits that depend on all 64 of a seed.
-fn fold_seed(seed: u64) -> u32 {
+pub(super) fn fold_seed(seed: u64) -> u32 {
     let [a, b, c, d, e, f, g, h] = seed.to_le_bytes();
     u32::from_le_bytes([a, b, c, d]) ^ u32::from_le_bytes([e, f, g, h]).rotate_left(16)
 }

@@ -1,11 +1,15 @@
 //! Recipes: everything that decides a training run, as TOML.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use toml::de::{DeTable, DeValue};
 
+use super::callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
 use super::schedule::ScheduleConfig;
+use super::steering::EmaConfig;
 use super::{TrainError, builtin_recipes};
 use crate::data::DataConfig;
 use crate::nn::{Layer, ModelConfig, Precision};
@@ -40,6 +44,17 @@ pub struct Recipe {
     /// How activations and their gradients are stored. In 16 bits the loss is scaled.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
+    /// Parts in which the gradients of a batch are computed, one after the other, and summed: the
+    /// memory of a smaller batch for the steps of a large one. Batch normalisation sees parts.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub accumulate: usize,
+    /// By what the best epoch is told, whose weights are kept. Default: as early stopping watches,
+    /// else the accuracy on the validation split, or on the test split where there is no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub best_by: Option<Monitor>,
+    /// Layers that stay as they are, by name; `*` stands for any text.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub freeze: Vec<String>,
     /// The data set.
     pub data: DataConfig,
     /// The optimiser.
@@ -51,12 +66,36 @@ pub struct Recipe {
     /// Bounds of gradients.
     #[serde(default, skip_serializing_if = "Clipping::is_none")]
     pub clipping: Clipping,
+    /// Factors on the learning rate of layers, by name as in `freeze`; the longest one counts.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub learning_rate_factors: BTreeMap<String, f64>,
+    /// When to lower the learning rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plateau: Option<PlateauConfig>,
+    /// When to end the run early.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub early_stopping: Option<EarlyStoppingConfig>,
+    /// Whether to evaluate and keep a moving average of the weights.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ema: Option<EmaConfig>,
+    /// What the run may take.
+    #[serde(default, skip_serializing_if = "Budget::is_none")]
+    pub budget: Budget,
     /// A well-known model, in place of layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
     /// The model, from images to logits: written out in the recipe, or made from `model`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub layers: Vec<Layer>,
+}
+
+const fn one() -> usize {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_one(n: &usize) -> bool {
+    *n == 1
 }
 
 fn default_seed() -> u64 {
@@ -167,6 +206,7 @@ impl Recipe {
         }
         self.data.check().or_else(|error| wrong("data", error.to_string()))?;
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
+        self.check_training()?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
         let rate = self.optimizer.learning_rate();
         self.schedule.check(rate).or_else(|error| wrong("schedule", error.message))
@@ -174,11 +214,11 @@ impl Recipe {
 }
 
 /// A value that cannot be.
-struct Wrong {
+pub(super) struct Wrong {
     /// Its key, with dots for tables.
-    key: String,
+    pub key: String,
     /// What is wrong with it.
-    message: String,
+    pub message: String,
 }
 
 impl Wrong {

@@ -86,7 +86,8 @@ impl Trainer<'_> {
             Flow::Stop(stop) if stop.reason != StopReason::Interrupted => stop,
             _ => Stop::because(StopReason::Completed),
         };
-        if stop.restore_best
+        let restores = self.recipe.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
+        if (stop.restore_best || restores && stop.reason != StopReason::Interrupted)
             && let Some(best) = self.best.take()
         {
             self.set_weights(&best.weights)?;
@@ -272,8 +273,10 @@ impl Trainer<'_> {
 
     /// Keeps the weights if the epoch is the best one so far.
     fn keep_best(&mut self, result: &mut EpochResult, weights: &[(String, HostTensor)]) {
-        let score = result.validation.unwrap_or(result.test).accuracy;
-        result.best = self.best.as_ref().is_none_or(|best| score > best.score);
+        let (monitor, min_delta) = self.recipe.best_by();
+        let score = monitor.value(result).unwrap_or(result.test.accuracy);
+        let best = self.best.as_ref().map(|best| best.score);
+        result.best = best.is_none() || monitor.improves(score, best, min_delta);
         if result.best {
             self.best = Some(Best { epoch: result.epoch, score, weights: weights.to_vec() });
         }

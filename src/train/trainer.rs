@@ -4,13 +4,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::callbacks::{self, RATE_FACTOR};
 use super::evaluate::{Evaluator, PendingWeights};
 use super::feed::Feed;
 use super::hook::Hook;
 use super::look::Look;
 use super::loss_scaling::{self, LossScale};
 use super::memory::planned_bytes;
-use super::programs::{LOSS_LOG, ModelPrograms, STEP};
+use super::optimizer::{LEARNED_RATE, PREVIOUS};
+use super::programs::{AVERAGE, LOSS_LOG, ModelPrograms, STEP};
 use super::run::{Best, Position};
 use super::stepping::{SetupTimes, Traced};
 use super::{Recipe, TrainError};
@@ -71,7 +73,7 @@ impl<'a> Trainer<'a> {
             lap
         };
         let train = &data.train;
-        let model = ModelPrograms::of_recipe(recipe, train)?;
+        let model = ModelPrograms::of_recipe(recipe, train)?.evaluating(recipe);
         let caps = executor.caps().clone();
         let batch = recipe.batch_size;
         let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);
@@ -81,6 +83,7 @@ impl<'a> Trainer<'a> {
         let load = lap();
         feed.upload(executor, train)?;
         let setup = SetupTimes { compile, load, upload: lap(), rest: Duration::ZERO };
+        let batch = recipe.evaluation_batch();
         let test = Evaluator::new(executor, &model, "test", &data.test, batch)?;
         let validation = match &data.validation {
             Some(set) => Some(Evaluator::new(executor, &model, "validation", set, batch)?),
@@ -103,7 +106,7 @@ impl<'a> Trainer<'a> {
             test,
             step: 0,
             steps_per_submission: 1,
-            hooks: Vec::new(),
+            hooks: callbacks::of_recipe(recipe),
             position: Position::START,
             best: None,
             session: Instant::now(),
@@ -171,21 +174,30 @@ impl<'a> Trainer<'a> {
         self.executor.tensor_bytes()
     }
 
-    /// Replaces the weights.
+    /// Replaces the weights, and what is kept of earlier ones.
     ///
     /// # Errors
     /// When they do not fit the model.
     pub fn set_weights(&mut self, weights: &[(String, HostTensor)]) -> Result<(), TrainError> {
         let weights = weights.iter().cloned().collect();
-        PendingWeights::check(&self.model, &weights)?.write(self.executor)
+        let weights = PendingWeights::check(&self.model, &weights)?;
+        weights.write(self.executor)?;
+        let averages = self.recipe.ema.is_some().then_some(AVERAGE);
+        let learns = self.recipe.optimizer.hypergradient() > 0.0;
+        for copy in averages.into_iter().chain(learns.then_some(PREVIOUS)) {
+            self.executor.write(copy, 0, bytemuck::cast_slice(weights.parameters()))?;
+        }
+        Ok(())
     }
 
-    /// The weights: parameters in the order of the layers, then running statistics.
+    /// The weights: parameters in the order of the layers, or their moving average where the recipe
+    /// asks for one; then running statistics.
     ///
     /// # Errors
     /// When the device fails.
     pub fn weights(&mut self) -> Result<Vec<(String, HostTensor)>, TrainError> {
-        let all: Vec<f32> = bytemuck::pod_collect_to_vec(&self.executor.read_now("parameters")?);
+        let all: Vec<f32> =
+            bytemuck::pod_collect_to_vec(&self.executor.read_now(self.model.evaluated())?);
         let mut weights = Vec::new();
         for spec in &self.model.parameters {
             let Some(entry) = self.model.arena.find(&spec.name) else { continue };
@@ -242,6 +254,13 @@ impl<'a> Trainer<'a> {
         self.executor.write(STEP, 0, &[0; 4])?;
         if self.scales_loss() {
             loss_scaling::write_initial(self.executor)?;
+        }
+        if self.recipe.plateau.is_some() {
+            self.executor.write(RATE_FACTOR, 0, &1_f32.to_le_bytes())?;
+        }
+        if self.recipe.optimizer.hypergradient() > 0.0 {
+            let rate = self.recipe.optimizer.learning_rate();
+            self.executor.write(LEARNED_RATE, 0, &rate.to_le_bytes())?;
         }
         self.set_weights(&weights)
     }

@@ -6,7 +6,8 @@ use crate::ops::state::integer;
 
 pub(super) fn all() -> Vec<Case> {
     let constant = LearningRate { base: 0.1, warmup: 0, schedule: Schedule::Constant, total: 0 };
-    let with = |schedule, warmup, total| LearningRate { schedule, warmup, total, ..constant.clone() };
+    let with =
+        |schedule, warmup, total| LearningRate { schedule, warmup, total, ..constant.clone() };
     let warmup = with(Schedule::Constant, 7, 0);
     let stepped = with(Schedule::Step { every: 30, factor: 0.1 }, 7, 0);
     let milestones = vec![0, 5, 6, 100, 1_000_000];

@@ -146,7 +146,8 @@ impl Schedule {
                 Some(format!("{} milestones are given, 1 to {MOST} are possible", milestones.len()))
             }
             Self::MultiStep { milestones, .. }
-                if !milestones.is_sorted_by(|a, b| a < b) || !milestones.iter().all(|&m| fits(m)) =>
+                if !milestones.is_sorted_by(|a, b| a < b)
+                    || !milestones.iter().all(|&m| fits(m)) =>
             {
                 Some(format!("milestones {milestones:?} must rise and fit 32 bits"))
             }

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ranges::range_at;
 use super::{
-    adam_host, check_arenas, check_numbers, check_scalars, constant, lanes, sample_squares, widths,
+    RateRange, adam_host, check_arenas, check_numbers, check_scalars, constant, rated_lanes,
+    sample_squares, widths,
 };
 use crate::error::ShapeError;
 use crate::graph::{
@@ -39,6 +41,9 @@ pub struct Adam {
     pub decoupled: bool,
     /// Elements that get weight decay, from the first on.
     pub decayed: usize,
+    /// Learning rates of ranges of the arena; the rate itself behind the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateRange>,
 }
 
 impl Default for Adam {
@@ -51,6 +56,7 @@ impl Default for Adam {
             weight_decay: 0.0,
             decoupled: false,
             decayed: 0,
+            rates: Vec::new(),
         }
     }
 }
@@ -58,7 +64,7 @@ impl Default for Adam {
 impl Adam {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let grads = io.inputs.float(1);
-        let learning_rate = io.inputs.float(4)[0].to_f64();
+        let base_rate = io.inputs.float(4)[0].to_f64();
         let t = f64::from(io.inputs.u32(5)[0]) + 1.0;
         let correction1 = 1.0 - self.beta1.powf(t);
         let correction2 = 1.0 - self.beta2.powf(t);
@@ -66,6 +72,11 @@ impl Adam {
         for_each_chunk_of(state, [BLOCK; 3], &|block, [params, m, v]| {
             let elements = params.iter_mut().zip(m).zip(v);
             for (i, ((param, m), v)) in (block * BLOCK..).zip(elements) {
+                let (_, factor) = range_at(&self.rates, i);
+                if factor == 0.0 {
+                    continue;
+                }
+                let learning_rate = factor * base_rate;
                 let mut w = param.to_f64();
                 let mut g = grads[i].to_f64();
                 if i < self.decayed && self.decoupled {
@@ -109,7 +120,7 @@ impl Adam {
             .fold(Kernel::new("adam"), |kernel, (name, value)| constant(kernel, name, value))
             .constant("DECOUPLED", usize::from(self.decoupled))
             .constant("DECAYED", self.decayed);
-        lanes(kernel, p, width, caps)
+        rated_lanes(kernel, p, width, caps, &self.rates)
             .file(include_str!("../../../shaders/adam.wgsl"))
             .read(Operand::Input(1))
             .read(Operand::Scratch(0))
@@ -147,7 +158,7 @@ impl Op for Adam {
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [params, grads, m, v, learning_rate, step] = operands("adam", inputs)?;
         let arenas = [("params", params), ("grads", grads), ("m", m), ("v", v)];
-        check_arenas("adam", &arenas, self.decayed)?;
+        check_arenas("adam", &arenas, self.decayed, &self.rates)?;
         check_scalars("adam", learning_rate, Some(step))?;
         check_numbers(
             "adam",
@@ -198,8 +209,8 @@ impl Op for Adam {
         // Relative error of the update, in ulps. The bias corrections: each of their additions
         // brings 2 and halves what came before, hence 4. WebGPU grants `sqrt` 4.5 and a division
         // 2.5. First rate: 4 + 2.5; second rate: 4 / 2 + 4.5 + 2.5; root of v': 4.5; two
-        // products, a sum and a division: 1.5 + 2.5; m' and v': 2 each.
-        const UPDATE: f64 = 26.0;
+        // products, a sum and a division: 1.5 + 2.5; m' and v': 2 each. The factor of a range: one.
+        const UPDATE: f64 = 27.0;
         // The sums that make params' and m' have two terms that can cancel. Cases keep updates
         // well below the parameters, so that the error of the update is small beside them.
         Tolerance::sum_of(2).plus_ulps(UPDATE)
@@ -240,6 +251,13 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
     cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
     cases.push(case("many_workgroups", plain.clone(), 65_536 * 64 + 3, 4));
+    for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
+        let op = Adam { decayed: 62, rates: super::ranges::sample(), ..op.clone() };
+        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
+        cases.push(case(&format!("{name}_in_ranges_101"), op, 101, 10));
+    }
+    let op = Adam { rates: super::ranges::sample(), ..plain.clone() };
+    cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::NonFinite));
     for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
         let op = Adam { weight_decay: 0.01, decoupled: true, decayed: p - 1000, ..plain.clone() };
         cases.push(case(&format!("bench_{name}"), op, p, 100).bench());

@@ -1,10 +1,9 @@
 //! Adam on the CPU: one pass over the elements in f32, which the compiler vectorises.
 
 use super::Adam;
-use super::host_blocks::{LEAST_SQUARED, flushed};
+use super::host_blocks::{LEAST_SQUARED, Part, flushed, for_each_part};
 use crate::graph::{HostIo, HostKernel};
 use crate::tensor::Real;
-use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 
 /// What all elements of a step share, rounded once.
 #[derive(Debug, Clone, Copy)]
@@ -53,25 +52,19 @@ fn run(op: &Adam, io: &mut HostIo<'_, f32>) {
         least: if op.epsilon > 0.0 { f32::MIN_POSITIVE } else { 0.0 },
         least_squared: if op.epsilon > 0.0 { LEAST_SQUARED } else { 0.0 },
     };
-    let decay = if op.decoupled {
-        Decay { kept: f32::from_f64(1.0 - learning_rate * op.weight_decay), in_gradient: 0.0 }
-    } else {
-        Decay { kept: 1.0, in_gradient: f32::from_f64(op.weight_decay) }
+    let decay_of = |part: Part| match (part.decays, op.decoupled) {
+        (false, _) => Decay { kept: 1.0, in_gradient: 0.0 },
+        (true, false) => Decay { kept: 1.0, in_gradient: f32::from_f64(op.weight_decay) },
+        (true, true) => {
+            let kept = f32::from_f64(1.0 - part.factor * learning_rate * op.weight_decay);
+            Decay { kept, in_gradient: 0.0 }
+        }
     };
-    const NONE: Decay = Decay { kept: 1.0, in_gradient: 0.0 };
-    for_each_chunk_of(io.outputs.floats(), [BLOCK; 3], &|block, state: [&mut [f32]; 3]| {
-        let first = block * BLOCK;
-        let grads = &grads[first..first + state[0].len()];
-        let decayed = op.decayed.saturating_sub(first).min(grads.len());
-        let [front, back] = split(state, decayed);
-        rates.update(decay, &grads[..decayed], front);
-        rates.update(NONE, &grads[decayed..], back);
+    for_each_part(io.outputs.floats(), op.decayed, &op.rates, &|part, state: [&mut [f32]; 3]| {
+        let grads = &grads[part.first..part.first + state[0].len()];
+        let rates = Rates { step: part.rate(rates.step), ..rates };
+        rates.update(decay_of(part), grads, state);
     });
-}
-
-fn split(state: [&mut [f32]; 3], at: usize) -> [[&mut [f32]; 3]; 2] {
-    let [(p, p_back), (m, m_back), (v, v_back)] = state.map(|tensor| tensor.split_at_mut(at));
-    [[p, m, v], [p_back, m_back, v_back]]
 }
 
 impl Rates {

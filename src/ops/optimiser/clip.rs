@@ -61,7 +61,7 @@ impl Op for ClipByNorm {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [grads, norm] = operands("clip_by_norm", inputs)?;
-        check_arenas("clip_by_norm", &[("grads", grads)], 0)?;
+        check_arenas("clip_by_norm", &[("grads", grads)], 0, &[])?;
         scalar("clip_by_norm", ("norm", norm), DType::F32)?;
         check_numbers("clip_by_norm", &[], &[("max_norm", self.max_norm.into())])?;
         Ok(vec![grads.clone()])
@@ -144,7 +144,7 @@ impl Op for ClipByValue {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [grads] = operands("clip_by_value", inputs)?;
-        check_arenas("clip_by_value", &[("grads", grads)], 0)?;
+        check_arenas("clip_by_value", &[("grads", grads)], 0, &[])?;
         check_numbers("clip_by_value", &[], &[("limit", self.limit.into())])?;
         Ok(vec![grads.clone()])
     }

@@ -2,24 +2,31 @@
 //!
 //! An arena is a float vector `[p]` that holds every parameter; its gradients, momenta and
 //! averages are vectors of the same length. The first `decayed` elements get weight decay, so
-//! biases and normalisation parameters are placed behind the weights. Hyperparameters are f64,
+//! biases and normalisation parameters are placed behind the weights. Ranges of the arena may have
+//! learning rates of their own. Hyperparameters are f64,
 //! as PyTorch's are: `1 - 0.999` from an f32 is off by 13 parts in a million.
 
 mod adam;
 mod adam_host;
+mod average;
 mod clip;
 mod guarded;
 mod host_blocks;
+mod hypergradient;
 mod norm;
+mod ranges;
 mod rms_prop;
 mod rms_prop_host;
 mod sgd;
 mod sgd_host;
 
 pub use adam::Adam;
+pub use average::WeightAverage;
 pub use clip::{ClipByNorm, ClipByValue};
 pub use guarded::Guarded;
+pub use hypergradient::Hypergradient;
 pub use norm::GlobalNorm;
+pub use ranges::RateRange;
 pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 
@@ -33,6 +40,8 @@ pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<Adam>("adam", adam::cases),
     OpEntry::new::<Sgd>("sgd", sgd::cases),
     OpEntry::new::<RmsProp>("rms_prop", rms_prop::cases),
+    OpEntry::new::<WeightAverage>("weight_average", average::cases),
+    OpEntry::new::<Hypergradient>("hypergradient", hypergradient::cases),
     OpEntry::new::<GlobalNorm>("global_norm", norm::cases),
     OpEntry::new::<ClipByNorm>("clip_by_norm", clip::by_norm_cases),
     OpEntry::new::<ClipByValue>("clip_by_value", clip::by_value_cases),
@@ -83,11 +92,17 @@ fn lanes(kernel: Kernel, p: usize, width: usize, caps: &Caps) -> Kernel {
     kernel.flat(p / width, WORKGROUP_SIZE, caps).file(lane_file(width))
 }
 
+/// The same for kernels that update parameters, with a factor on their rate.
+fn rated_lanes(kernel: Kernel, p: usize, width: usize, caps: &Caps, rates: &[RateRange]) -> Kernel {
+    ranges::declare(lanes(kernel, p, width, caps), rates, width)
+}
+
 /// Checks that the arenas are float vectors of one length, of which `decayed` is a part.
 fn check_arenas(
     op: &str,
     arenas: &[(&str, &TensorType)],
     decayed: usize,
+    rates: &[RateRange],
 ) -> Result<(), ShapeError> {
     let Some((&first, others)) = arenas.split_first() else { return Ok(()) };
     of_dtype(op, first, DType::F32)?;
@@ -98,6 +113,7 @@ fn check_arenas(
     if p == 0 {
         return Err(ShapeError::new(op, format!("{} must not be empty", first.0)));
     }
+    ranges::check_ranges(op, rates, p)?;
     if decayed > p {
         return Err(ShapeError::new(
             op,

@@ -88,7 +88,7 @@ impl Op for GlobalNorm {
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [grads] = operands("global_norm", inputs)?;
-        check_arenas("global_norm", &[("grads", grads)], 0)?;
+        check_arenas("global_norm", &[("grads", grads)], 0, &[])?;
         Ok(vec![TensorType::f32([1])])
     }
 

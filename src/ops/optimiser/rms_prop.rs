@@ -2,8 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ranges::range_at;
 use super::rms_prop_host;
-use super::{check_arenas, check_numbers, check_scalars, constant, lanes, sample_squares, widths};
+use super::{
+    RateRange, check_arenas, check_numbers, check_scalars, constant, rated_lanes, sample_squares,
+    widths,
+};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
@@ -35,23 +39,38 @@ pub struct RmsProp {
     pub weight_decay: f64,
     /// Elements that get weight decay, from the first on.
     pub decayed: usize,
+    /// Learning rates of ranges of the arena; the rate itself behind the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateRange>,
 }
 
 impl Default for RmsProp {
     /// PyTorch's defaults.
     fn default() -> Self {
-        Self { alpha: 0.99, epsilon: 1e-8, momentum: 0.0, weight_decay: 0.0, decayed: 0 }
+        Self {
+            alpha: 0.99,
+            epsilon: 1e-8,
+            momentum: 0.0,
+            weight_decay: 0.0,
+            decayed: 0,
+            rates: Vec::new(),
+        }
     }
 }
 
 impl RmsProp {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let grads = io.inputs.float(1);
-        let learning_rate = io.inputs.float(4)[0].to_f64();
+        let base_rate = io.inputs.float(4)[0].to_f64();
         let state = io.outputs.floats();
         for_each_chunk_of(state, [BLOCK; 3], &|block, [params, square, velocity]| {
             let elements = params.iter_mut().zip(square).zip(velocity);
             for (i, ((param, square), velocity)) in (block * BLOCK..).zip(elements) {
+                let (_, factor) = range_at(&self.rates, i);
+                if factor == 0.0 {
+                    continue;
+                }
+                let learning_rate = factor * base_rate;
                 let w = param.to_f64();
                 let mut g = grads[i].to_f64();
                 if i < self.decayed {
@@ -88,7 +107,7 @@ impl RmsProp {
             .into_iter()
             .fold(Kernel::new(name), |kernel, (name, value)| constant(kernel, name, value))
             .constant("DECAYED", self.decayed);
-        let kernel = lanes(kernel, p, width, caps)
+        let kernel = rated_lanes(kernel, p, width, caps, &self.rates)
             .file(text)
             .read(Operand::Input(1))
             .read(Operand::Input(4))
@@ -111,7 +130,7 @@ impl Op for RmsProp {
         let [params, grads, square, velocity, learning_rate] = operands("rms_prop", inputs)?;
         let arenas =
             [("params", params), ("grads", grads), ("square", square), ("velocity", velocity)];
-        check_arenas("rms_prop", &arenas, self.decayed)?;
+        check_arenas("rms_prop", &arenas, self.decayed, &self.rates)?;
         check_scalars("rms_prop", learning_rate, None)?;
         let numbers = [
             ("epsilon", self.epsilon),
@@ -157,8 +176,9 @@ impl Op for RmsProp {
         // Relative error of `g / (sqrt(square') + epsilon)`, in ulps: half the 2 of square',
         // WebGPU's 4.5 for `sqrt`, half for the sum, 2.5 for the division.
         const QUOTIENT: f64 = 8.5;
-        // Two terms that can cancel make velocity' and params'; the product brings half an ulp.
-        Tolerance::sum_of(2).plus_ulps(QUOTIENT + 0.5)
+        // Two terms that can cancel make velocity' and params'; the product brings half an ulp,
+        // the factor of a range one.
+        Tolerance::sum_of(2).plus_ulps(QUOTIENT + 1.5)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -187,6 +207,13 @@ pub(super) fn cases() -> Vec<Case> {
         // The parameters of a unit that never fires: only epsilon prevents 0 / 0.
         let from_rest = format!("{name}_zero_gradients_from_rest");
         cases.push(case_of(&from_rest, op.clone(), 8, zeros(), zeros()));
+    }
+    for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
+        let rates = super::ranges::sample();
+        let op = RmsProp { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
+        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, Fill::Normal));
+        cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, Fill::Normal));
+        cases.push(case(&format!("{name}_non_finite_in_ranges"), op, 128, Fill::NonFinite));
     }
     let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
     cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));

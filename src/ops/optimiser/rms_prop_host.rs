@@ -36,8 +36,10 @@ fn run(op: &RmsProp, io: &mut HostIo<'_, f32>) {
         least: if hidden { f32::MIN_POSITIVE } else { 0.0 },
         least_squared: if hidden { LEAST_SQUARED } else { 0.0 },
     };
-    for_each_part(io.outputs.floats(), op.decayed, op.weight_decay, &|first, decay, state| {
-        let grads = &grads[first..first + state[0].len()];
+    for_each_part(io.outputs.floats(), op.decayed, &op.rates, &|part, state| {
+        let grads = &grads[part.first..part.first + state[0].len()];
+        let decay = part.decay(op.weight_decay);
+        let rates = Rates { learning_rate: part.rate(rates.learning_rate), ..rates };
         let [params, square, velocity] = state;
         if op.momentum == 0.0 {
             rates.update(decay, grads, [params, square]);

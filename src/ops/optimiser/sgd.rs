@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ranges::range_at;
 use super::sgd_host;
-use super::{check_arenas, check_numbers, check_scalars, constant, lanes, widths};
+use super::{RateRange, check_arenas, check_numbers, check_scalars, constant, rated_lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
@@ -37,16 +38,24 @@ pub struct Sgd {
     pub weight_decay: f64,
     /// Elements that get weight decay, from the first on.
     pub decayed: usize,
+    /// Learning rates of ranges of the arena; the rate itself behind the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rates: Vec<RateRange>,
 }
 
 impl Sgd {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let grads = io.inputs.float(1);
-        let learning_rate = io.inputs.float(3)[0].to_f64();
+        let base_rate = io.inputs.float(3)[0].to_f64();
         let first_step = io.inputs.u32(4)[0] == 0;
         let state = io.outputs.floats();
         for_each_chunk_of(state, [BLOCK; 2], &|block, [params, velocity]| {
             for (i, (param, velocity)) in (block * BLOCK..).zip(params.iter_mut().zip(velocity)) {
+                let (_, factor) = range_at(&self.rates, i);
+                if factor == 0.0 {
+                    continue;
+                }
+                let learning_rate = factor * base_rate;
                 let w = param.to_f64();
                 let mut g = grads[i].to_f64();
                 if i < self.decayed {
@@ -85,7 +94,7 @@ impl Sgd {
             .fold(Kernel::new(name), |kernel, (name, value)| constant(kernel, name, value))
             .constant("NESTEROV", usize::from(self.nesterov))
             .constant("DECAYED", self.decayed);
-        let kernel = lanes(kernel, p, width, caps)
+        let kernel = rated_lanes(kernel, p, width, caps, &self.rates)
             .file(text)
             .read(Operand::Input(1))
             .read(Operand::Input(3));
@@ -109,7 +118,7 @@ impl Op for Sgd {
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let [params, grads, velocity, learning_rate, step] = operands("sgd", inputs)?;
         let arenas = [("params", params), ("grads", grads), ("velocity", velocity)];
-        check_arenas("sgd", &arenas, self.decayed)?;
+        check_arenas("sgd", &arenas, self.decayed, &self.rates)?;
         check_scalars("sgd", learning_rate, Some(step))?;
         let numbers = [
             ("momentum", self.momentum),
@@ -157,8 +166,9 @@ impl Op for Sgd {
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
-        // The parameter, its decay, the gradient and the velocity are added.
-        Tolerance::sum_of(4)
+        // The parameter, its decay, the gradient and the velocity are added; the factor of a range
+        // is rounded once.
+        Tolerance::sum_of(4).plus_ulps(1.0)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -193,6 +203,14 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(with("non_finite_plain", plain.clone(), 128, 2, [Fill::NonFinite, Fill::Normal]));
     // The first step must not look at the velocity.
     cases.push(with("first_step", nesterov.clone(), 128, 0, [Fill::Normal, Fill::NonFinite]));
+    for (name, op) in [("plain", &plain), ("nesterov", &nesterov)] {
+        let rates = super::ranges::sample();
+        let op = Sgd { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
+        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
+        cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, 0));
+        let grads = [Fill::NonFinite, Fill::Normal];
+        cases.push(with(&format!("{name}_non_finite_in_ranges"), op, 128, 10, grads));
+    }
     cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
     for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
         let op = Sgd { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };

@@ -34,8 +34,10 @@ fn run(op: &Sgd, io: &mut HostIo<'_, f32>) {
         gradient: if op.nesterov { 1.0 } else { 0.0 },
         velocity: if op.nesterov { momentum } else { 1.0 },
     };
-    for_each_part(io.outputs.floats(), op.decayed, op.weight_decay, &|first, decay, state| {
-        let grads = &grads[first..first + state[0].len()];
+    for_each_part(io.outputs.floats(), op.decayed, &op.rates, &|part, state| {
+        let grads = &grads[part.first..part.first + state[0].len()];
+        let decay = part.decay(op.weight_decay);
+        let rates = Rates { learning_rate: part.rate(rates.learning_rate), ..rates };
         if op.momentum == 0.0 {
             let [params, _] = state;
             descend(rates.learning_rate, decay, grads, params);
