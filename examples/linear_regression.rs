@@ -39,14 +39,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let velocity = graph.source("velocity", TensorType::f32([3]));
     let rate = graph.push(Fill { value: 0.005, shape: [1].into() }, &[])?;
     let step = graph.source("step", TensorType::u32([1]));
-    let update = Sgd {
-        momentum: 0.0,
-        dampening: 0.0,
-        nesterov: false,
-        weight_decay: 0.0,
-        decayed: 0,
-        rates: Vec::new(),
-    };
+    let update = Sgd::default();
     graph.push_multi::<2>(update, &[parameters, gradient, velocity, rate, step])?;
 
     let mut executor = CpuExecutor::new();

@@ -113,7 +113,8 @@ def main():
     tensors = {"images": images, "examples": examples}
     for name, options in CASES.items():
         outputs = [augmented(*pair) for pair in zip(images, [options] * 4, examples.tolist())]
-        tensors[name] = np.stack(outputs).astype(np.float32)
+        # The writer takes memory as it lies.
+        tensors[name] = np.ascontiguousarray(np.stack(outputs), dtype=np.float32)
     metadata = {"augment": json.dumps(CASES)}
     path = Path(__file__).with_name("augment.safetensors")
     save_file(tensors, path, metadata=metadata)

@@ -50,17 +50,22 @@ fn frozen_layers_stay_bit_equal_and_cost_no_gradient() {
 
 #[test]
 fn a_factor_is_a_smaller_rate() {
-    let (mut recipe, data) = small(SGD, &[]);
-    let whole = (recipe.clone(), data.clone());
-    recipe.learning_rate_factors = BTreeMap::from([("*".to_owned(), 0.1)]);
-    let factor = (recipe, data);
-    let smaller = small(SGD, &["optimizer.learning_rate=0.005"]);
+    // Without batch norm, which takes the bias before it away: only rounding moves that.
+    let plain = |set: &[&str]| {
+        let (mut recipe, data) = small(SGD, set);
+        recipe.layers.remove(1);
+        (recipe, data)
+    };
+    let whole = plain(&[]);
+    let mut factor = plain(&[]);
+    factor.0.learning_rate_factors = BTreeMap::from([("*".to_owned(), 0.1)]);
+    let smaller = plain(&["optimizer.learning_rate=0.005"]);
     for ((mut one, mut two), mut three) in devices().into_iter().zip(devices()).zip(devices()) {
-        let whole = weights_after(one.as_mut(), &whole, 8);
-        let factor = weights_after(two.as_mut(), &factor, 8);
-        let smaller = weights_after(three.as_mut(), &smaller, 8);
-        assert!(difference(&factor, &smaller) < 1e-5);
-        assert!(difference(&whole, &smaller) > 1e-3);
+        let whole = weights_after(one.as_mut(), &whole, 5);
+        let factor = weights_after(two.as_mut(), &factor, 5);
+        let smaller = weights_after(three.as_mut(), &smaller, 5);
+        let (same, other) = (difference(&factor, &smaller), difference(&whole, &smaller));
+        assert!(same < 1e-4 && other > 1e-2, "{same} and {other}");
     }
 }
 
