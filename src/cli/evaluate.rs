@@ -1,6 +1,6 @@
 //! `verigrad eval` and `verigrad predict`: uses the weights of a run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
@@ -62,12 +62,12 @@ pub(super) struct PredictArgs {
 }
 
 /// A run, ready to be evaluated.
-struct Loaded {
-    executor: Box<dyn Executor>,
-    recipe: Recipe,
+pub(super) struct Loaded {
+    pub executor: Box<dyn Executor>,
+    pub recipe: Recipe,
     record: ModelRecord,
-    model: ModelPrograms,
-    weights: PendingWeights,
+    pub model: ModelPrograms,
+    pub weights: PendingWeights,
 }
 
 /// Opens a device.
@@ -89,6 +89,14 @@ fn load(args: &RunArgs, open: Open) -> Result<Loaded, Failure> {
     let weights = PendingWeights::check(&model, &load_weights(&path)?)?;
     let executor = open(&args.device, &args.picks)?;
     Ok(Loaded { executor, recipe, record, model, weights })
+}
+
+/// Loads a run with its best weights, on the CPU.
+pub(super) fn load_on_cpu(run: &Path) -> Result<Loaded, Failure> {
+    let device = DeviceArgs { device: "cpu".to_owned() };
+    let args =
+        RunArgs { run: run.to_owned(), weights: Which::Best, device, picks: PickArgs::auto() };
+    load(&args, open_device)
 }
 
 /// Evaluates a run on its test set.

@@ -9,13 +9,13 @@ mod devices;
 mod doctor;
 mod evaluate;
 mod failure;
-mod format;
 mod init_from;
 mod memory;
 mod open;
 mod output;
 mod progress;
 mod recipes;
+mod report;
 mod train;
 mod tune;
 
@@ -23,6 +23,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::report::format;
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
@@ -40,6 +42,8 @@ enum Command {
     Eval(evaluate::EvalArgs),
     /// Classify images by the weights of a run
     Predict(evaluate::PredictArgs),
+    /// Write a page about runs: curves, figures per class, predictions, filters, layers
+    Report(report::ReportArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
     Summary(describe::SummaryArgs),
     /// Show a recipe's compiled training step: ops, variants, buffers, bytes, FLOP
@@ -96,6 +100,7 @@ pub fn main() -> ExitCode {
         Some(Command::Train(args)) => train::run(args),
         Some(Command::Eval(args)) => evaluate::eval(&args),
         Some(Command::Predict(args)) => evaluate::predict(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Summary(args)) => describe::summary(&args),
         Some(Command::Inspect(args)) => describe::inspect(&args),
         Some(Command::Devices(args)) => devices::list(&args),

@@ -232,6 +232,7 @@ pub(super) fn run(args: TrainArgs) -> Result<(), Failure> {
     ));
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
+    super::report::after_run(&run_dir, &args.data);
     Ok(())
 }
 
