@@ -153,6 +153,69 @@ fn evaluation_is_kept(folder: &Path, run: &str) {
     assert_eq!(dir.predictions().expect("it can be read"), Some(predictions), "of the test set");
 }
 
+/// The page of a run has every figure, is well-formed, and refers to nothing outside its folder.
+#[test]
+fn a_run_leaves_a_page_that_stands_alone() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = small_run(folder.path());
+    let name = run.to_str().expect("a UTF-8 path").to_owned();
+    let output = verigrad(folder.path(), &["report", &name, "-o", "page.html"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let page = fs::read_to_string(run.join("report.html")).expect("train writes it");
+    let again = fs::read_to_string(folder.path().join("page.html")).expect("report writes it");
+    assert_eq!(page, again, "the same run gives the same page");
+    for id in [
+        "headline",
+        "loss",
+        "accuracy",
+        "step-loss",
+        "learning-rate",
+        "confusion",
+        "per-class",
+        "most-confused",
+        "wrong",
+        "right",
+        "filters",
+        "features-conv1",
+        "features-conv2",
+        "architecture",
+        "layers",
+        "reproduction",
+    ] {
+        assert_eq!(page.matches(&format!(" id=\"{id}\"")).count(), 1, "id {id}");
+    }
+    assert!(!page.contains("class=\"missing\""), "something is missing");
+    assert!(!page.contains("://") && !page.contains("url(") && !page.contains("<script"));
+    for attribute in ["href=\"", "src=\""] {
+        for part in page.split(attribute).skip(1) {
+            let target = part.split('"').next().unwrap_or_default();
+            let known = target.starts_with("data:")
+                || target
+                    .strip_prefix('#')
+                    .is_some_and(|id| page.contains(&format!("id=\"{id}\"")))
+                || run.join(target).is_file();
+            assert!(known, "{attribute}{target}");
+        }
+    }
+    let mut open = Vec::new();
+    let (_, body) = page.split_once("<body>").expect("a body");
+    for tag in body.split('<').skip(1).filter_map(|part| part.split('>').next()) {
+        let name = tag.trim_start_matches('/').split(' ').next().unwrap_or_default();
+        if tag.starts_with('/') {
+            let expected = open.pop().unwrap_or("body");
+            if name != "html" {
+                assert_eq!(name, expected, "nesting");
+            }
+        } else if !tag.ends_with('/') && name != "img" {
+            open.push(name);
+        }
+    }
+    for picture in ["loss.svg", "confusion.svg", "per-class.svg", "filters.png", "architecture.svg"]
+    {
+        assert!(run.join("pictures").join(picture).is_file(), "{picture}");
+    }
+}
+
 #[test]
 fn recipes_can_be_looked_at_without_running_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");

@@ -14,7 +14,6 @@ mod ensemble;
 mod evaluate;
 mod failure;
 mod figures;
-mod format;
 mod init_from;
 mod members;
 mod memory;
@@ -22,6 +21,7 @@ mod open;
 mod output;
 mod progress;
 mod recipes;
+mod report;
 mod stored_run;
 mod train;
 mod tune;
@@ -30,6 +30,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::report::format;
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
@@ -51,6 +53,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Average the predictions of several models: of runs, or of a recipe with different seeds
     Ensemble(ensemble::EnsembleArgs),
+    /// Write a page about runs: curves, figures per class, predictions, filters, layers
+    Report(report::ReportArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
     Summary(describe::SummaryArgs),
     /// Show a recipe's compiled training step: ops, variants, buffers, bytes, FLOP
@@ -111,6 +115,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(args)) => evaluate::predict(&args),
         Some(Command::Compare(args)) => compare::compare(&args),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args),
+        Some(Command::Report(args)) => report::run(&args),
         Some(Command::Summary(args)) => describe::summary(&args),
         Some(Command::Inspect(args)) => describe::inspect(&args),
         Some(Command::Devices(args)) => devices::list(&args),

@@ -254,6 +254,7 @@ pub(super) fn train(args: TrainArgs) -> Result<RunDir, Failure> {
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
     evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)?;
+    super::report::after_run(&run_dir, &args.data);
     Ok(run_dir)
 }
 

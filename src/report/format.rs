@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes with a binary unit.
-pub(super) fn bytes(n: usize) -> String {
+pub(crate) fn bytes(n: usize) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = n as f64;
     if n < 1 << 10 {
@@ -18,7 +18,7 @@ pub(super) fn bytes(n: usize) -> String {
 }
 
 /// A number with a decimal unit: `1.97 G`.
-pub(super) fn decimal(n: u64) -> String {
+pub(crate) fn decimal(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = n as f64;
     match n {
@@ -30,7 +30,7 @@ pub(super) fn decimal(n: u64) -> String {
 }
 
 /// A count with thousands separators: `232,650`.
-pub(super) fn grouped(n: usize) -> String {
+pub(crate) fn grouped(n: usize) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -43,7 +43,7 @@ pub(super) fn grouped(n: usize) -> String {
 }
 
 /// Minutes and seconds.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 60.0 {
         format!("{seconds:.1} s")

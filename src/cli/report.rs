@@ -1,0 +1,80 @@
+//! `verigrad report`: writes the page of a run.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::DataArgs;
+use super::failure::Failure;
+use super::output;
+use super::stored_run::StoredRun;
+use super::train::read_data;
+use crate::exec::CpuExecutor;
+use crate::report::{Sources, write_run_report};
+use crate::train::RunDir;
+
+/// Arguments of `verigrad report`.
+#[derive(Debug, Args)]
+pub(super) struct ReportArgs {
+    /// Run directories, e.g. runs/digits-1
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Where to write the page [default: report.html in the run directory]
+    #[arg(long, short, value_name = "FILE.html")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Writes pages.
+pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
+    if args.output.is_some() && args.runs.len() > 1 {
+        return Err("--output is one file: give one run".to_owned().into());
+    }
+    for path in &args.runs {
+        let page = args.output.clone().unwrap_or_else(|| path.join("report.html"));
+        let written = write(path, &page, &args.data)?;
+        output::line(format_args!("report   {}", written.display()));
+    }
+    Ok(())
+}
+
+/// Writes the page of a run that has just ended. Where that fails, the run has still succeeded.
+pub(super) fn after_run(run: &RunDir, data: &DataArgs) {
+    let page = run.path().join("report.html");
+    match write(run.path(), &page, data) {
+        Ok(page) => output::line(format_args!("report   {}", page.display())),
+        Err(error) => eprintln!("note: there is no report: {error}"),
+    }
+}
+
+/// Writes the page of a run with all that can be had of its data set and weights; what cannot is
+/// said on the page.
+pub(super) fn write(run: &Path, page: &Path, data: &DataArgs) -> Result<PathBuf, Failure> {
+    let run_dir = RunDir::open(run)?;
+    let stored = match StoredRun::open(run, None) {
+        Ok(stored) => stored,
+        Err(error) => {
+            let why_no_data = format!("The run cannot be loaded: {error}");
+            let sources = Sources { why_no_data, ..Sources::default() };
+            return Ok(write_run_report(&run_dir, page, &sources)?);
+        }
+    };
+    let (test, why_no_data) = match read_data(&stored.recipe, data) {
+        Ok(splits) => (Some(splits.test), String::new()),
+        Err(error) => (None, error.to_string()),
+    };
+    let mut predictions = None;
+    if let (Some(test), None) = (&test, run_dir.predictions()?) {
+        let mut executor = CpuExecutor::new();
+        let batch = stored.recipe.batch_size;
+        predictions = Some(stored.predict(&mut executor, "test", test, batch)?.1);
+    }
+    let sources = Sources {
+        test: test.as_ref(),
+        why_no_data,
+        model: Some((&stored.model, &stored.weights)),
+        predictions,
+    };
+    Ok(write_run_report(&run_dir, page, &sources)?)
+}

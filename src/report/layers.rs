@@ -1,0 +1,111 @@
+//! The layers of a model, as a drawing and as a table.
+
+use super::format::{decimal, grouped};
+use super::page::table;
+use super::svg::{Anchor, Svg, float};
+use crate::nn::LayerSummary;
+
+/// Room for one layer of the drawing, and the most layers of a row.
+const NODE: (f64, f64) = (106.0, 178.0);
+const PER_ROW: usize = 9;
+
+/// The layers as solids in the proportions of their outputs: edges by height and width, depth by
+/// channels, on a logarithmic scale; vectors as bars.
+pub(super) fn drawing(image: [usize; 3], layers: &[LayerSummary]) -> Svg {
+    let mut nodes = vec![("input".to_owned(), image.to_vec(), String::new())];
+    nodes.extend(layers.iter().map(|layer| {
+        let parameters = match layer.parameters {
+            0 => String::new(),
+            n => format!("{}param.", decimal(n as u64)),
+        };
+        (layer.name.clone(), layer.output.dims().to_vec(), parameters)
+    }));
+    let rows = nodes.len().div_ceil(PER_ROW);
+    let columns = nodes.len().clamp(4, PER_ROW);
+    let mut svg = Svg::new(NODE.0 * float(columns), NODE.1 * float(rows));
+    for (i, (name, dims, parameters)) in nodes.iter().enumerate() {
+        let (row, column) = (i / PER_ROW, i % PER_ROW);
+        let (left, top) = (NODE.0 * float(column), NODE.1 * float(row));
+        let middle = left + NODE.0 / 2.0;
+        if i > 0 {
+            arrow(&mut svg, left, top + 58.0);
+        }
+        solid(&mut svg, (middle, top + 58.0), dims, colour(name));
+        let shape: Vec<String> = dims.iter().map(ToString::to_string).collect();
+        svg.text((middle, top + 132.0), Anchor::Middle, "head", name);
+        svg.text((middle, top + 149.0), Anchor::Middle, "muted", &shape.join(" × "));
+        svg.text((middle, top + 165.0), Anchor::Middle, "muted", parameters.trim());
+    }
+    svg
+}
+
+/// Number of the colour of a layer's kind.
+fn colour(name: &str) -> &'static str {
+    match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
+        "conv" => "f0",
+        "dense" => "f2",
+        "residual" | "concat" => "f1",
+        "norm" | "lrn" => "f3",
+        "pool" => "f5",
+        _ => "track",
+    }
+}
+
+fn arrow(svg: &mut Svg, x: f64, y: f64) {
+    svg.line((x - 7.0, y), (x + 6.0, y), "axis");
+    svg.curve(&[(x + 2.0, y - 3.5), (x + 6.0, y), (x + 2.0, y + 3.5)], "axis");
+}
+
+fn solid(svg: &mut Svg, (x, y): (f64, f64), dims: &[usize], class: &str) {
+    let log = |n: usize| float(n.max(1)).log2();
+    let (width, height, depth) = match *dims {
+        [h, w, c] => {
+            (6.0 + 6.5 * log(w).min(8.0), 6.0 + 6.5 * log(h).min(8.0), 2.0 + 3.0 * log(c).min(11.0))
+        }
+        _ => {
+            let elements = dims.iter().product();
+            (8.0, 14.0 + 7.0 * log(elements).min(12.0), 4.0)
+        }
+    };
+    // The depth goes up and to the right, foreshortened.
+    let (dx, dy) = (depth * 0.8, depth * 0.5);
+    let (left, top) = (x - (width + dx) / 2.0, y - (height - dy) / 2.0);
+    let (right, bottom) = (left + width, top + height);
+    svg.shape(
+        &[(left, top), (left + dx, top - dy), (right + dx, top - dy), (right, top)],
+        (class, 0.55),
+    );
+    svg.shape(
+        &[(right, top), (right + dx, top - dy), (right + dx, bottom - dy), (right, bottom)],
+        (class, 0.75),
+    );
+    svg.rect((left, top), (width, height), (class, 1.0), "");
+}
+
+/// Names, shapes, parameters and floating-point operations.
+pub(super) fn layer_table(image: [usize; 3], layers: &[LayerSummary]) -> String {
+    let headings = ["layer", "output", ">parameters", ">FLOP per image"];
+    let [h, w, c] = image;
+    let mut rows = vec![("", vec!["input".to_owned(), format!("[{h}, {w}, {c}]")])];
+    for layer in layers {
+        let cells = vec![
+            layer.name.clone(),
+            layer.output.to_string(),
+            grouped(layer.parameters),
+            decimal(layer.flop).trim().to_owned(),
+        ];
+        rows.push(("", cells));
+    }
+    for row in &mut rows {
+        row.1.resize(headings.len(), String::new());
+    }
+    let (parameters, flop) = totals(layers);
+    let flop = decimal(flop).trim().to_owned();
+    rows.push(("total", vec!["total".to_owned(), String::new(), grouped(parameters), flop]));
+    table(&headings, &rows)
+}
+
+/// Parameters and floating-point operations per image of all layers.
+pub(super) fn totals(layers: &[LayerSummary]) -> (usize, u64) {
+    (layers.iter().map(|l| l.parameters).sum(), layers.iter().map(|l| l.flop).sum())
+}
