@@ -108,7 +108,7 @@ pub(super) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     output::line(format_args!("device   {}", executor.info()));
     output::line(format_args!("weights  {}", run.which.name()));
     let (figures, predictions) =
-        run.predict(executor.as_mut(), name, &data, run.recipe.batch_size)?;
+        run.predict(executor.as_mut(), name, &data, run.recipe.evaluation_batch())?;
     output::line(format_args!("{}", headline(name, &figures)));
     output::text(format_args!("{}", details(&figures)));
     let figures = BTreeMap::from([(name.to_owned(), figures)]);
@@ -191,7 +191,7 @@ pub(super) fn predict(args: &PredictArgs) -> Result<(), Failure> {
     let labels = vec![0; args.images.len()];
     let classes = run.record.classes.clone();
     let data = Dataset::new("predict", images, labels, run.record.image, classes)?;
-    let batch = data.len().min(run.recipe.batch_size);
+    let batch = data.len().min(run.recipe.evaluation_batch());
     let (_, predictions) = run.predict(executor.as_mut(), "predict", &data, batch)?;
     for (example, path) in args.images.iter().enumerate() {
         let row = predictions.row(example).iter().copied();

@@ -175,7 +175,7 @@ impl<'a> TestBench<'a> {
             }
             None => self.executor.insert(open_device(&self.args.device, &self.args.picks)?),
         };
-        let batch = run.recipe.batch_size;
+        let batch = run.recipe.evaluation_batch();
         Ok(run.predict(executor.as_mut(), "test", data, batch)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluate::{Evaluator, PendingWeights};
+use super::evaluate::Evaluator;
 use super::evaluation::SplitEvaluation;
 use super::predictions::Predictions;
 use super::programs::TRAIN_EVALUATION;
@@ -19,7 +19,10 @@ impl Trainer<'_> {
         &mut self,
         weights: &BTreeMap<String, HostTensor>,
     ) -> Result<(BTreeMap<String, SplitEvaluation>, Predictions), TrainError> {
-        PendingWeights::check(self.model(), weights)?.write(self.executor)?;
+        let weights: Vec<(String, HostTensor)> =
+            weights.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
+        // Also their moving average, where that is what the evaluation reads.
+        self.set_weights(&weights)?;
         let (test, predictions) = self.test.predict(self.executor, &self.data.test)?;
         let mut splits = BTreeMap::from([("test".to_owned(), test)]);
         if let (Some(evaluator), Some(set)) = (&self.validation, &self.data.validation) {
