@@ -35,9 +35,8 @@ pub(super) fn of_image(
     example: usize,
 ) -> Result<Vec<FeatureMaps>, ReportError> {
     let [h, w, c] = model.image();
-    let normalization = recipe.data.normalization(c).map_err(TrainError::from)?;
     let Some(pixels) = data.image(example) else { return Ok(Vec::new()) };
-    let pixels = normalization.apply(pixels);
+    let pixels = model.normalization().apply(pixels);
 
     let mut graph = Graph::default();
     let x = graph.source("features/x", TensorType::f32([1, h, w, c]));
