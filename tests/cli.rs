@@ -210,6 +210,13 @@ fn a_run_leaves_a_page_that_stands_alone() {
             open.push(name);
         }
     }
+    let output = verigrad(folder.path(), &["report", &name, &name, "-o", "both.html"]);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let both = fs::read_to_string(folder.path().join("both.html")).expect("report writes it");
+    for part in ["A tie", "id=\"accuracy\"", "id=\"parameters\"", "id=\"per-class\""] {
+        assert!(both.contains(part), "no {part}");
+    }
+    assert!(!both.contains("://"));
     for picture in ["loss.svg", "confusion.svg", "per-class.svg", "filters.png", "architecture.svg"]
     {
         assert!(run.join("pictures").join(picture).is_file(), "{picture}");

@@ -65,6 +65,7 @@ pub(super) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         run.name = format!("{}  {}", i + 1, run.name);
     }
     write_comparison_curves(&folder.curves(), "Comparison", &curves)?;
+    super::report::after_comparison(&dirs, &folder);
     output::text(format_args!("\n{text}"));
     output::line(format_args!("\nleft in  {}", folder.path().display()));
     Ok(())

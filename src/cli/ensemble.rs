@@ -106,6 +106,8 @@ pub(super) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
         splits: [("test".to_owned(), test)].into(),
     })?;
     folder.write_predictions(&whole)?;
+    dirs.push(folder.clone());
+    super::report::after_comparison(&dirs, &folder);
     output::text(format_args!("\n{text}"));
     output::line(format_args!("\nleft in  {}", folder.path().display()));
     Ok(())

@@ -10,16 +10,16 @@ use super::output;
 use super::stored_run::StoredRun;
 use super::train::read_data;
 use crate::exec::CpuExecutor;
-use crate::report::{Sources, write_run_report};
+use crate::report::{Sources, write_comparison_report, write_run_report};
 use crate::train::RunDir;
 
 /// Arguments of `verigrad report`.
 #[derive(Debug, Args)]
 pub(super) struct ReportArgs {
-    /// Run directories, e.g. runs/digits-1
+    /// Run directories, e.g. runs/digits-1; several with --output are compared on one page
     #[arg(required = true)]
     runs: Vec<PathBuf>,
-    /// Where to write the page [default: report.html in the run directory]
+    /// Where to write the page [default: report.html in each run directory]
     #[arg(long, short, value_name = "FILE.html")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -28,8 +28,12 @@ pub(super) struct ReportArgs {
 
 /// Writes pages.
 pub(super) fn run(args: &ReportArgs) -> Result<(), Failure> {
-    if args.output.is_some() && args.runs.len() > 1 {
-        return Err("--output is one file: give one run".to_owned().into());
+    if let (Some(page), true) = (&args.output, args.runs.len() > 1) {
+        let runs =
+            args.runs.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let written = write_comparison_report(&runs, page)?;
+        output::line(format_args!("report   {}", written.display()));
+        return Ok(());
     }
     for path in &args.runs {
         let page = args.output.clone().unwrap_or_else(|| path.join("report.html"));
@@ -45,6 +49,14 @@ pub(super) fn after_run(run: &RunDir, data: &DataArgs) {
     match write(run.path(), &page, data) {
         Ok(page) => output::line(format_args!("report   {}", page.display())),
         Err(error) => eprintln!("note: there is no report: {error}"),
+    }
+}
+
+/// Writes the page of runs that were just compared into the folder of the comparison. Where that
+/// fails, the comparison has still succeeded.
+pub(super) fn after_comparison(runs: &[RunDir], folder: &RunDir) {
+    if let Err(error) = write_comparison_report(runs, &folder.path().join("report.html")) {
+        eprintln!("note: there is no report: {error}");
     }
 }
 

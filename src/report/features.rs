@@ -7,7 +7,7 @@ use crate::compile::compile;
 use crate::data::Dataset;
 use crate::exec::{CpuExecutor, Executor};
 use crate::graph::Graph;
-use crate::nn::{Mode, ModelBuilder};
+use crate::nn::{Layer, Mode, ModelBuilder};
 use crate::tensor::TensorType;
 use crate::train::{ModelPrograms, PendingWeights, Recipe, TrainError};
 
@@ -41,7 +41,8 @@ pub(super) fn of_image(
     let mut graph = Graph::default();
     let x = graph.source("features/x", TensorType::f32([1, h, w, c]));
     let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, Some(&model.arena));
-    builder.layers(&recipe.layers, x).map_err(TrainError::from)?;
+    let layers = Layer::with_classes(&recipe.layers, model.classes());
+    builder.layers(&layers, x).map_err(TrainError::from)?;
     let outputs = builder.outputs().to_vec();
     let mut shown = Vec::new();
     for (layer, value) in outputs {

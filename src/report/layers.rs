@@ -16,7 +16,7 @@ pub(super) fn drawing(image: [usize; 3], layers: &[LayerSummary]) -> Svg {
     nodes.extend(layers.iter().map(|layer| {
         let parameters = match layer.parameters {
             0 => String::new(),
-            n => format!("{}param.", decimal(n as u64)),
+            n => format!("{} param.", decimal(n as u64).trim()),
         };
         (layer.name.clone(), layer.output.dims().to_vec(), parameters)
     }));
@@ -34,7 +34,7 @@ pub(super) fn drawing(image: [usize; 3], layers: &[LayerSummary]) -> Svg {
         let shape: Vec<String> = dims.iter().map(ToString::to_string).collect();
         svg.text((middle, top + 132.0), Anchor::Middle, "head", name);
         svg.text((middle, top + 149.0), Anchor::Middle, "muted", &shape.join(" × "));
-        svg.text((middle, top + 165.0), Anchor::Middle, "muted", parameters.trim());
+        svg.text((middle, top + 165.0), Anchor::Middle, "muted", parameters);
     }
     svg
 }

@@ -5,6 +5,7 @@ mod chart;
 mod classes;
 mod comparison;
 mod comparison_curves;
+mod comparison_page;
 mod csv;
 mod curves;
 mod error;
@@ -24,6 +25,7 @@ mod training;
 
 pub use comparison::{ComparedRun, Comparison};
 pub use comparison_curves::{RunCurves, draw_comparison_curves, write_comparison_curves};
+pub use comparison_page::write_comparison_report;
 pub use csv::quoted;
 pub use curves::{CURVES_SIZE, CurvesError, draw_curves, encode_png, write_curves};
 pub use error::ReportError;

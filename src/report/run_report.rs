@@ -17,7 +17,7 @@ use super::shots::{Kind, grid, mismatch};
 use super::svg::Svg;
 use super::training::{accuracies, learning_rate, losses, step_losses};
 use crate::data::Dataset;
-use crate::nn::summarize;
+use crate::nn::{Layer, summarize};
 use crate::train::{
     EpochRecord, Evaluation, FileError, ModelPrograms, ModelRecord, PendingWeights, Predictions,
     Recipe, RunDir, StepRecord, load_weights, write_atomically,
@@ -349,7 +349,8 @@ fn architecture(
     page.section("model", "Model");
     let layers = match (&run.recipe, &run.model) {
         (Some(recipe), Some(model)) => {
-            summarize(&recipe.layers, model.image, recipe.precision).ok().map(|l| (l, model.image))
+            let layers = Layer::with_classes(&recipe.layers, model.classes.len());
+            summarize(&layers, model.image, recipe.precision).ok().map(|l| (l, model.image))
         }
         _ => None,
     };
