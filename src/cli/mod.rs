@@ -25,6 +25,7 @@ mod report;
 mod stored_run;
 mod train;
 mod tune;
+mod weights;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -69,6 +70,9 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Look at data sets: as training sees them, as CSV, which there are
     Data(data::DataCommandArgs),
+    /// Exchange weights with PyTorch, NumPy and Keras
+    #[command(subcommand)]
+    Weights(weights::WeightsCommand),
     /// List the built-in recipes
     Recipes,
 }
@@ -122,6 +126,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::check(&args),
         Some(Command::Bench(args)) => bench::measure(&args),
         Some(Command::Tune(args)) => tune::run(&args),
+        Some(Command::Weights(command)) => weights::run(&command),
         Some(Command::Recipes) => recipes::list(),
         Some(Command::Data(args)) => data::run(&args),
     };

@@ -6,6 +6,7 @@ mod callbacks;
 mod error;
 mod evaluate;
 mod evaluation;
+mod exchange;
 mod feed;
 mod files;
 mod final_evaluation;
@@ -39,6 +40,7 @@ pub use evaluate::{Evaluator, PendingWeights};
 pub use evaluation::{
     ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,
 };
+pub use exchange::{Exchange, ExchangeError, read_npz, read_safetensors, write_npz};
 pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};

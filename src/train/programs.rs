@@ -194,6 +194,11 @@ impl ModelPrograms {
         model.with_precision(recipe.precision).with_rates(recipe.layer_rates())
     }
 
+    /// The layers, the last one with a unit per class.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
     /// How pixels become numbers.
     pub fn normalization(&self) -> &Normalization {
         &self.normalization
