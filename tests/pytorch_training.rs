@@ -2,6 +2,9 @@
 //! step by step, and the same parameters at the end, on the CPU executor and on every GPU. The fixture, and the rule by which both
 //! sides draw parameters and images, is `assets/golden/make_training.py`.
 
+#[path = "pytorch_training/models.rs"]
+mod models;
+
 use std::path::Path;
 
 use safetensors::SafeTensors;
