@@ -1,5 +1,8 @@
 //! The real binary, as a user would run it: the whole path on small data, and hostile input.
 
+#[path = "cli/resume.rs"]
+mod resume;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -4,6 +4,8 @@
 mod augmentation;
 #[path = "training/callbacks.rs"]
 mod callbacks;
+#[path = "training/resume.rs"]
+mod resume;
 #[path = "training/small.rs"]
 mod small;
 #[path = "training/updates.rs"]
@@ -18,8 +20,8 @@ use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::graph::{Caps, Kernel};
 use verigrad::tensor::HostTensor;
 use verigrad::train::{
-    EpochResult, Feed, Flow, Hook, ModelPrograms, Observer, Progress, Recipe, StepsDone, Stop,
-    StopReason, TrainError, Trainer, builtin_recipes, sha256_of_weights,
+    EpochResult, Feed, ModelPrograms, Observer, Progress, Recipe, Trainer, builtin_recipes,
+    sha256_of_weights,
 };
 
 fn recipe(name: &str, set: &[&str]) -> Recipe {
@@ -149,81 +151,6 @@ fn a_whole_run_allocates_nothing_after_its_start() {
     trainer.run(&mut Silent).expect("a run");
     assert_eq!(trainer.allocations(), before);
     assert_eq!(trainer.tensor_bytes(), trainer.planned_bytes());
-}
-
-/// Interrupts a run after given steps.
-#[derive(Debug)]
-struct StopAt(Vec<u64>);
-
-impl Hook for StopAt {
-    fn name(&self) -> &'static str {
-        "stop_at"
-    }
-
-    fn most_steps(&self, step: u64) -> u64 {
-        self.0.first().map_or(u64::MAX, |&at| at - step)
-    }
-
-    fn after_steps(
-        &mut self,
-        done: &StepsDone<'_>,
-        _: &mut dyn Executor,
-    ) -> Result<Flow, TrainError> {
-        if self.0.first() != Some(&done.step) {
-            return Ok(Flow::Continue);
-        }
-        self.0.remove(0);
-        Ok(Flow::Stop(Stop::because(StopReason::Interrupted)))
-    }
-}
-
-/// Keeps what each epoch gave.
-#[derive(Default)]
-struct Keeping(Vec<EpochResult>);
-
-impl Observer for Keeping {
-    fn progress(&mut self, _: &Progress) {}
-    fn epoch(
-        &mut self,
-        result: &EpochResult,
-        _: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        self.0.push(result.clone());
-        Ok(())
-    }
-}
-
-/// A hook ends a run after exactly the steps that it names; the run can go on as if nothing had
-/// happened.
-#[test]
-fn a_run_that_hooks_interrupt_gives_the_same_bits() {
-    let mut recipe = every_layer();
-    recipe.epochs = 3;
-    let data = load(&recipe.data, None).expect("synthetic digits need no files");
-    let run = |stops: &[u64]| {
-        let mut cpu = CpuExecutor::new();
-        let mut trainer = Trainer::new(&mut cpu, &recipe, data.clone()).expect("a trainer");
-        trainer.add_hook(Box::new(StopAt(stops.to_vec())));
-        let mut kept = Keeping::default();
-        for &stop in stops {
-            let ended = trainer.run(&mut kept).expect("a run");
-            assert_eq!(ended.reason, StopReason::Interrupted);
-            assert_eq!(trainer.steps(), stop);
-        }
-        let ended = trainer.run(&mut kept).expect("a run");
-        assert_eq!((ended.reason, trainer.steps()), (StopReason::Completed, 24));
-        let figures: Vec<_> = kept
-            .0
-            .iter()
-            .map(|r| (r.epoch, r.train, r.test, r.best, r.step_losses.clone()))
-            .collect();
-        (sha256_of_weights(&trainer.weights().expect("weights")), figures)
-    };
-    let straight = run(&[]);
-    // Within an epoch, at the end of one before its evaluation, and twice in one.
-    assert_eq!(run(&[3]), straight);
-    assert_eq!(run(&[8, 17, 21]), straight);
-    assert_eq!(run(&[24]), straight);
 }
 
 /// Every layer, compared with the reference after every single step of a program.

@@ -12,13 +12,22 @@ use crate::train::TrainError;
 pub(super) struct Failure(Box<dyn Error + Send + Sync>);
 
 impl Failure {
+    /// Whether no such device is there as was asked for.
+    pub fn is_no_device(&self) -> bool {
+        matches!(self.exec(), Some(ExecError::NoDevice { .. }))
+    }
+
+    fn exec(&self) -> Option<&ExecError> {
+        self.0.downcast_ref::<ExecError>().or(match self.0.downcast_ref::<TrainError>() {
+            Some(TrainError::Exec(error)) => Some(error),
+            _ => None,
+        })
+    }
+
     /// 2 where what was asked for cannot be, 1 where it failed.
     pub fn exit_code(&self) -> ExitCode {
         let train = self.0.downcast_ref::<TrainError>();
-        let exec = self.0.downcast_ref::<ExecError>().or(match train {
-            Some(TrainError::Exec(error)) => Some(error),
-            _ => None,
-        });
+        let exec = self.exec();
         let usage = matches!(
             train,
             Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))

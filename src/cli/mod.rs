@@ -1,5 +1,5 @@
 //! Floor 8: the command line. Parses, prints, and turns errors into exit codes: 0 for success, 1
-//! for a failed run, 2 for wrong usage.
+//! for a failed run, 2 for wrong usage, 130 for a run that was interrupted and can be resumed.
 
 #![expect(clippy::print_stderr, reason = "this floor is what prints")]
 
@@ -15,13 +15,17 @@ mod evaluate;
 mod failure;
 mod figures;
 mod init_from;
+mod interrupt;
 mod members;
 mod memory;
 mod open;
 mod output;
 mod progress;
 mod recipes;
+mod recorder;
 mod report;
+mod resume;
+mod session;
 mod stored_run;
 mod train;
 mod tune;
@@ -112,26 +116,27 @@ pub fn main() -> ExitCode {
         .parse_default_env()
         .init();
     let cli = Cli::parse();
+    let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         None => train::run(train::TrainArgs::default_run()),
         Some(Command::Train(args)) => train::run(args),
-        Some(Command::Eval(args)) => evaluate::eval(&args),
-        Some(Command::Predict(args)) => evaluate::predict(&args),
-        Some(Command::Compare(args)) => compare::compare(&args),
-        Some(Command::Ensemble(args)) => ensemble::ensemble(&args),
-        Some(Command::Report(args)) => report::run(&args),
-        Some(Command::Summary(args)) => describe::summary(&args),
-        Some(Command::Inspect(args)) => describe::inspect(&args),
-        Some(Command::Devices(args)) => devices::list(&args),
-        Some(Command::Doctor(args)) => doctor::check(&args),
-        Some(Command::Bench(args)) => bench::measure(&args),
-        Some(Command::Tune(args)) => tune::run(&args),
-        Some(Command::Weights(command)) => weights::run(&command),
-        Some(Command::Recipes) => recipes::list(),
-        Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Eval(args)) => evaluate::eval(&args).map(done),
+        Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
+        Some(Command::Compare(args)) => compare::compare(&args).map(done),
+        Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
+        Some(Command::Report(args)) => report::run(&args).map(done),
+        Some(Command::Summary(args)) => describe::summary(&args).map(done),
+        Some(Command::Inspect(args)) => describe::inspect(&args).map(done),
+        Some(Command::Devices(args)) => devices::list(&args).map(done),
+        Some(Command::Doctor(args)) => doctor::check(&args).map(done),
+        Some(Command::Bench(args)) => bench::measure(&args).map(done),
+        Some(Command::Tune(args)) => tune::run(&args).map(done),
+        Some(Command::Weights(command)) => weights::run(&command).map(done),
+        Some(Command::Recipes) => recipes::list().map(done),
+        Some(Command::Data(args)) => data::run(&args).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             eprintln!("error: {failure}");
             failure.exit_code()

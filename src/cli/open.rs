@@ -20,6 +20,11 @@ pub(super) struct PickArgs {
 }
 
 impl PickArgs {
+    /// Whether nothing else was asked for than what is known of the device.
+    pub fn is_auto(&self) -> bool {
+        self.picks == "auto"
+    }
+
     /// What commands without the flag use.
     pub fn auto() -> Self {
         Self { picks: "auto".to_owned() }

@@ -48,6 +48,17 @@ impl DeviceInfo {
 }
 
 impl DeviceInfo {
+    /// Whether both give the same bits, so far as is known: on the CPU, the number of threads does
+    /// not matter.
+    pub fn computes_like(&self, other: &Self) -> bool {
+        let driver = |info: &Self| match info.kind.as_str() {
+            "cpu" => info.driver.split(',').next().unwrap_or_default().to_owned(),
+            _ => info.driver.clone(),
+        };
+        (&self.name, &self.kind, &self.backend) == (&other.name, &other.kind, &other.backend)
+            && driver(self) == driver(other)
+    }
+
     /// Whether this is a GPU that the CPU emulates.
     pub fn is_software(&self) -> bool {
         self.kind == SOFTWARE_GPU

@@ -31,6 +31,11 @@ pub(crate) fn decimal(n: u64) -> String {
 
 /// A count with thousands separators: `232,650`.
 pub(crate) fn grouped(n: usize) -> String {
+    grouped_u64(n as u64)
+}
+
+/// As [`grouped`].
+pub(crate) fn grouped_u64(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {

@@ -66,6 +66,12 @@ pub enum TrainError {
         /// The loss.
         loss: f32,
     },
+    /// A checkpoint cannot be taken, or the run cannot go on from it.
+    #[error("the run cannot go on from its checkpoint: {message}")]
+    Checkpoint {
+        /// Why.
+        message: String,
+    },
     /// Weights do not belong to the model.
     #[error("weights do not fit the model: {0}")]
     Weights(String),

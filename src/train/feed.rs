@@ -95,6 +95,12 @@ impl Feed {
         self.examples.min(self.steps_per_epoch * self.batch)
     }
 
+    /// Whether a buffer is one that holds the data set or a part of it.
+    pub(super) fn holds(&self, buffer: &str) -> bool {
+        let part = buffer.strip_prefix(&self.name).and_then(|part| part.strip_prefix('/'));
+        part.is_some_and(|part| matches!(part, "labels" | "order") || part.starts_with("images"))
+    }
+
     /// Whether the whole data set lies on the device.
     pub fn is_resident(&self) -> bool {
         self.resident

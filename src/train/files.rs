@@ -57,8 +57,14 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 /// # Errors
 /// When the folder is missing or not writable, or the disk is full. The temporary file is removed.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    write_parts_atomically(path, &[bytes])
+}
+
+/// As [`write_atomically`] for a file that consists of several parts, so that large ones need not be
+/// copied together.
+pub(super) fn write_parts_atomically(path: &Path, parts: &[&[u8]]) -> Result<(), FileError> {
     let temporary = temporary_beside(path);
-    let written = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {
         // The first failure is the one to report; the leftover may not even exist.
         let _ = fs::remove_file(&temporary);
@@ -68,7 +74,8 @@ pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileErro
     Ok(())
 }
 
-/// Appends `text` in one write. When that fails the file gets its former length back, so that a
+/// Appends `text` in one write, and has it reach the disk: a checkpoint that is written later must
+/// not outlive what it counts on. When that fails the file gets its former length back, so that a
 /// full disk does not leave half a line.
 ///
 /// A file that is new or empty begins with `header`.
@@ -82,7 +89,12 @@ pub(super) fn append(path: &Path, header: &str, text: &str) -> Result<(), FileEr
     } else {
         file.write_all(text.as_bytes())
     };
-    written.map_err(|source| {
+    // Special files, such as pipes, cannot be synchronised: what they took is all there is to do.
+    let synced = written.and_then(|()| match file.sync_data() {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
+    });
+    synced.map_err(|source| {
         let _ = file.set_len(former_len);
         error()(source)
     })
@@ -96,9 +108,14 @@ fn temporary_beside(path: &Path) -> PathBuf {
     path.with_file_name(name)
 }
 
-fn write_synced(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Whether a file of this name is one that [`write_atomically`] was killed over.
+pub(super) fn is_temporary(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".tmp")
+}
+
+fn write_synced(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
     let mut file = File::create(path)?;
-    file.write_all(bytes)?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
     file.sync_all()
 }
 

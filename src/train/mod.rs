@@ -3,6 +3,7 @@
 mod augment;
 mod builtin;
 mod callbacks;
+mod checkpoint;
 mod error;
 mod evaluate;
 mod evaluation;
@@ -35,6 +36,10 @@ mod weights;
 pub use augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
 pub use builtin::{BuiltinRecipe, builtin_recipes};
 pub use callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
+pub use checkpoint::{
+    Checkpoint, CheckpointConfig, CheckpointError, CheckpointEvery, CheckpointStore, DataMark,
+    Loaded, RunState,
+};
 pub use error::TrainError;
 pub use evaluate::{Evaluator, PendingWeights};
 pub use evaluation::{
@@ -55,7 +60,8 @@ pub use preview::augmented_examples;
 pub use programs::{Metrics, ModelPrograms, TrainingGraph, compile_all};
 pub use recipe::Recipe;
 pub use records::{EpochRecord, ModelRecord, StepRecord};
-pub use run_dir::{RunDir, RunDirError};
+pub use run::BestEpoch;
+pub use run_dir::{RunDir, RunDirError, RunLock};
 pub use schedule::{Decay, Period, ScheduleConfig};
 pub use steering::EmaConfig;
 pub use stepping::SetupTimes;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::checkpoint::Checkpoint;
 use super::loss_scaling::LossScale;
 use super::programs::Metrics;
 use crate::tensor::HostTensor;
@@ -68,6 +69,9 @@ pub trait Observer {
     /// Called between submissions.
     fn progress(&mut self, progress: &Progress);
 
+    /// Called when the steps of an epoch are done and it is to be evaluated.
+    fn evaluating(&mut self) {}
+
     /// Called after each epoch, with the weights.
     ///
     /// # Errors
@@ -77,4 +81,16 @@ pub trait Observer {
         result: &EpochResult,
         weights: &[(String, HostTensor)],
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+
+    /// Called with each checkpoint, where [`super::Trainer::make_checkpoints`] asked for them.
+    ///
+    /// # Errors
+    /// Ends the run.
+    fn checkpoint(
+        &mut self,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let _ = checkpoint;
+        Ok(())
+    }
 }

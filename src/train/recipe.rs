@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::augment::AugmentConfig;
 use super::callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
+use super::checkpoint::CheckpointConfig;
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
 use super::schedule::ScheduleConfig;
@@ -85,6 +86,9 @@ pub struct Recipe {
     /// What the run may take.
     #[serde(default, skip_serializing_if = "Budget::is_none")]
     pub budget: Budget,
+    /// How often the run is saved so that it can be resumed.
+    #[serde(default, skip_serializing_if = "CheckpointConfig::is_default")]
+    pub checkpoint: CheckpointConfig,
     /// A well-known model, in place of layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
@@ -216,6 +220,7 @@ impl Recipe {
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.check_training()?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
+        self.checkpoint.check().or_else(|(key, what)| wrong(&format!("checkpoint.{key}"), what))?;
         let rate = self.optimizer.learning_rate();
         self.schedule.check(rate).or_else(|error| wrong("schedule", error.message))
     }

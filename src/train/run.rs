@@ -4,6 +4,9 @@
 use std::error::Error;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
+use super::checkpoint::BestMark;
 use super::evaluate::metrics;
 use super::hook::{EpochDone, Flow, Hook, StepsDone, Stop, StopReason};
 use super::look::{Look, Seen};
@@ -19,10 +22,10 @@ const SUBMISSION: Duration = Duration::from_millis(100);
 pub(super) const MAX_STEPS: u32 = 64;
 
 /// An error of the loop or of its observer.
-type RunError = Box<dyn Error + Send + Sync>;
+pub(super) type RunError = Box<dyn Error + Send + Sync>;
 
 /// Where the loop stands. With the states on the device, this decides the rest of a run.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Position {
     /// Epoch that is under way or comes next, from one.
     pub epoch: u32,
@@ -43,12 +46,21 @@ impl Position {
 /// The best epoch so far.
 #[derive(Debug, Clone)]
 pub(super) struct Best {
-    /// Its number, from one.
-    pub epoch: u32,
-    /// What it is the best by.
-    pub score: f64,
+    /// Which it is.
+    pub mark: BestMark,
     /// The weights that were evaluated.
     pub weights: Vec<(String, HostTensor)>,
+}
+
+/// The best epoch of a run so far.
+#[derive(Debug, Clone, Copy)]
+pub struct BestEpoch<'a> {
+    /// Its number, from one.
+    pub epoch: u32,
+    /// Its accuracy on the test set.
+    pub test_accuracy: f64,
+    /// The weights that were evaluated.
+    pub weights: &'a [(String, HostTensor)],
 }
 
 /// An epoch that was entered.
@@ -65,9 +77,10 @@ impl Trainer<'_> {
         self.hooks.push(hook);
     }
 
-    /// Number of the best epoch so far, from one.
-    pub fn best_epoch(&self) -> Option<u32> {
-        self.best.as_ref().map(|best| best.epoch)
+    /// The best epoch so far.
+    pub fn best(&self) -> Option<BestEpoch<'_>> {
+        let Best { mark, weights } = self.best.as_ref()?;
+        Some(BestEpoch { epoch: mark.epoch, test_accuracy: mark.test_accuracy, weights })
     }
 
     /// Trains for the epochs of the recipe that are left, or until a hook ends the run; tells why
@@ -77,17 +90,17 @@ impl Trainer<'_> {
     /// When the device fails, the loss is no number any more, or the observer ends the run.
     pub fn run(&mut self, observer: &mut dyn Observer) -> Result<Stop, RunError> {
         self.session = Instant::now();
-        let mut flow = Flow::Continue;
+        let mut flow = self.ended.take().map_or(Flow::Continue, Flow::Stop);
         while flow == Flow::Continue && self.position.epoch <= self.recipe.epochs {
             flow = self.epoch(observer)?;
         }
-        let stop = match flow {
-            Flow::Stop(stop) if self.position.epoch <= self.recipe.epochs => stop,
-            Flow::Stop(stop) if stop.reason != StopReason::Interrupted => stop,
-            _ => Stop::because(StopReason::Completed),
+        let mut stop = match flow {
+            Flow::Stop(stop) => stop,
+            Flow::Continue => Stop::because(StopReason::Completed),
         };
         let restores = self.recipe.early_stopping.as_ref().is_some_and(|rule| rule.restore_best);
-        if (stop.restore_best || restores && stop.reason != StopReason::Interrupted)
+        stop.restore_best |= restores && stop.reason != StopReason::Interrupted;
+        if stop.restore_best
             && let Some(best) = self.best.take()
         {
             self.set_weights(&best.weights)?;
@@ -100,24 +113,50 @@ impl Trainer<'_> {
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Flow, RunError> {
         let under_way = self.enter_epoch()?;
         let mut flow = self.train_epoch(&under_way, observer)?;
-        if let Flow::Stop(Stop { reason: StopReason::Interrupted, .. }) = flow {
-            return Ok(flow);
-        }
         let whole = self.step == self.end_of(&under_way);
+        if let Flow::Stop(stop) = &flow
+            && (stop.reason == StopReason::Interrupted || !whole)
+        {
+            // Before the evaluation, which may take long, and is no part of a run that goes on.
+            self.save(Some(stop), observer)?;
+            if stop.reason == StopReason::Interrupted {
+                return Ok(flow);
+            }
+        }
+        observer.evaluating();
         let mut result = self.result(&under_way)?;
         let weights = self.weights()?;
         self.keep_best(&mut result, &weights);
         if whole {
-            self.position.epoch += 1;
-            self.position.first = None;
-            self.position.epoch_time = Duration::ZERO;
-            let done = EpochDone { result: &result, run_time: self.run_time() };
-            for hook in &mut self.hooks {
-                let asked = hook.after_epoch(&done, self.executor)?;
-                flow = first_stop(flow, asked);
-            }
+            flow = self.leave_epoch(&result, flow)?;
         }
         observer.epoch(&result, &weights)?;
+        match &flow {
+            Flow::Stop(stop) if whole => self.save(Some(stop), observer)?,
+            Flow::Continue if self.is_due() => self.save(None, observer)?,
+            _ => {}
+        }
+        Ok(flow)
+    }
+
+    /// Asks the hooks about a whole epoch, and moves on to the next one.
+    fn leave_epoch(&mut self, result: &EpochResult, flow: Flow) -> Result<Flow, TrainError> {
+        self.position.epoch += 1;
+        self.position.first = None;
+        self.position.epoch_time = Duration::ZERO;
+        let done = EpochDone { result, run_time: self.run_time() };
+        let mut flow = flow;
+        for hook in &mut self.hooks {
+            flow = first_stop(flow, hook.after_epoch(&done, self.executor)?);
+        }
+        let ended = !matches!(
+            &flow,
+            Flow::Continue | Flow::Stop(Stop { reason: StopReason::Interrupted, .. })
+        );
+        if self.position.epoch > self.recipe.epochs && !ended {
+            // Nothing is left to interrupt.
+            flow = Flow::Stop(Stop::because(StopReason::Completed));
+        }
         Ok(flow)
     }
 
@@ -147,12 +186,16 @@ impl Trainer<'_> {
         &mut self,
         under_way: &UnderWay,
         observer: &mut dyn Observer,
-    ) -> Result<Flow, TrainError> {
+    ) -> Result<Flow, RunError> {
         let (started, entered) = (Instant::now(), self.step);
         let before = self.position.epoch_time;
         let (first, end) = (under_way.first, self.end_of(under_way));
         let mut look = Look::new(started);
         let mut flow = Flow::Continue;
+        if entered > first {
+            // Steps of an earlier session may be all that a hook allows.
+            flow = self.ask_hooks(first, None)?;
+        }
         while self.step < end && flow == Flow::Continue {
             let now = self.next_submission(end);
             let submitted = Instant::now();
@@ -165,6 +208,11 @@ impl Trainer<'_> {
                 observer.progress(&self.progress(first, seen, images, started.elapsed()));
             }
             flow = self.ask_hooks(first, seen.as_ref())?;
+            if flow == Flow::Continue && self.step < end && self.is_due() {
+                look.finish()?;
+                self.position.epoch_time = before + started.elapsed();
+                self.save(None, observer)?;
+            }
         }
         look.finish()?;
         self.executor.wait()?;
@@ -176,7 +224,8 @@ impl Trainer<'_> {
     /// a hook allows.
     fn next_submission(&self, end: u64) -> u32 {
         let allowed = self.hooks.iter().map(|hook| hook.most_steps(self.step).max(1)).min();
-        let left = (end - self.step).min(allowed.unwrap_or(u64::MAX));
+        let until_saved = self.checkpoints.map_or(u64::MAX, |every| every.steps_until(self.step));
+        let left = (end - self.step).min(allowed.unwrap_or(u64::MAX)).min(until_saved);
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         left.min(self.steps_per_submission).min(self.feed.longest_run(self.step))
     }
@@ -275,10 +324,12 @@ impl Trainer<'_> {
     fn keep_best(&mut self, result: &mut EpochResult, weights: &[(String, HostTensor)]) {
         let (monitor, min_delta) = self.recipe.best_by();
         let score = monitor.value(result).unwrap_or(result.test.accuracy);
-        let best = self.best.as_ref().map(|best| best.score);
+        let best = self.best.as_ref().map(|best| best.mark.score);
         result.best = best.is_none() || monitor.improves(score, best, min_delta);
         if result.best {
-            self.best = Some(Best { epoch: result.epoch, score, weights: weights.to_vec() });
+            let test_accuracy = result.test.accuracy;
+            let mark = BestMark { epoch: result.epoch, score, test_accuracy };
+            self.best = Some(Best { mark, weights: weights.to_vec() });
         }
     }
 

@@ -10,13 +10,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use thiserror::Error;
 
+use super::checkpoint::CheckpointStore;
 use super::evaluation::Evaluation;
 use super::files::{FileError, append, read_text, write_atomically};
 use super::predictions::Predictions;
@@ -42,6 +43,15 @@ pub enum RunDirError {
         /// The folder.
         path: PathBuf,
     },
+    /// Another process trains in it.
+    #[error(
+        "another process is training in {}; wait until it has ended, or stop it with Ctrl-C",
+        path.display()
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A line of a metrics file is not what verigrad writes.
     #[error("{}, line {line}: not a record of this version; remove the line", path.display())]
     Record {
@@ -58,6 +68,12 @@ pub enum RunDirError {
         /// The reason.
         source: serde_json::Error,
     },
+}
+
+/// Keeps other processes from training in a run directory, as long as it lives.
+#[derive(Debug)]
+pub struct RunLock {
+    _file: fs::File,
 }
 
 /// A folder that holds one run: recipe, device, metrics, weights and results.
@@ -121,6 +137,26 @@ impl RunDir {
         self.path.join("curves.png")
     }
 
+    /// Makes sure that no other process trains in this folder while the lock is held. A process that
+    /// is killed holds it no longer.
+    ///
+    /// # Errors
+    /// When another process has it, or the file `.lock` cannot be made.
+    pub fn lock(&self) -> Result<RunLock, RunDirError> {
+        let path = self.path.join(".lock");
+        let file = fs::File::create(&path).map_err(FileError::of("create", &path))?;
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => Err(RunDirError::InUse { path: self.path.clone() }),
+            // A file system without locks protects from nothing, and is no reason not to train.
+            Err(TryLockError::Error(_)) | Ok(()) => Ok(RunLock { _file: file }),
+        }
+    }
+
+    /// The checkpoints, in the folder `checkpoint`.
+    pub fn checkpoints(&self) -> CheckpointStore {
+        CheckpointStore::new(&self.path, &self.path.join("checkpoint"))
+    }
+
     /// Where the outcome of the run is.
     pub fn result(&self) -> PathBuf {
         self.path.join("result.json")
@@ -164,6 +200,20 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_kernels(&self, toml: &str) -> Result<(), RunDirError> {
         Ok(write_atomically(&self.path.join("kernels.toml"), toml.as_bytes())?)
+    }
+
+    /// Removes `result.json`, for the run goes on.
+    ///
+    /// # Errors
+    /// When the file cannot be removed.
+    pub fn remove_result(&self) -> Result<(), RunDirError> {
+        let path = self.result();
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(FileError::of("remove", &path)(error).into())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes `result.json`: the outcome of the run.
@@ -276,6 +326,40 @@ impl RunDir {
         self.read_rows(STEPS)
     }
 
+    /// Removes what came after the first `epochs` epochs and their `steps` steps from the metrics
+    /// files, also from those that others append to: each line of a `.jsonl` file that names a later
+    /// `epoch`. Lines that were cut off when a run was killed go, too.
+    ///
+    /// # Errors
+    /// When a file cannot be read or replaced, or a line of `metrics.csv` or `steps.csv` is no
+    /// record.
+    pub fn truncate(&self, epochs: u32, steps: u64) -> Result<(), RunDirError> {
+        self.retain_rows::<EpochRecord>(METRICS_CSV, |row| row.epoch <= epochs)?;
+        self.retain_rows::<StepRecord>(STEPS, |row| row.step <= steps)?;
+        let list = |source| FileError::of("list the folder", &self.path)(source);
+        for entry in fs::read_dir(&self.path).map_err(list)? {
+            let path = entry.map_err(list)?.path();
+            if path.extension().is_some_and(|extension| extension == "jsonl") {
+                truncate_json_lines(&path, epochs)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn retain_rows<R: CsvRow>(
+        &self,
+        name: &str,
+        keep: impl Fn(&R) -> bool,
+    ) -> Result<(), RunDirError> {
+        let path = self.path.join(name);
+        let mut rows: Vec<R> = self.read_rows(name)?;
+        rows.retain(keep);
+        if path.exists() {
+            write_atomically(&path, (header::<R>() + &lines(&rows)).as_bytes())?;
+        }
+        Ok(())
+    }
+
     fn append_rows<R: CsvRow>(&self, name: &str, rows: &[R]) -> Result<(), RunDirError> {
         Ok(append(&self.path.join(name), &header::<R>(), &lines(rows))?)
     }
@@ -300,6 +384,21 @@ fn write_json(path: &Path, value: &impl Serialize) -> Result<(), RunDirError> {
     let json = serde_json::to_string_pretty(value)
         .map_err(|source| RunDirError::Json { path: path.to_owned(), source })?;
     Ok(write_atomically(path, (json + "\n").as_bytes())?)
+}
+
+/// Removes the lines of epochs after the first `epochs` ones, and a last line that was cut off.
+fn truncate_json_lines(path: &Path, epochs: u32) -> Result<(), RunDirError> {
+    let is_later = |line: &str| {
+        let json: Option<serde_json::Value> = serde_json::from_str(line).ok();
+        json.and_then(|json| json.get("epoch")?.as_u64()).is_some_and(|at| at > epochs.into())
+    };
+    let text = read_text(path)?;
+    let whole = text.split_inclusive('\n').filter(|line| line.ends_with('\n'));
+    let kept: String = whole.filter(|line| !is_later(line)).collect();
+    if kept != text {
+        write_atomically(path, kept.as_bytes())?;
+    }
+    Ok(())
 }
 
 /// The recipe's name with only letters, digits, `.`, `_` and `-`, fit for every file system.
@@ -362,6 +461,17 @@ mod tests {
     }
 
     #[test]
+    fn a_run_is_trained_by_one_at_a_time() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(root.path(), "a").expect("a new run");
+        let lock = run.lock().expect("nobody has it");
+        let error = run.lock().expect_err("it is taken").to_string();
+        assert!(error.contains("another process") && error.contains("a-1"), "{error}");
+        drop(lock);
+        run.lock().expect("it is free again");
+    }
+
+    #[test]
     fn threads_get_different_runs() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let mut paths: Vec<PathBuf> = std::thread::scope(|scope| {
@@ -396,6 +506,28 @@ mod tests {
     }
 
     #[test]
+    fn truncation_leaves_whole_rows_of_the_epochs_that_are_kept() {
+        let root = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(root.path(), "a").expect("a new run");
+        run.truncate(0, 0).expect("there is nothing to truncate");
+        for epoch in 1..=3 {
+            run.append_epoch(&record(epoch)).expect("it can be written");
+            let step = StepRecord { step: epoch.into(), loss: 0.5, learning_rate: 0.1 };
+            run.append_steps(&[step]).expect("it can be written");
+        }
+        for file in [STEPS, METRICS_CSV, METRICS_JSONL] {
+            append(&run.path().join(file), "", "4,0.").expect("half a line");
+        }
+        fs::write(run.path().join("x.jsonl"), "no JSON\n{\"epoch\":3}\n").expect("a file");
+        run.truncate(2, 2).expect("it can be truncated");
+        assert_eq!(run.epochs().expect("two rows"), [record(1), record(2)]);
+        assert_eq!(run.steps().expect("two rows").len(), 2);
+        let text = |file: &str| read_text(&run.path().join(file)).expect("it is there");
+        assert_eq!(text(METRICS_JSONL).lines().count(), 2);
+        assert_eq!(text("x.jsonl"), "no JSON\n");
+    }
+
+    #[test]
     fn errors_name_the_path_and_what_to_do() {
         let root = tempfile::tempdir().expect("a temporary folder");
         let missing = RunDir::open(&root.path().join("a-9")).expect_err("there is no such run");
@@ -405,6 +537,7 @@ mod tests {
         let error = RunDir::create(&file, "a").expect_err("a file holds no runs");
         assert!(error.to_string().contains("file: "), "{error}");
     }
+
     #[test]
     fn evaluation_and_predictions_are_read_back_and_checked() {
         let root = tempfile::tempdir().expect("a temporary folder");

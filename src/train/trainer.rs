@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::callbacks::{self, RATE_FACTOR};
+use super::checkpoint::CheckpointEvery;
 use super::evaluate::{Evaluator, PendingWeights};
 use super::feed::Feed;
-use super::hook::Hook;
+use super::hook::{Hook, Stop};
 use super::look::Look;
 use super::loss_scaling::{self, LossScale};
 use super::memory::planned_bytes;
@@ -18,7 +19,7 @@ use super::stepping::{SetupTimes, Traced};
 use super::{Recipe, TrainError};
 use crate::compile::{Program, Role};
 use crate::data::Splits;
-use crate::exec::{Executor, ProgramId};
+use crate::exec::{DeviceInfo, Executor, ProgramId};
 use crate::tensor::HostTensor;
 
 /// A model in training on one device.
@@ -37,6 +38,12 @@ pub struct Trainer<'a> {
     pub(super) hooks: Vec<Box<dyn Hook>>,
     pub(super) position: Position,
     pub(super) best: Option<Best>,
+    /// When checkpoints are made, if they are.
+    pub(super) checkpoints: Option<CheckpointEvery>,
+    /// How the run ended before this session, if nothing is left to do.
+    pub(super) ended: Option<Stop>,
+    /// How often the run was started or resumed.
+    pub(super) sessions: u32,
     /// When this session of the run began.
     pub(super) session: Instant,
     pub(super) setup: SetupTimes,
@@ -110,6 +117,9 @@ impl<'a> Trainer<'a> {
             hooks: callbacks::of_recipe(recipe),
             position: Position::START,
             best: None,
+            checkpoints: None,
+            ended: None,
+            sessions: 1,
             session: Instant::now(),
             setup,
             traced: Traced::default(),
@@ -124,6 +134,11 @@ impl<'a> Trainer<'a> {
     /// The model.
     pub fn model(&self) -> &ModelPrograms {
         &self.model
+    }
+
+    /// The device.
+    pub fn device(&self) -> &DeviceInfo {
+        self.executor.info()
     }
 
     /// The program of one training step.

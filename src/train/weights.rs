@@ -15,7 +15,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::files::{FileError, write_atomically};
+use super::files::{FileError, write_parts_atomically};
 use crate::tensor::{DType, HostTensor};
 
 /// Key under which a safetensors header keeps its metadata.
@@ -91,13 +91,43 @@ pub fn save_weights(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), WeightsError> {
     let sorted = sorted_by_name(path, tensors)?;
+    let stored = sorted
+        .iter()
+        .map(|(&name, tensor)| Stored {
+            name,
+            dtype: Dtype::F32,
+            shape: tensor.ty().dims().to_vec(),
+            bytes: tensor.bytes(),
+        })
+        .collect::<Vec<_>>();
+    save_stored(path, &stored, metadata)
+}
+
+/// A tensor as a safetensors file stores it.
+#[derive(Debug)]
+pub(super) struct Stored<'a> {
+    /// Name.
+    pub name: &'a str,
+    /// Element type.
+    pub dtype: Dtype,
+    /// Shape.
+    pub shape: Vec<usize>,
+    /// Elements, little-endian.
+    pub bytes: &'a [u8],
+}
+
+/// Saves tensors in the order given.
+pub(super) fn save_stored(
+    path: &Path,
+    tensors: &[Stored<'_>],
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), WeightsError> {
     let mut header = BTreeMap::from([(METADATA_KEY, HeaderEntry::Metadata(metadata))]);
     let mut end = 0;
-    for (&name, tensor) in &sorted {
+    for &Stored { name, dtype, ref shape, bytes } in tensors {
         let start = end;
-        end += tensor.bytes().len();
-        let shape = tensor.ty().dims().to_vec();
-        let info = TensorInfo { dtype: Dtype::F32, shape, data_offsets: (start, end) };
+        end += bytes.len();
+        let info = TensorInfo { dtype, shape: shape.clone(), data_offsets: (start, end) };
         if header.insert(name, HeaderEntry::Tensor(info)).is_some() {
             return Err(WeightsError::NameTaken { path: path.to_owned(), name: name.to_owned() });
         }
@@ -105,14 +135,10 @@ pub fn save_weights(
     let mut header = serde_json::to_vec(&header)
         .map_err(|source| WeightsError::Header { path: path.to_owned(), source })?;
     header.resize(header.len().next_multiple_of(HEADER_ALIGNMENT), b' ');
-
-    let mut bytes = Vec::with_capacity(size_of::<u64>() + header.len() + end);
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.extend(header);
-    for tensor in sorted.values() {
-        bytes.extend(tensor.bytes());
-    }
-    Ok(write_atomically(path, &bytes)?)
+    let length = (header.len() as u64).to_le_bytes();
+    let mut parts: Vec<&[u8]> = vec![&length, &header];
+    parts.extend(tensors.iter().map(|tensor| tensor.bytes));
+    Ok(write_parts_atomically(path, &parts)?)
 }
 
 /// The tensors by name, every one of them f32 and named once.
@@ -175,6 +201,11 @@ pub fn sha256_of_weights(tensors: &[(String, HostTensor)]) -> String {
         hash.update(tensor.ty().dtype.to_string());
         hash.update(tensor.bytes());
     }
+    hexadecimal(hash)
+}
+
+/// What a hash came to, in hexadecimal.
+pub(super) fn hexadecimal(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::new(), |mut text, byte| {
         write!(text, "{byte:02x}").expect("writing into a string cannot fail");
         text
