@@ -36,6 +36,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/cli",
     "src/data",
     "src/report",
+    "src/train/checkpoint",
     "src/train/files",
     "src/train/run_dir",
     "src/train/weights",

@@ -99,11 +99,11 @@ fn probability(predictions: &Predictions, example: usize, class: u32) -> f32 {
 fn percent(share: f32) -> String {
     let percent = 100.0 * share;
     if share < 1.0 && percent >= 99.95 {
-        ">99.9 %".to_owned()
+        ">99.9\u{a0}%".to_owned()
     } else if share > 0.0 && percent < 0.05 {
-        "<0.1 %".to_owned()
+        "<0.1\u{a0}%".to_owned()
     } else {
-        format!("{percent:.1} %")
+        format!("{percent:.1}\u{a0}%")
     }
     .replace('<', "&lt;")
     .replace('>', "&gt;")
