@@ -37,6 +37,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/data",
     "src/report",
     "src/train/checkpoint",
+    "src/train/exchange",
     "src/train/files",
     "src/train/run_dir",
     "src/train/weights",
