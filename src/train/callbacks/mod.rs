@@ -52,12 +52,10 @@ pub(super) fn check_delta(min_delta: f64) -> Result<(), String> {
     }
 }
 
-/// A state that a checkpoint kept.
-fn restored<T: DeserializeOwned>(state: &Value) -> Option<T> {
-    serde_json::from_value(state.clone()).ok()
-}
-
-/// The error of a state that is none.
-fn damaged(callback: &str) -> TrainError {
-    TrainError::Weights(format!("the checkpoint's state of {callback} is not one of this version"))
+/// The state of a callback that a checkpoint kept.
+fn restored<T: DeserializeOwned>(callback: &str, state: &Value) -> Result<T, TrainError> {
+    serde_json::from_value(state.clone()).map_err(|_| {
+        let message = format!("the checkpoint's state of {callback} is not one of this version");
+        TrainError::Weights(message)
+    })
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::monitor::Monitor;
-use super::{damaged, restored};
+use super::restored;
 use crate::exec::Executor;
 use crate::tensor::Real;
 use crate::train::TrainError;
@@ -141,7 +141,7 @@ impl Hook for Plateau {
     }
 
     fn restore(&mut self, state: &Value) -> Result<(), TrainError> {
-        self.state = restored(state).ok_or_else(|| damaged(self.name()))?;
+        self.state = restored(self.name(), state)?;
         Ok(())
     }
 }
