@@ -131,11 +131,8 @@ pub(super) fn evaluate_end(
     classes: &[String],
 ) -> Result<(), Failure> {
     let which = Which::of_recipe(recipe);
-    let weights = match which {
-        Which::Best => run_dir.weights_best(),
-        Which::Last => run_dir.weights_last(),
-    };
-    let (splits, predictions) = trainer.evaluate_splits(&load_weights(&weights)?)?;
+    let weights = load_weights(&which.file_in(run_dir))?;
+    let (splits, predictions) = trainer.evaluate_splits(&weights)?;
     output::line(format_args!("\nweights  {}", which.name()));
     for name in ["train", "validation", "test"] {
         if let Some(split) = splits.get(name) {

@@ -1,6 +1,6 @@
 //! A run directory as later commands use it: its model, its weights, and the data it was trained on.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
@@ -27,6 +27,14 @@ impl Which {
     /// the test set would flatter the figures on it.
     pub fn of_recipe(recipe: &Recipe) -> Self {
         if recipe.data.validation > 0.0 { Self::Best } else { Self::Last }
+    }
+
+    /// Where a run keeps them.
+    pub fn file_in(self, dir: &RunDir) -> PathBuf {
+        match self {
+            Self::Best => dir.weights_best(),
+            Self::Last => dir.weights_last(),
+        }
     }
 
     /// As records name them.
@@ -67,11 +75,7 @@ impl StoredRun {
         let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
             .with_precision(recipe.precision);
         let which = which.unwrap_or_else(|| Which::of_recipe(&recipe));
-        let weights = match which {
-            Which::Best => dir.weights_best(),
-            Which::Last => dir.weights_last(),
-        };
-        let weights = PendingWeights::check(&model, &load_weights(&weights)?)?;
+        let weights = PendingWeights::check(&model, &load_weights(&which.file_in(&dir))?)?;
         Ok(Self { dir, recipe, record, which, model, weights })
     }
 

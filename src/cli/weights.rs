@@ -89,11 +89,7 @@ pub(super) fn run(command: &WeightsCommand) -> Result<(), Failure> {
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
     let StoredRun { dir, recipe, model, .. } = StoredRun::open(&args.run, Some(args.weights))?;
-    let path = match args.weights {
-        Which::Best => dir.weights_best(),
-        Which::Last => dir.weights_last(),
-    };
-    let weights = load_weights(&path)?;
+    let weights = load_weights(&args.weights.file_in(&dir))?;
     let exchange = Exchange::of(recipe.model.as_ref(), &model)?;
     let tensors = match args.format {
         Format::Torch => exchange.to_torch(&weights)?,
