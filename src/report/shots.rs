@@ -132,8 +132,8 @@ mod tests {
 
     #[test]
     fn shares_do_not_pretend_certainty() {
-        assert_eq!(percent(1.0), "100.0 %");
-        assert_eq!(percent(0.99996), "&gt;99.9 %");
-        assert_eq!(percent(1e-6), "&lt;0.1 %");
+        assert_eq!(percent(1.0), "100.0\u{a0}%");
+        assert_eq!(percent(0.99996), "&gt;99.9\u{a0}%");
+        assert_eq!(percent(1e-6), "&lt;0.1\u{a0}%");
     }
 }
