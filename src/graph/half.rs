@@ -89,15 +89,10 @@ impl dyn Op {
         self.lower(&widened_signature(sig), caps).into_iter().filter_map(stored).collect()
     }
 
-    /// How far the f32 results of the lowering called `variant` may lie from the reference;
-    /// [`Tolerance::stored_as`] adds what storing them takes.
-    pub fn lowering_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+    /// How far the f32 results of the lowering or host kernel called `variant` may lie from the
+    /// reference; [`Tolerance::stored_as`] adds what storing them takes.
+    pub fn tolerance_of(&self, sig: &Signature, variant: &str) -> Tolerance {
         self.variant_tolerance(&widened_signature(sig), variant)
-    }
-
-    /// How far the f32 results of a host kernel may lie from the reference.
-    pub fn host_tolerance(&self, sig: &Signature) -> Tolerance {
-        self.tolerance(&widened_signature(sig))
     }
 
     /// Every fast variant that the CPU can run, best first; it computes in f32 (see

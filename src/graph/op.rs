@@ -125,8 +125,8 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// How far a lowering may lie from the reference.
     fn tolerance(&self, sig: &Signature) -> Tolerance;
 
-    /// How far the lowering called `variant` may lie from the reference, where its algorithm rounds
-    /// more than those of the others.
+    /// How far the lowering or host kernel called `variant` may lie from the reference, where its
+    /// algorithm rounds more than those of the others.
     fn variant_tolerance(&self, sig: &Signature, _variant: &str) -> Tolerance {
         self.tolerance(sig)
     }

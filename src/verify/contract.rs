@@ -181,7 +181,7 @@ impl<'a> CaseCheck<'a> {
         }
         executor.unload_all();
         bench.check_untouched(self.case, &runs[0])?;
-        let tolerance = self.case.op.lowering_tolerance(self.sig, &lowering.variant);
+        let tolerance = self.case.op.tolerance_of(self.sig, &lowering.variant);
         bench.check_outputs(self.sig, tolerance, &self.expected, &runs)
     }
 }

@@ -34,7 +34,8 @@ pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
     let sig = signature(case)?;
     let inputs = make_inputs(case);
     let expected = expected_outputs(case, &inputs)?;
-    let tolerance = case.op.host_tolerance(&sig);
+    let name = case.op.host_variants(&sig).get(variant).map_or("", |kernel| kernel.variant);
+    let tolerance = case.op.tolerance_of(&sig, name);
     let mut first: Option<Vec<Vec<u32>>> = None;
     for threads in THREADS {
         let run = || {

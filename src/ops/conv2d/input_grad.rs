@@ -134,7 +134,7 @@ impl Op for Conv2dInputGrad {
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         let direct = host::input_grad(self, sizes);
-        host::winograd::beside(direct, host::winograd::input_grad(self, &sizes), &sizes)
+        host::winograd::beside_input_grad(direct, self, &sizes)
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
@@ -160,9 +160,7 @@ impl Op for Conv2dInputGrad {
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        let terms = self
-            .sizes(&sig.inputs)
-            .map_or(1, |s| winograd::terms(&self.geometry, &s, s.kh * s.kw * s.group_oc));
+        let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_oc);
         self.tail().tolerance(terms)
     }
 

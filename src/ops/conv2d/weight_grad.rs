@@ -113,7 +113,7 @@ impl Op for Conv2dWeightGrad {
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         let direct = host::weight_grad(self, sizes);
-        host::winograd::beside(direct, host::winograd::weight_grad(self, &sizes), &sizes)
+        host::winograd::beside_weight_grad(direct, self, &sizes)
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {

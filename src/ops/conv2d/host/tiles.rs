@@ -3,8 +3,7 @@
 //! A transformed block lies in memory as `[point, tile, channel]`; transforms work on a few
 //! neighbouring channels at once, which the compiler vectorises.
 
-/// Elements of a transformed tile.
-pub(super) const POINTS: usize = 16;
+use super::super::winograd::Filtering;
 
 /// Neighbouring channels of one element.
 type Lane = [f32; Plane::LANES];
@@ -42,9 +41,10 @@ impl Plane {
     }
 }
 
-/// Tiles of 2x2 outputs, in blocks of whole images.
+/// Tiles of square outputs, in blocks of whole images.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tiles {
+    pub filtering: Filtering,
     /// Lines and columns of tiles of an image.
     lines: usize,
     columns: usize,
@@ -56,10 +56,16 @@ pub(super) struct Tiles {
 
 impl Tiles {
     /// Tiles of `n` images with outputs of `output` rows and columns: about `wanted` in a block.
-    pub fn new(output: [usize; 2], padding: [usize; 2], n: usize, wanted: usize) -> Self {
-        let [lines, columns] = output.map(|size| size.div_ceil(2));
+    pub fn new(
+        filtering: Filtering,
+        output: [usize; 2],
+        padding: [usize; 2],
+        n: usize,
+        wanted: usize,
+    ) -> Self {
+        let [lines, columns] = output.map(|size| size.div_ceil(filtering.tile()));
         let images = (wanted / (lines * columns)).clamp(1, n);
-        Self { lines, columns, padding, images }
+        Self { filtering, lines, columns, padding, images }
     }
 
     pub fn in_image(&self) -> usize {
@@ -72,44 +78,79 @@ impl Tiles {
 
     /// `B' d B` of the tiles of the first `images` images of `x`.
     pub fn transform_inputs(&self, x: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
-        let [top, left] = self.padding;
-        self.for_each_lane(plane, images, |x_at, tile, [line, column], c| {
-            let x = &x[x_at..x_at + plane.len()];
-            let mut d = [ZERO; 16];
-            for (k, d) in d.iter_mut().enumerate() {
-                let y_at = (2 * line + k / 4).checked_sub(top);
-                *d = plane.load(x, [y_at, (2 * column + k % 4).checked_sub(left)], c);
-            }
-            self.store(&each_channel(&d, inputs), points, [tile, c], plane.c);
-        });
+        let from = (x, plane, self.padding);
+        match self.filtering {
+            Filtering::TilesOf2 => self.transform(from, images, points, inputs_of_2),
+            Filtering::TilesOf4 => self.transform(from, images, points, inputs_of_4),
+        }
     }
 
     /// `A dy A'` of the tiles of the first `images` images of `dy`.
     pub fn transform_gradients(&self, dy: &[f32], plane: Plane, images: usize, points: &mut [f32]) {
-        self.for_each_lane(plane, images, |dy_at, tile, [line, column], c| {
-            let dy = &dy[dy_at..dy_at + plane.len()];
-            let mut d = [ZERO; 4];
-            for (k, d) in d.iter_mut().enumerate() {
-                *d = plane.load(dy, [Some(2 * line + k / 2), Some(2 * column + k % 2)], c);
-            }
-            self.store(&each_channel(&d, gradients), points, [tile, c], plane.c);
-        });
+        let from = (dy, plane, [0, 0]);
+        match self.filtering {
+            Filtering::TilesOf2 => self.transform(from, images, points, gradients_of_2),
+            Filtering::TilesOf4 => self.transform(from, images, points, gradients_of_4),
+        }
     }
 
     /// Writes `A' m A` of the tiles of a block to the outputs of the images in `y`.
     pub fn restore_outputs(&self, points: &[f32], plane: Plane, y: &mut [f32]) {
+        match self.filtering {
+            Filtering::TilesOf2 => self.restore(points, plane, y, outputs_of_2),
+            Filtering::TilesOf4 => self.restore(points, plane, y, outputs_of_4),
+        }
+    }
+
+    /// Transforms the `I` x `I` pixels of each tile to `O` x `O` points.
+    #[inline]
+    fn transform<const I: usize, const O: usize>(
+        &self,
+        (x, plane, [top, left]): (&[f32], Plane, [usize; 2]),
+        images: usize,
+        points: &mut [f32],
+        function: impl Fn(&[f32; I], &mut [f32; O]) + Copy,
+    ) {
+        let step = self.filtering.tile();
+        self.for_each_lane(plane, images, |x_at, tile, [line, column], c| {
+            let x = &x[x_at..x_at + plane.len()];
+            let mut d = [[ZERO; I]; I];
+            for (i, row) in d.iter_mut().enumerate() {
+                let y_at = (step * line + i).checked_sub(top);
+                for (j, d) in row.iter_mut().enumerate() {
+                    *d = plane.load(x, [y_at, (step * column + j).checked_sub(left)], c);
+                }
+            }
+            for (point, lane) in both_ways(&d, function).iter().flatten().enumerate() {
+                let first = (point * self.in_block() + tile) * plane.c + c;
+                points[first..first + Plane::LANES].copy_from_slice(lane);
+            }
+        });
+    }
+
+    /// Transforms the `I` x `I` points of each tile to `O` x `O` pixels.
+    #[inline]
+    fn restore<const I: usize, const O: usize>(
+        &self,
+        points: &[f32],
+        plane: Plane,
+        y: &mut [f32],
+        function: impl Fn(&[f32; I], &mut [f32; O]) + Copy,
+    ) {
         let images = y.len() / plane.len();
         self.for_each_lane(plane, images, |y_at, tile, [line, column], c| {
-            let mut m = [ZERO; POINTS];
-            for (point, m) in m.iter_mut().enumerate() {
+            let mut m = [[ZERO; I]; I];
+            for (point, m) in m.iter_mut().flatten().enumerate() {
                 let first = (point * self.in_block() + tile) * plane.c + c;
                 m.copy_from_slice(&points[first..first + Plane::LANES]);
             }
-            for (k, output) in each_channel(&m, outputs).iter().enumerate() {
-                let (i, j) = (2 * line + k / 2, 2 * column + k % 2);
-                if i < plane.h && j < plane.w {
-                    let first = y_at + (i * plane.w + j) * plane.c + c;
-                    y[first..first + Plane::LANES].copy_from_slice(output);
+            for (i, row) in both_ways(&m, function).iter().enumerate() {
+                for (j, output) in row.iter().enumerate() {
+                    let (i, j) = (O * line + i, O * column + j);
+                    if i < plane.h && j < plane.w {
+                        let first = y_at + (i * plane.w + j) * plane.c + c;
+                        y[first..first + Plane::LANES].copy_from_slice(output);
+                    }
                 }
             }
         });
@@ -132,30 +173,40 @@ impl Tiles {
             }
         }
     }
-
-    #[inline]
-    fn store(
-        &self,
-        d: &[Lane; POINTS],
-        points: &mut [f32],
-        [tile, c]: [usize; 2],
-        channels: usize,
-    ) {
-        for (point, lane) in d.iter().enumerate() {
-            let first = (point * self.in_block() + tile) * channels + c;
-            points[first..first + Plane::LANES].copy_from_slice(lane);
-        }
-    }
 }
 
 // Plain loops over arrays: helpers with closures, such as `array::from_fn`, are not always inlined
 // here, which makes the transforms ten times slower.
 
+/// Applies a function to each column, then to each row of the result.
+#[inline(always)]
+fn both_ways<const I: usize, const O: usize>(
+    x: &[[Lane; I]; I],
+    function: impl Fn(&[f32; I], &mut [f32; O]) + Copy,
+) -> [[Lane; O]; O] {
+    let mut down = [[ZERO; I]; O];
+    for j in 0..I {
+        let mut column = [ZERO; I];
+        for i in 0..I {
+            column[i] = x[i][j];
+        }
+        let column = each_channel(&column, function);
+        for i in 0..O {
+            down[i][j] = column[i];
+        }
+    }
+    let mut y = [[ZERO; O]; O];
+    for i in 0..O {
+        y[i] = each_channel(&down[i], function);
+    }
+    y
+}
+
 /// Applies a function of `I` elements to each channel.
 #[inline(always)]
 fn each_channel<const I: usize, const O: usize>(
     x: &[Lane; I],
-    function: fn(&[f32; I], &mut [f32; O]),
+    function: impl Fn(&[f32; I], &mut [f32; O]) + Copy,
 ) -> [Lane; O] {
     let mut y = [ZERO; O];
     for channel in 0..Plane::LANES {
@@ -171,70 +222,84 @@ fn each_channel<const I: usize, const O: usize>(
     y
 }
 
-/// `B' d B`, with `B'` = `[1 0 -1 0; 0 1 1 0; 0 -1 1 0; 0 1 0 -1]`.
+// One direction of the transforms, by the matrices of `Filtering`, whose test compares them. For
+// tiles of four, pairs of points that differ in sign share what is even and what is odd.
+
+/// `B' d`.
 #[inline(always)]
-fn inputs(d: &[f32; 16], y: &mut [f32; 16]) {
-    let mut down = [0.0; 16];
-    for j in 0..4 {
-        down[j] = d[j] - d[8 + j];
-        down[4 + j] = d[4 + j] + d[8 + j];
-        down[8 + j] = d[8 + j] - d[4 + j];
-        down[12 + j] = d[4 + j] - d[12 + j];
-    }
-    for i in 0..4 {
-        let i = 4 * i;
-        y[i] = down[i] - down[i + 2];
-        y[i + 1] = down[i + 1] + down[i + 2];
-        y[i + 2] = down[i + 2] - down[i + 1];
-        y[i + 3] = down[i + 1] - down[i + 3];
-    }
+fn inputs_of_2(d: &[f32; 4], y: &mut [f32; 4]) {
+    *y = [d[2] - d[0], d[1] + d[2], d[2] - d[1], d[3] - d[1]];
 }
 
-/// `A dy A'`, with `A` = `[1 0; 1 1; 1 -1; 0 -1]`.
+/// `A dy`.
 #[inline(always)]
-fn gradients(dy: &[f32; 4], y: &mut [f32; 16]) {
-    let [a, b, c, d] = *dy;
-    let down = [[a, b], [a + c, b + d], [a - c, b - d], [-c, -d]];
-    for i in 0..4 {
-        let [a, b] = down[i];
-        y[4 * i] = a;
-        y[4 * i + 1] = a + b;
-        y[4 * i + 2] = a - b;
-        y[4 * i + 3] = -b;
-    }
+fn gradients_of_2(dy: &[f32; 2], y: &mut [f32; 4]) {
+    *y = [dy[0], dy[0] + dy[1], dy[0] - dy[1], dy[1]];
 }
 
-/// `A' m A`, with `A'` = `[1 1 1 0; 0 1 -1 -1]`.
+/// `A' m`.
 #[inline(always)]
-fn outputs(m: &[f32; 16], y: &mut [f32; 4]) {
-    let mut down = [0.0; 8];
-    for j in 0..4 {
-        down[j] = m[j] + m[4 + j] + m[8 + j];
-        down[4 + j] = m[4 + j] - m[8 + j] - m[12 + j];
-    }
-    for i in 0..2 {
-        let at = 4 * i;
-        y[2 * i] = down[at] + down[at + 1] + down[at + 2];
-        y[2 * i + 1] = down[at + 1] - down[at + 2] - down[at + 3];
-    }
+fn outputs_of_2(m: &[f32; 4], y: &mut [f32; 2]) {
+    *y = [m[0] + m[1] + m[2], m[1] - m[2] + m[3]];
 }
 
-/// `G`, a row for each line of points.
-const G: [[f32; 3]; 4] = [[1.0, 0.0, 0.0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0.0, 0.0, 1.0]];
+/// The point near zero, whose square is a half; the other one is its inverse.
+const NEAR: f32 = std::f32::consts::FRAC_1_SQRT_2;
+const FAR: f32 = std::f32::consts::SQRT_2;
 
-/// One point of `G g G'`, for all channels; `flipped` turns the window by half a turn.
-pub(super) fn weight_point(weights: &[f32], point: usize, flipped: bool, u: &mut [f32]) {
-    let taps = (0..9).map(|tap| {
-        let turned = if flipped { 8 - tap } else { tap };
-        (turned, G[point / 4][tap / 3] * G[point % 4][tap % 3])
-    });
-    combine(weights, taps, u);
+/// `B' d`.
+#[inline(always)]
+fn inputs_of_4(d: &[f32; 6], y: &mut [f32; 6]) {
+    let (near_even, near_odd) = (d[4] - 2.0 * d[2], NEAR * d[3] - FAR * d[1]);
+    let (far_even, far_odd) = (d[4] - 0.5 * d[2], FAR * d[3] - NEAR * d[1]);
+    *y = [
+        d[0] - 2.5 * d[2] + d[4],
+        near_even + near_odd,
+        near_even - near_odd,
+        far_even + far_odd,
+        far_even - far_odd,
+        d[1] - 2.5 * d[3] + d[5],
+    ];
 }
 
-/// One tap of `G' s G`, for all channels.
-pub(super) fn gradient_tap(sums: &[f32], tap: usize, dw: &mut [f32]) {
-    let points = (0..POINTS).map(|p| (p, G[p / 4][tap / 3] * G[p % 4][tap % 3]));
-    combine(sums, points, dw);
+/// `A dy`.
+#[inline(always)]
+fn gradients_of_4(dy: &[f32; 4], y: &mut [f32; 6]) {
+    let (near_even, near_odd) = (dy[0] + 0.5 * dy[2], NEAR * (dy[1] + 0.5 * dy[3]));
+    let (far_even, far_odd) = (dy[0] + 2.0 * dy[2], FAR * (dy[1] + 2.0 * dy[3]));
+    *y = [
+        dy[0],
+        near_even + near_odd,
+        near_even - near_odd,
+        far_even + far_odd,
+        far_even - far_odd,
+        dy[3],
+    ];
+}
+
+/// `A' m`.
+#[inline(always)]
+fn outputs_of_4(m: &[f32; 6], y: &mut [f32; 4]) {
+    let (near_even, near_odd) = (m[1] + m[2], NEAR * (m[1] - m[2]));
+    let (far_even, far_odd) = (m[3] + m[4], FAR * (m[3] - m[4]));
+    *y = [
+        m[0] + near_even + far_even,
+        near_odd + far_odd,
+        0.5 * near_even + 2.0 * far_even,
+        0.5 * near_odd + 2.0 * far_odd + m[5],
+    ];
+}
+
+/// One point of `G g G'`, for all channels, by the factors of the taps; `flipped` turns the window by
+/// half a turn.
+pub(super) fn weight_point(weights: &[f32], factors: &[f32; 9], flipped: bool, u: &mut [f32]) {
+    let turned = |tap: usize| if flipped { 8 - tap } else { tap };
+    combine(weights, factors.iter().enumerate().map(|(tap, &factor)| (turned(tap), factor)), u);
+}
+
+/// One tap of `G' s G`, for all channels, by its factor in each point.
+pub(super) fn gradient_tap(sums: &[f32], factors: &[[f32; 9]], tap: usize, dw: &mut [f32]) {
+    combine(sums, factors.iter().map(|taps| taps[tap]).enumerate(), dw);
 }
 
 /// `y[i]` = sum of `factor x[part, i]`, in order; each part has the length of `y`.
@@ -245,5 +310,39 @@ fn combine(x: &[f32], parts: impl Iterator<Item = (usize, f32)>, y: &mut [f32]) 
         for (y, x) in y.iter_mut().zip(x) {
             *y += factor * x;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::winograd::{Matrix, transposed};
+    use super::*;
+
+    /// Each function gives, column by column, the matrix that it stands for.
+    fn agrees<const I: usize, const O: usize>(
+        function: fn(&[f32; I], &mut [f32; O]),
+        matrix: &Matrix,
+    ) {
+        for column in 0..I {
+            let (mut unit, mut y) = ([0.0; I], [0.0; O]);
+            unit[column] = 1.0;
+            function(&unit, &mut y);
+            for (row, y) in y.into_iter().enumerate() {
+                let expected = matrix[row][column];
+                assert!((f64::from(y) - expected).abs() < 1e-6, "{row}, {column}: {y}");
+            }
+        }
+    }
+
+    #[test]
+    fn transforms_are_products_with_the_matrices() {
+        let matrices = Filtering::TilesOf2.matrices();
+        agrees(inputs_of_2, &matrices.inputs);
+        agrees(gradients_of_2, &matrices.outputs);
+        agrees(outputs_of_2, &transposed(&matrices.outputs));
+        let matrices = Filtering::TilesOf4.matrices();
+        agrees(inputs_of_4, &matrices.inputs);
+        agrees(gradients_of_4, &matrices.outputs);
+        agrees(outputs_of_4, &transposed(&matrices.outputs));
     }
 }

@@ -1,28 +1,28 @@
-//! 3x3 convolutions on the CPU with 2.25 times fewer multiplications.
+//! 3x3 convolutions on the CPU with fewer multiplications, 2.25 or four times.
 //!
 //! Winograd's F(2x2, 3x3): a tile of 4x4 inputs gives 2x2 outputs as
 //! `A' [(G g G') * (B' d B)] A`, where `*` multiplies element by element; over all tiles and
-//! channels, that is one matrix product for each of the 16 points. The gradient of the input is
-//! such a convolution, too; that of the weights is `G' [sum over tiles of (B' d B) * (A dy A')] G`.
+//! channels, that is one matrix product for each of the 16 points. F(4x4, 3x3) has tiles of 6x6
+//! inputs, 36 points and 4x4 outputs. The gradient of the input is such a convolution, too; that of
+//! the weights is `G' [sum over tiles of (B' d B) * (A dy A')] G`.
 //! Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2016.
 
 use super::super::geometry::Sizes;
+use super::super::winograd::Filtering;
 use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
-use super::tiles::{POINTS, Plane, Tiles, gradient_tap, weight_point};
+use super::tiles::{Plane, Tiles, gradient_tap, weight_point};
 use crate::graph::{HostIo, HostKernel};
 use crate::ops::product_tail::TailOperands;
+use crate::tensor::Real;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, shares};
 
-const VARIANT: &str = "winograd";
-/// Fewest channels on both sides: below, transforms cost more than they save.
-const WIDE: usize = 64;
-/// Most tiles of an image: whole images are transformed at once.
-const MOST_TILES: usize = 1024;
-/// Tiles of a block, where one image has no more: enough rows for an efficient product.
-const CONVOLVED: usize = 128;
-/// Tiles that are summed in one product of a weight gradient.
-const SUMMED: usize = 512;
+/// Most pixels of an image: whole images are transformed at once.
+const MOST_PIXELS: usize = 4096;
+/// Output pixels of a block, where one image has no more: enough rows for an efficient product.
+const CONVOLVED: usize = 1024;
+/// Output pixels whose tiles are summed in one product of a weight gradient.
+const SUMMED: usize = 2048;
 
 fn applies(geometry: &ConvGeometry, sizes: &Sizes) -> bool {
     let Sizes { h, w, c, kh, kw, oc, .. } = *sizes;
@@ -33,23 +33,38 @@ fn applies(geometry: &ConvGeometry, sizes: &Sizes) -> bool {
         // The gradient of the input is padded by what is left of two.
         && geometry.padding.iter().all(|&padding| padding <= 2)
         && [c, oc].iter().all(|n| n.is_multiple_of(Plane::LANES))
-        && (h / 2 + 2) * (w / 2 + 2) <= MOST_TILES
+        && h * w <= MOST_PIXELS
 }
 
-/// Puts the kernel, where there is one, before or behind the others of the op, by the channels.
-pub(in super::super) fn beside(
-    others: Vec<HostKernel>,
-    winograd: Option<HostKernel>,
-    sizes: &Sizes,
+/// A rough estimate of the time, in multiply-adds, where `output` are the pixels of the result.
+fn estimate(filtering: Filtering, [h, w]: [usize; 2], [k, n]: [usize; 2]) -> usize {
+    /// Multiply-adds of a product in the time of one transformed element.
+    const PER_ELEMENT: usize = 16;
+    let tiles = h.div_ceil(filtering.tile()) * w.div_ceil(filtering.tile());
+    filtering.elements() * tiles * (k * n + PER_ELEMENT * (k + n))
+}
+
+/// Adds kernels by every filtering to `direct`, the least estimate first.
+fn beside(
+    direct: Vec<HostKernel>,
+    (output, channels): ([usize; 2], [usize; 2]),
+    kernel: impl Fn(Filtering) -> HostKernel,
 ) -> Vec<HostKernel> {
-    let is_wide = sizes.c.min(sizes.oc) >= WIDE;
-    let (mut first, second) = match winograd {
-        Some(kernel) if is_wide => (vec![kernel], others),
-        Some(kernel) => (others, vec![kernel]),
-        None => (others, Vec::new()),
-    };
-    first.extend(second);
-    first
+    let plain = 9 * output.iter().chain(&channels).product::<usize>();
+    let mut all =
+        Filtering::ALL.map(|filtering| (estimate(filtering, output, channels), filtering));
+    all.sort_by_key(|&(estimate, _)| estimate);
+    let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(|&(time, _)| time < plain);
+    let of = |all: Vec<(usize, Filtering)>| all.into_iter().map(|(_, filtering)| kernel(filtering));
+    of(first).chain(direct).chain(of(last)).collect()
+}
+
+/// A name that starts with that of the filtering.
+fn variant(filtering: Filtering) -> &'static str {
+    match filtering {
+        Filtering::TilesOf2 => "winograd_2x2_blocks",
+        Filtering::TilesOf4 => "winograd_4x4_blocks",
+    }
 }
 
 /// A convolution from one plane to another by transformed weights.
@@ -63,19 +78,24 @@ struct Convolution {
 }
 
 impl Convolution {
-    fn new(n: usize, from: Plane, to: Plane, padding: [usize; 2]) -> Self {
-        let tiles = Tiles::new([to.h, to.w], padding, n, CONVOLVED);
+    fn new(filtering: Filtering, n: usize, from: Plane, to: Plane, padding: [usize; 2]) -> Self {
+        let wanted = CONVOLVED / filtering.tile().pow(2);
+        let tiles = Tiles::new(filtering, [to.h, to.w], padding, n, wanted);
         Self { tiles, from, to, shares: shares(n.div_ceil(tiles.images)) }
+    }
+
+    fn points(&self) -> usize {
+        self.tiles.filtering.elements()
     }
 
     /// Scratch memory of one share: a transformed block before and after the product.
     fn share_len(&self) -> usize {
-        POINTS * self.tiles.in_block() * (self.from.c + self.to.c)
+        self.points() * self.tiles.in_block() * (self.from.c + self.to.c)
     }
 
     /// Transformed weights, and a part for each share.
     fn scratch(&self) -> usize {
-        POINTS * self.from.c * self.to.c + self.shares[1] * self.share_len()
+        self.points() * self.from.c * self.to.c + self.shares[1] * self.share_len()
     }
 
     /// Makes `y`. `factors` has the transformed weights of a point as `[from.c, to.c]`; the tail
@@ -91,7 +111,7 @@ impl Convolution {
         let [each, _] = self.shares;
         let chunks = [each * block_len, self.share_len()];
         for_each_chunk_of([y, scratch], chunks, &|share, [y, scratch]| {
-            let half = POINTS * self.tiles.in_block() * self.from.c;
+            let half = self.points() * self.tiles.in_block() * self.from.c;
             let (before, after) = scratch.split_at_mut(half);
             for (block, y) in y.chunks_mut(block_len).enumerate() {
                 let first = (share * each + block) * self.tiles.images;
@@ -103,7 +123,7 @@ impl Convolution {
                     before,
                 );
                 let rows = images * self.tiles.in_image();
-                for point in 0..POINTS {
+                for point in 0..self.points() {
                     let part = |c: usize| point * self.tiles.in_block() * c;
                     let tiles = Matrix::new(&before[part(self.from.c)..], rows, self.from.c);
                     multiply(tiles, factor(point), &mut after[part(self.to.c)..]);
@@ -115,69 +135,104 @@ impl Convolution {
     }
 }
 
-/// The 16 transformed weights `[c, oc]`; `flipped` turns the window by half a turn.
-fn transform_weights(weights: &[f32], flipped: bool, points: &mut [f32]) {
-    let len = points.len() / POINTS;
-    for_each_chunk(points, len, &|point, u| weight_point(weights, point, flipped, u));
+/// The factors of the taps in each point of transformed weights.
+fn factors(filtering: Filtering) -> Vec<[f32; 9]> {
+    let matrix = filtering.matrices().weights;
+    let side = filtering.side();
+    let factor = |point: usize, tap: usize| -> f32 {
+        Real::from_f64(matrix[point / side][tap / 3] * matrix[point % side][tap % 3])
+    };
+    (0..filtering.elements()).map(|point| std::array::from_fn(|tap| factor(point, tap))).collect()
 }
 
-pub(in super::super) fn forward(op: &Conv2d, sizes: &Sizes) -> Option<HostKernel> {
+/// The transformed weights `[c, oc]` of each point; `flipped` turns the window by half a turn.
+fn transform_weights(weights: &[f32], factors: &[[f32; 9]], flipped: bool, points: &mut [f32]) {
+    let len = points.len() / factors.len();
+    for_each_chunk(points, len, &|point, u| weight_point(weights, &factors[point], flipped, u));
+}
+
+/// Adds kernels to those of a convolution.
+pub(in super::super) fn beside_forward(
+    direct: Vec<HostKernel>,
+    op: &Conv2d,
+    sizes: &Sizes,
+) -> Vec<HostKernel> {
     if !applies(&op.geometry, sizes) {
-        return None;
+        return direct;
     }
     let &Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
     let [top, _, left, _] = op.geometry.padding;
     let (from, to) = (Plane { h, w, c }, Plane { h: oh, w: ow, c: oc });
-    let convolution = Convolution::new(n, from, to, [top, left]);
-    let (scratch, tail) = (convolution.scratch(), op.tail());
-    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        let (points, scratch) = scratch.split_at_mut(POINTS * c * oc);
-        transform_weights(io.inputs.float(1), false, points);
-        let points = &*points;
-        convolution.run(
-            io.inputs.float(0),
-            &|point| Matrix::new(&points[point * c * oc..], c, oc),
-            [io.outputs.float(0), scratch],
-            tail.operands(&io.inputs),
-        );
-    };
-    Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
+    beside(direct, ([oh, ow], [c, oc]), |filtering| {
+        let convolution = Convolution::new(filtering, n, from, to, [top, left]);
+        let (scratch, tail, factors) = (convolution.scratch(), op.tail(), factors(filtering));
+        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+            let (points, scratch) = scratch.split_at_mut(convolution.points() * c * oc);
+            transform_weights(io.inputs.float(1), &factors, false, points);
+            let points = &*points;
+            convolution.run(
+                io.inputs.float(0),
+                &|point| Matrix::new(&points[point * c * oc..], c, oc),
+                [io.outputs.float(0), scratch],
+                tail.operands(&io.inputs),
+            );
+        };
+        HostKernel::new(variant(filtering), run).with_scratch(scratch)
+    })
 }
 
-pub(in super::super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes) -> Option<HostKernel> {
+/// Adds kernels to those of the gradient of the input.
+pub(in super::super) fn beside_input_grad(
+    direct: Vec<HostKernel>,
+    op: &Conv2dInputGrad,
+    sizes: &Sizes,
+) -> Vec<HostKernel> {
     if !applies(&op.geometry, sizes) {
-        return None;
+        return direct;
     }
     let &Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
     let [top, _, left, _] = op.geometry.padding;
     let (from, to) = (Plane { h: oh, w: ow, c: oc }, Plane { h, w, c });
-    let convolution = Convolution::new(n, from, to, [2 - top, 2 - left]);
-    let (scratch, tail) = (convolution.scratch(), op.tail());
-    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-        let (points, scratch) = scratch.split_at_mut(POINTS * c * oc);
-        transform_weights(io.inputs.float(1), true, points);
-        let points = &*points;
-        convolution.run(
-            io.inputs.float(0),
-            &|point| Matrix::new(&points[point * c * oc..], c, oc).transposed(),
-            [io.outputs.float(0), scratch],
-            tail.operands(&io.inputs),
-        );
-    };
-    Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
+    beside(direct, ([h, w], [oc, c]), |filtering| {
+        let convolution = Convolution::new(filtering, n, from, to, [2 - top, 2 - left]);
+        let (scratch, tail, factors) = (convolution.scratch(), op.tail(), factors(filtering));
+        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+            let (points, scratch) = scratch.split_at_mut(convolution.points() * c * oc);
+            transform_weights(io.inputs.float(1), &factors, true, points);
+            let points = &*points;
+            convolution.run(
+                io.inputs.float(0),
+                &|point| Matrix::new(&points[point * c * oc..], c, oc).transposed(),
+                [io.outputs.float(0), scratch],
+                tail.operands(&io.inputs),
+            );
+        };
+        HostKernel::new(variant(filtering), run).with_scratch(scratch)
+    })
 }
 
-pub(in super::super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes) -> Option<HostKernel> {
+/// Adds kernels to those of the gradient of the weights.
+pub(in super::super) fn beside_weight_grad(
+    direct: Vec<HostKernel>,
+    op: &Conv2dWeightGrad,
+    sizes: &Sizes,
+) -> Vec<HostKernel> {
     if !applies(&op.geometry, sizes) {
-        return None;
+        return direct;
     }
-    let &Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
+    let &Sizes { oh, ow, c, oc, .. } = sizes;
     let [top, _, left, _] = op.geometry.padding;
+    beside(direct, ([oh, ow], [c, oc]), |filtering| weight_grad(filtering, *sizes, [top, left]))
+}
+
+fn weight_grad(filtering: Filtering, sizes: Sizes, padding: [usize; 2]) -> HostKernel {
+    let Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
     let (from, to) = (Plane { h, w, c }, Plane { h: oh, w: ow, c: oc });
-    let tiles = Tiles::new([oh, ow], [top, left], n, SUMMED);
+    let tiles = Tiles::new(filtering, [oh, ow], padding, n, SUMMED / filtering.tile().pow(2));
+    let factors = factors(filtering);
     let blocks = n.div_ceil(tiles.images);
-    let [x_len, dy_len] = [c, oc].map(|c| POINTS * tiles.in_block() * c);
-    let sums_len = POINTS * c * oc;
+    let [x_len, dy_len] = [c, oc].map(|c| filtering.elements() * tiles.in_block() * c);
+    let sums_len = filtering.elements() * c * oc;
     let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
         let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (sums, scratch) = scratch.split_at_mut(sums_len);
@@ -201,8 +256,10 @@ pub(in super::super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes) -> Opt
             }
         });
         let sums = &*sums;
-        for_each_chunk(io.outputs.float(0), c * oc, &|tap, dw| gradient_tap(sums, tap, dw));
+        for_each_chunk(io.outputs.float(0), c * oc, &|tap, dw| {
+            gradient_tap(sums, &factors, tap, dw);
+        });
     };
     let scratch = sums_len + blocks * (x_len + dy_len);
-    Some(HostKernel::new(VARIANT, run).with_scratch(scratch))
+    HostKernel::new(variant(filtering), run).with_scratch(scratch)
 }

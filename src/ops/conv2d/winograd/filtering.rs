@@ -15,10 +15,10 @@ pub(in super::super) enum Filtering {
 }
 
 /// A matrix, row by row.
-pub(super) type Matrix = Vec<Vec<f64>>;
+pub(in super::super) type Matrix = Vec<Vec<f64>>;
 
 /// The factors of `Y = A^T ((G w G^T) * (B^T d B)) A`.
-pub(super) struct Matrices {
+pub(in super::super) struct Matrices {
     /// `A`: `[side, tile]`.
     pub outputs: Matrix,
     /// `G`: `[side, 3]`.
@@ -32,7 +32,7 @@ impl Filtering {
     pub(in super::super) const ALL: [Self; 2] = [Self::TilesOf2, Self::TilesOf4];
 
     /// Rows and columns of output pixels of a tile.
-    pub(super) fn tile(self) -> usize {
+    pub(in super::super) fn tile(self) -> usize {
         match self {
             Self::TilesOf2 => 2,
             Self::TilesOf4 => 4,
@@ -40,17 +40,17 @@ impl Filtering {
     }
 
     /// Rows and columns of a transformed tile, and of the input pixels that it is made of.
-    pub(super) fn side(self) -> usize {
+    pub(in super::super) fn side(self) -> usize {
         self.tile() + TAPS - 1
     }
 
     /// Elements of a transformed tile.
-    pub(super) fn elements(self) -> usize {
+    pub(in super::super) fn elements(self) -> usize {
         self.side() * self.side()
     }
 
     /// What names of variants start with.
-    pub(super) fn prefix(self) -> String {
+    pub(in super::super) fn prefix(self) -> String {
         format!("winograd_{0}x{0}_", self.tile())
     }
 
@@ -67,7 +67,7 @@ impl Filtering {
     /// points and at infinity, and interpolated; the transpose of that is a convolution. Source:
     /// Barabasz et al., "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
     /// Neural Networks", 2020.
-    pub(super) fn matrices(self) -> Matrices {
+    pub(in super::super) fn matrices(self) -> Matrices {
         let points = self.points();
         let others = |i: usize| points.iter().enumerate().filter(move |&(j, _)| j != i);
         let powers = |p: f64, count: usize, factor: f64| -> Vec<f64> {
@@ -154,7 +154,7 @@ fn terms_with_error_of(
     (growth_of_all * (terms + added)).div_ceil(in_one * in_one)
 }
 
-pub(super) fn transposed(matrix: &Matrix) -> Matrix {
+pub(in super::super) fn transposed(matrix: &Matrix) -> Matrix {
     let columns = matrix.first().map_or(0, Vec::len);
     (0..columns).map(|j| matrix.iter().map(|row| row[j]).collect()).collect()
 }

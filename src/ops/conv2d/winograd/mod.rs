@@ -15,8 +15,8 @@ use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
 use crate::ops::lanes::Lanes;
 use crate::ops::product_tail::ProductTail;
-pub(super) use filtering::Filtering;
-use filtering::{Matrices, Matrix, transform_main, transposed};
+pub(super) use filtering::{Filtering, Matrix, transposed};
+use filtering::{Matrices, transform_main};
 
 /// Products that are tried for each filtering.
 const VARIANTS: usize = 2;
@@ -47,12 +47,6 @@ fn applies(geometry: &ConvGeometry, sizes: &Sizes) -> bool {
         && geometry.dilation == [1, 1]
         && geometry.groups == 1
         && sizes.c.min(sizes.oc) >= LEAST_CHANNELS
-}
-
-/// Terms of a sum of `terms` products for the tolerance of an op that may use this algorithm with the
-/// smaller tiles, as the host kernels do.
-pub(super) fn terms(geometry: &ConvGeometry, sizes: &Sizes, terms: usize) -> usize {
-    if applies(geometry, sizes) { Filtering::TilesOf2.terms_of_outputs(terms) } else { terms }
 }
 
 /// The filtering that a variant uses.
