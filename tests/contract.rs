@@ -6,9 +6,12 @@
 //! `verigrad doctor --large`: their references take minutes.
 
 use std::io::Write as _;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
-use verigrad::graph::Caps;
+use verigrad::graph::{Caps, Case};
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
     CaseCheck, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
@@ -36,28 +39,50 @@ fn every_lowering_matches_its_reference() {
     let mut checked = 0;
     let mut failures = Vec::new();
     for adapter in &adapters {
-        let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
-        let caps = executor.caps().clone();
-        for entry in selected() {
-            for case in
-                entry.cases_for(&caps).into_iter().filter(|case| with_large() || !case.bench)
-            {
-                let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
-                let check = CaseCheck::new(&case, &sig).expect("cases have valid shapes");
-                for lowering in lowerings {
-                    let result = check.check(&mut executor, &lowering);
-                    checked += 1;
-                    if let Err(failure) = result {
-                        let name = format!("{}/{}/{}", entry.name, case.name, lowering.variant);
-                        failures.push(format!("{}: {name}: {failure}", executor.info().name));
-                    }
-                }
-            }
-        }
+        let (count, failed) = check_all_on(adapter);
+        checked += count;
+        failures.extend(failed);
     }
     announce(&format!("lowerings checked: {checked} on {} device(s)", adapters.len()));
     assert!(checked > 0, "the filter matches no op");
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// Counts the lowerings checked on an adapter and names those that failed. Cases are dealt out to
+/// threads, each with a device of its own, since the driver compiles on the thread that asks.
+fn check_all_on(adapter: &wgpu::Adapter) -> (usize, Vec<String>) {
+    const MOST_DEVICES: usize = 8;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_DEVICES);
+    let caps = GpuExecutor::open(adapter).expect("the adapter opens").caps().clone();
+    let cases: Vec<(&str, Case)> = selected()
+        .flat_map(|entry| entry.cases_for(&caps).into_iter().map(|case| (entry.name, case)))
+        .filter(|(_, case)| with_large() || !case.bench)
+        .collect();
+    let (next, checked) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let failures = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
+                while let Some((op, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let (sig, lowerings) = lowerings(case, &caps).expect("cases have valid shapes");
+                    let check = CaseCheck::new(case, &sig).expect("cases have valid shapes");
+                    for lowering in lowerings {
+                        checked.fetch_add(1, Ordering::Relaxed);
+                        if let Err(failure) = check.check(&mut executor, &lowering) {
+                            let device = &executor.info().name;
+                            let name = format!("{op}/{}/{}", case.name, lowering.variant);
+                            let mut failures = failures.lock().expect("no thread has panicked");
+                            failures.push(format!("{device}: {name}: {failure}"));
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let mut failures = failures.into_inner().expect("no thread has panicked");
+    failures.sort_unstable();
+    (checked.into_inner(), failures)
 }
 
 #[test]
