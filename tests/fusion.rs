@@ -7,11 +7,13 @@ use std::sync::Arc;
 use verigrad::compile::{Program, backward, compile, compile_unfused};
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, evaluate};
-use verigrad::graph::{Activation, Graph, Value};
-use verigrad::ops::{Activate, Binary, Conv2d, ConvGeometry, GlobalAvgPool2d, Matmul};
+use verigrad::graph::{Activation, Graph, Op, Value};
+use verigrad::ops::{
+    Activate, Binary, Conv2d, ConvGeometry, GlobalAvgPool2d, Matmul, MaxPool2d, PoolGeometry, View,
+};
 use verigrad::tensor::TensorType;
 
-/// `loss seed -> gradients` of a small residual network, with its inputs.
+/// `loss seed -> gradients` of a small network, with its inputs.
 struct Network {
     graph: Graph,
     floats: HashMap<String, Vec<f64>>,
@@ -53,9 +55,8 @@ fn network() -> Network {
     let seed = source(&mut graph, "seed", &[2, 8], 1.0 / 64.0);
     let conv = Conv2d::new(ConvGeometry::new(1, 1));
     let tanh = Activate { function: Activation::Tanh };
-    let mut push = |op: Arc<dyn verigrad::graph::Op>, inputs: &[Value]| {
-        graph.push_node(op, inputs).expect("shapes fit")[0]
-    };
+    let mut push =
+        |op: Arc<dyn Op>, inputs: &[Value]| graph.push_node(op, inputs).expect("shapes fit")[0];
     let (conv, tanh) = (Arc::new(conv), Arc::new(tanh));
     let stem = push(conv.clone(), &[x, w1]);
     let stem = push(Arc::new(Binary::BIAS), &[stem, b1]);
@@ -143,6 +144,17 @@ fn close(what: &str, expected: &[f64], got: &[f64]) {
     }
 }
 
+/// The CPU, its reference and every adapter.
+fn executors() -> Vec<Box<dyn Executor>> {
+    let mut executors: Vec<Box<dyn Executor>> =
+        vec![Box::new(CpuExecutor::new()), Box::new(CpuExecutor::reference())];
+    for adapter in &adapters() {
+        executors.push(Box::new(GpuExecutor::open(adapter).expect("the adapter opens")));
+    }
+    assert!(executors.len() > 2, "no GPU adapter; install one, e.g. mesa-vulkan-drivers");
+    executors
+}
+
 #[test]
 fn fusion_changes_no_result_and_no_gradient() {
     let network = network();
@@ -151,13 +163,7 @@ fn fusion_changes_no_result_and_no_gradient() {
         .iter()
         .map(|(name, _)| (format!("d{name}"), network.differences(name)))
         .collect();
-    let mut executors: Vec<Box<dyn Executor>> =
-        vec![Box::new(CpuExecutor::new()), Box::new(CpuExecutor::reference())];
-    for adapter in &adapters() {
-        executors.push(Box::new(GpuExecutor::open(adapter).expect("the adapter opens")));
-    }
-    assert!(executors.len() > 2, "no GPU adapter; install one, e.g. mesa-vulkan-drivers");
-    for executor in &mut executors {
+    for executor in &mut executors() {
         let caps = executor.caps().clone();
         let fused = compile("fused", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
         let plain = compile_unfused("plain", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
@@ -177,6 +183,65 @@ fn fusion_changes_no_result_and_no_gradient() {
         }
         for (name, expected) in &differences {
             close(&format!("{device}: {name}"), expected, &fused[name]);
+        }
+    }
+}
+
+/// A pooled and flattened activation function. One in four elements is zero or negative zero, so
+/// that windows hold equal maxima.
+fn pooled(function: Activation, geometry: PoolGeometry) -> Network {
+    let mut graph = Graph::default();
+    let x = graph.source("x", TensorType::f32([2, 9, 8, 8]));
+    let y = graph.push(Activate { function }, &[x]).expect("shapes fit");
+    let [y, _] = graph.push_multi(MaxPool2d { geometry }, &[y]).expect("shapes fit");
+    let flat = [2, graph.ty(y).elements() / 2];
+    let logits = graph.push(View::reshape(flat), &[y]).expect("shapes fit");
+    let seed = graph.source("seed", TensorType::f32(flat));
+    let gradients = backward(&mut graph, &[(logits, seed)], &[x]).expect("every op has a gradient");
+    let dx = gradients[0].expect("the result depends on x");
+    graph.output("logits", logits);
+    graph.output("dx", dx);
+    let eighth = |v: f64| (v * 8.0).round();
+    let x = numbers(2 * 9 * 8 * 8, 5).into_iter().map(eighth).enumerate();
+    let x = x.map(|(i, v)| if i % 4 == 0 { v * 0.0 } else { v }).collect();
+    let seed = numbers(flat[0] * flat[1], 6).into_iter().map(|v| (v * 64.0).round() / 64.0);
+    let floats = HashMap::from([("x".to_owned(), x), ("seed".to_owned(), seed.collect())]);
+    Network { graph, floats, logits, gradients: vec![("x", dx)] }
+}
+
+/// The derivative of a pooled function is taken at the maxima: of the same bits wherever each element
+/// is in one window, or the derivative is zero or one.
+#[test]
+fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
+    let apart = PoolGeometry::non_overlapping([2, 2]);
+    let overlapping = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+    let sparse = PoolGeometry { window: [2, 1], stride: [3, 2], padding: [1, 1, 0, 0] };
+    let functions = Activation::ALL.into_iter().filter(|f| f.derivative_from_output());
+    let functions: Vec<Activation> = functions.skip(1).collect();
+    assert_eq!(functions[0], Activation::Relu);
+    for executor in &mut executors() {
+        let caps = executor.caps().clone();
+        for (geometry, overlaps) in [(&apart, false), (&sparse, false), (&overlapping, true)] {
+            for &function in &functions {
+                let network = pooled(function, geometry.clone());
+                let moved = compile("moved", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+                let plain = compile_unfused("plain", &network.graph, &caps, &|_, _, _| 0);
+                let plain = plain.expect("it fits");
+                let [before, after] = [&plain, &moved].map(|program| {
+                    let step = program.steps.iter().find(|step| step.op.name() == "activate_grad");
+                    step.expect("it is there").outputs[0].ty.elements()
+                });
+                assert!(after <= before / 2, "{after} of {before} elements");
+                let what = format!("{}: {function:?} {geometry:?}", executor.info().name);
+                let plain = network.run(executor.as_mut(), plain);
+                let moved = network.run(executor.as_mut(), moved);
+                if overlaps && !matches!(function, Activation::Relu | Activation::Relu6) {
+                    close(&what, &plain["dx"], &moved["dx"]);
+                } else {
+                    // Equal numbers are equal bits, up to the sign of zero.
+                    assert_eq!(plain["dx"], moved["dx"], "{what}");
+                }
+            }
         }
     }
 }

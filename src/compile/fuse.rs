@@ -37,7 +37,7 @@ pub(super) fn fuse_epilogues(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
 }
 
 /// How often each value is read; outputs of the graph count as read once more.
-fn count_uses(graph: &Graph, nodes: &[Node]) -> Vec<usize> {
+pub(super) fn count_uses(graph: &Graph, nodes: &[Node]) -> Vec<usize> {
     let mut uses = vec![0; graph.value_count()];
     let kept = graph.outputs().iter().map(|(_, value)| value);
     for value in nodes.iter().flat_map(|node| &node.inputs).chain(kept) {
@@ -74,7 +74,8 @@ fn is_valid(graph: &Graph, node: &Node) -> bool {
     node.op.infer(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
 }
 
-fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
+/// The last of the nodes that makes a value, with its position.
+pub(super) fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
     nodes.iter().enumerate().rev().find(|(_, node)| node.outputs.contains(&value))
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::derivatives::move_derivatives;
 use super::memory::{Transient, assign_slots};
 use super::program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
@@ -30,8 +31,12 @@ pub fn compile(
     if !caps.f16 && graph.values().any(|value| graph.ty(value).dtype == DType::F16) {
         return Err(CompileError::NoF16);
     }
-    let nodes = fuse::live_nodes(graph, graph.nodes().to_vec());
-    translate(name, graph, &fuse::fuse_epilogues(graph, nodes), caps, choice)
+    // Passes add values, which the caller's graph must not get.
+    let mut graph = graph.clone();
+    let nodes = fuse::live_nodes(&graph, graph.nodes().to_vec());
+    let nodes = move_derivatives(&mut graph, nodes);
+    let nodes = fuse::fuse_epilogues(&graph, nodes);
+    translate(name, &graph, &nodes, caps, choice)
 }
 
 /// Compiles like [`compile`], but leaves every op a step of its own: what fusion is checked against.

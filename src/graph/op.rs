@@ -134,6 +134,14 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Work of one execution: drives roofline and memory tables.
     fn cost(&self, sig: &Signature) -> Cost;
 
+    /// Whether this is the gradient of an op that selects elements of its first input: of its
+    /// outputs, the first holds them and the second says which ones they are. Then this op takes
+    /// the second and the gradient of the first, and places the sum of the gradients of each
+    /// element where the element was.
+    fn scatters_selection(&self) -> bool {
+        false
+    }
+
     /// The same op with a further epilogue, where its kernels can take one.
     fn fuse(&self, _epilogue: Epilogue) -> Option<Arc<dyn Op>> {
         None

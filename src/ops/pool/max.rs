@@ -264,6 +264,10 @@ impl Op for MaxPool2dGrad {
         Vjp::not_differentiable("max_pool2d_grad")
     }
 
+    fn scatters_selection(&self) -> bool {
+        true
+    }
+
     fn sample_inputs(&self, _inputs: &[TensorType]) -> Vec<Fill> {
         let window = self.geometry.window[0] * self.geometry.window[1];
         vec![Fill::Labels(u32::try_from(window).unwrap_or(u32::MAX)), Fill::Normal]
