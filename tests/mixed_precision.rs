@@ -177,3 +177,82 @@ fn a_device_without_f16_is_told_so() {
     let error = Recipe::builtin("digits", &["precision=\"f8\"".to_owned()]).expect_err("no such");
     assert!(error.to_string().contains("f8"), "{error}");
 }
+
+/// A small model with running statistics, in parts or in one.
+fn normalised(accumulate: usize) -> Recipe {
+    let text = format!(
+        r#"
+name = "normalised"
+precision = "f16"
+epochs = 1
+batch_size = 16
+accumulate = {accumulate}
+data = {{ dataset = "synthetic-digits", train_size = 128, test_size = 24 }}
+optimizer = {{ type = "sgd", learning_rate = 0.05 }}
+layers = [
+  {{ type = "conv2d", out_channels = 4, kernel_size = 3, stride = 2, bias = false }},
+  {{ type = "batch_norm" }},
+  {{ type = "flatten" }},
+  {{ type = "dense", units = 10 }},
+]
+"#
+    );
+    Recipe::parse("normalised", &text, &[]).expect("a valid recipe")
+}
+
+/// The first layer's weights of `weights`, multiplied.
+fn scaled(weights: &[(String, HostTensor)], factor: f32) -> Vec<(String, HostTensor)> {
+    let scaled = weights.iter().map(|(name, tensor)| {
+        let values: Vec<f32> = tensor.f32s().iter().map(|value| value * factor).collect();
+        let values = HostTensor::from_f32(tensor.ty().shape.clone(), &values);
+        let unchanged = name != "conv1.weight";
+        let tensor = if unchanged { tensor.clone() } else { values.expect("as many values") };
+        (name.clone(), tensor)
+    });
+    scaled.collect()
+}
+
+/// A step that overflows, in its gradients only or already in its activations, leaves running
+/// statistics as they were, bit for bit; the steps after it are as if it had not been.
+#[test]
+fn an_overflow_leaves_running_statistics_unharmed() {
+    for accumulate in [1, 2] {
+        let recipe = normalised(accumulate);
+        let data = load(&recipe.data, None).expect("synthetic digits need no files");
+        let executors: [&mut dyn Executor; 2] = [&mut gpu(), &mut CpuExecutor::new()];
+        for executor in executors {
+            let mut trainer = Trainer::new(executor, &recipe, data.clone()).expect("a trainer");
+            trainer.run_steps(1).expect("a step");
+            let before = trainer.weights().expect("weights");
+            let running: Vec<&str> = before
+                .iter()
+                .map(|(name, _)| name.as_str())
+                .filter(|name| name.contains("running"))
+                .collect();
+            assert_eq!(running, ["norm1.running_mean", "norm1.running_variance"]);
+
+            trainer.set_loss_scale(f32::MAX).expect("a write");
+            trainer.run_steps(1).expect("a step");
+            let after = trainer.weights().expect("weights");
+            assert_eq!(sha256_of_weights(&before), sha256_of_weights(&after));
+
+            // Activations beyond f16, whose statistics are no numbers.
+            let huge = scaled(&before, 1e9);
+            trainer.set_weights(&huge).expect("they fit");
+            trainer.set_loss_scale(1024.0).expect("a write");
+            trainer.run_steps(1).expect("a step");
+            let after = trainer.weights().expect("weights");
+            assert_eq!(sha256_of_weights(&huge), sha256_of_weights(&after));
+            let skipped = trainer.loss_scale().expect("a scale").expect("16 bits").skipped;
+            assert_eq!(skipped, 2, "both steps overflowed");
+
+            trainer.set_weights(&before).expect("they fit");
+            trainer.run_steps(1).expect("a step");
+            let after = trainer.weights().expect("weights");
+            for ((name, old), (_, new)) in before.iter().zip(&after) {
+                assert!(new.f32s().iter().all(|value| value.is_finite()), "{name}");
+                assert_ne!(old, new, "{name} moves in a good step");
+            }
+        }
+    }
+}

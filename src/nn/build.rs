@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Arena, Init, Layer, LayerRates, ParameterSpec, Precision, StateSpec};
+use super::{Arena, Init, Layer, LayerRates, ParameterSpec, Precision, StateSpec, StateUpdates};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
@@ -72,8 +72,7 @@ pub struct ModelBuilder<'g> {
     dropout_streams: u32,
     outputs: Vec<(String, Value)>,
     rates: Option<&'g LayerRates>,
-    /// States that were changed, with what they are now.
-    changed: HashMap<String, Value>,
+    updates: StateUpdates,
 }
 
 impl<'g> ModelBuilder<'g> {
@@ -96,7 +95,7 @@ impl<'g> ModelBuilder<'g> {
             dropout_streams: 0,
             outputs: Vec::new(),
             rates: None,
-            changed: HashMap::new(),
+            updates: StateUpdates::default(),
         }
     }
 
@@ -115,15 +114,9 @@ impl<'g> ModelBuilder<'g> {
         Self { rates: Some(rates), ..self }
     }
 
-    /// Goes on from states as an earlier pass of the same step left them.
-    #[must_use]
-    pub fn with_states(self, changed: HashMap<String, Value>) -> Self {
-        Self { changed, ..self }
-    }
-
-    /// States as this pass leaves them, for [`Self::with_states`].
-    pub fn into_states(self) -> HashMap<String, Value> {
-        self.changed
+    /// What training does to running statistics: nothing, until the updates are added.
+    pub fn into_updates(self) -> StateUpdates {
+        self.updates
     }
 
     /// Stores activations in another precision. What goes in and comes out stays f32.
@@ -348,12 +341,10 @@ impl<'g> ModelBuilder<'g> {
         // The running variance is the unbiased one.
         #[expect(clippy::cast_precision_loss, reason = "row counts only scale by n / (n - 1)")]
         let unbiased = rows as f32 / (rows.max(2) - 1) as f32;
-        for (state, scale, running, value) in [
-            ("running_mean", 1.0, running_mean, mean),
-            ("running_variance", unbiased, running_variance, variance),
-        ] {
-            let new = self.graph.push(RunningAverage { momentum, scale }, &[running, value])?;
-            self.changed.insert(format!("{name}.{state}"), new);
+        for (state, scale, value) in
+            [("running_mean", 1.0, mean), ("running_variance", unbiased, variance)]
+        {
+            self.updates.note(name, state, RunningAverage { momentum, scale }, value);
         }
         Ok(y)
     }
@@ -451,10 +442,7 @@ impl<'g> ModelBuilder<'g> {
     fn state(&mut self, layer: &str, name: &str, channels: usize, initial: f32) -> Value {
         let spec =
             StateSpec { name: format!("{layer}.{name}"), shape: Shape::from([channels]), initial };
-        let value = match self.changed.get(&spec.name) {
-            Some(value) => *value,
-            None => self.graph.source(&spec.name, TensorType::f32(spec.shape.clone())),
-        };
+        let value = self.graph.source(&spec.name, TensorType::f32(spec.shape.clone()));
         self.states.push(spec);
         value
     }

@@ -8,6 +8,7 @@ mod layer_rates;
 mod models;
 mod parameters;
 mod precision;
+mod state_updates;
 mod summary;
 
 pub use build::{Mode, ModelBuilder};
@@ -17,4 +18,5 @@ pub use layer_rates::LayerRates;
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateSpec};
 pub use precision::Precision;
+pub use state_updates::StateUpdates;
 pub use summary::{LayerSummary, summarize};

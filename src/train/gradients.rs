@@ -1,14 +1,12 @@
 //! Forward and backward of a batch: the gradients of all parameters, side by side in an arena.
 
-use std::collections::HashMap;
-
 use super::Recipe;
 use super::augment::Batch;
 use super::programs::{ModelPrograms, fold_seed};
 use crate::compile::backward;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
-use crate::nn::{Mode, ModelBuilder, ParameterSpec};
+use crate::nn::{Mode, ModelBuilder, ParameterSpec, StateUpdates};
 use crate::ops::{Binary, Concat, Fill, MaskedMean, MaskedMeanGrad, Pack, View};
 
 /// What a batch goes through the model with.
@@ -23,7 +21,7 @@ pub(super) struct BatchInput {
 }
 
 /// What a batch gives.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct BatchGradients {
     /// Logits, `[n, classes]`.
     pub logits: Value,
@@ -33,6 +31,8 @@ pub(super) struct BatchGradients {
     pub gradients: Value,
     /// All parameters.
     pub parameters: Option<Value>,
+    /// What it does to running statistics, if the step counts.
+    pub states: StateUpdates,
 }
 
 /// Gradients by parameter.
@@ -56,7 +56,7 @@ impl ModelPrograms {
         let mut builder = self.builder(graph, mode);
         let logits = builder.layers(&self.layers, input.batch.x)?;
         let (specs, values) = (builder.parameters().to_vec(), builder.parameter_values().to_vec());
-        let parameters = builder.arena_value();
+        let (parameters, states) = (builder.arena_value(), builder.into_updates());
 
         graph.set_scope("loss");
         let losses = input.batch.losses(graph, logits, recipe.label_smoothing)?;
@@ -65,7 +65,7 @@ impl ModelPrograms {
         let gradients = self.differentiate(graph, (loss, seed), specs, &values)?;
         graph.set_scope("update");
         let gradients = self.pack(graph, gradients)?;
-        Ok(BatchGradients { logits, loss, gradients, parameters })
+        Ok(BatchGradients { logits, loss, gradients, parameters, states })
     }
 
     /// The same part by part, each forward and backward before the next, so that the activations of
@@ -84,7 +84,7 @@ impl ModelPrograms {
         let seed = seed_of(graph, input.scale)?;
         // The derivative of the mean loss by the loss of each example.
         let shares = graph.push(MaskedMeanGrad {}, &[input.batch.labels, seed])?;
-        let mut states = HashMap::new();
+        let mut states = StateUpdates::default();
         let (mut all_logits, mut all_losses, mut parameters) = (Vec::new(), Vec::new(), None);
         let mut sum: Gradients = Vec::new();
         for part in 0..parts {
@@ -106,12 +106,12 @@ impl ModelPrograms {
             let part = u32::try_from(part).unwrap_or(u32::MAX);
             let seed = fold_seed(recipe.seed) ^ part.wrapping_mul(0x9e37_79b9);
             let mode = Mode::Train { seed, step: input.step };
-            let mut builder = self.builder(graph, mode).with_states(states);
+            let mut builder = self.builder(graph, mode);
             let logits = builder.layers(&self.layers, batch.x)?;
             let specs = builder.parameters().to_vec();
             let values = builder.parameter_values().to_vec();
             parameters = builder.arena_value();
-            states = builder.into_states();
+            states.extend(builder.into_updates());
 
             graph.set_scope("loss");
             let losses = batch.losses(graph, logits, recipe.label_smoothing)?;
@@ -127,7 +127,7 @@ impl ModelPrograms {
         let loss = graph.push(MaskedMean {}, &[losses, input.batch.labels])?;
         graph.set_scope("update");
         let gradients = self.pack(graph, sum)?;
-        Ok(BatchGradients { logits, loss, gradients, parameters })
+        Ok(BatchGradients { logits, loss, gradients, parameters, states })
     }
 
     /// Starts the model in training or evaluation.

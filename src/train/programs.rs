@@ -256,7 +256,7 @@ impl ModelPrograms {
         let scaling = LossScaling::of(self.precision, &mut graph);
         let scale = scaling.as_ref().map(|scaling| scaling.scale);
         let batch = BatchInput { batch, step, scale };
-        let BatchGradients { logits, loss, gradients, parameters } =
+        let BatchGradients { logits, loss, gradients, parameters, states } =
             self.gradients(&mut graph, recipe, batch)?;
 
         graph.set_scope("update");
@@ -268,6 +268,8 @@ impl ModelPrograms {
             }
             None => (gradients, None),
         };
+        states.push(&mut graph, overflow)?;
+        graph.set_scope("update");
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
         let mut rate = self.rate(&mut graph, recipe, feed, step)?;
         if let Some(parameters) = parameters {

@@ -17,6 +17,7 @@ pub use gradient::BatchNormGrad;
 pub use inference::BatchNormInference;
 pub use inference_gradient::BatchNormInferenceGrad;
 pub use running_average::RunningAverage;
+pub(super) use running_average::cases as running_average_cases;
 pub use tail::NormTail;
 
 use super::registry::OpEntry;

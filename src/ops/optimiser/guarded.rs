@@ -1,4 +1,4 @@
-//! An optimiser that leaves everything as it is where a flag says so.
+//! An op in place, such as an optimiser, that leaves everything as it is where a flag says so.
 
 use std::sync::Arc;
 
@@ -8,6 +8,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
 };
+use crate::ops::batch_norm::running_average_cases;
 use crate::ops::operands::scalar;
 use crate::ops::registry::{attributes, find};
 use crate::ops::state::integer;
@@ -162,11 +163,16 @@ impl Op for Guarded {
     }
 }
 
-/// Some cases of each optimiser, with the flag and without it.
+/// Some cases of each optimiser and of running statistics, with the flag and without it.
 pub(super) fn cases() -> Vec<Case> {
     const OF_EACH: usize = 4;
-    let optimisers = [super::adam::cases(), super::sgd::cases(), super::rms_prop::cases()];
-    let some = optimisers
+    let guarded_ones = [
+        super::adam::cases(),
+        super::sgd::cases(),
+        super::rms_prop::cases(),
+        running_average_cases(),
+    ];
+    let some = guarded_ones
         .into_iter()
         .flat_map(|cases| cases.into_iter().filter(|case| !case.bench).take(OF_EACH));
     let guarded = some.flat_map(|case| {
