@@ -82,7 +82,7 @@ const REQUIRED: &[&str] = &[
 /// Ops that PyTorch has no equivalent of, or only as part of others (its gradient scaler): counters,
 /// logs, and what skips an update. Augmentation has fixtures of its own (`src/ops/augment/tests.rs`),
 /// loss scaling is tested as a whole (`tests/mixed_precision.rs`), counts against those of the host
-/// (`tests/training.rs`).
+/// (`tests/training.rs`); bins of histograms lie elsewhere than PyTorch's.
 const WITHOUT_FIXTURE: &[&str] = &[
     "advance",
     "augment_batch",
@@ -90,6 +90,7 @@ const WITHOUT_FIXTURE: &[&str] = &[
     "confusion_matrix",
     "fill",
     "guarded",
+    "histogram",
     "mix_batch",
     "record",
     "unscale",

@@ -74,6 +74,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::optimiser::ENTRIES,
     super::loss_scale::ENTRIES,
     super::state::ENTRIES,
+    super::histogram::ENTRIES,
 ];
 
 /// All entries of the registry.
