@@ -4,6 +4,8 @@
 mod augmentation;
 #[path = "training/callbacks.rs"]
 mod callbacks;
+#[path = "training/histograms.rs"]
+mod histograms;
 #[path = "training/resume.rs"]
 mod resume;
 #[path = "training/small.rs"]

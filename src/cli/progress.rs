@@ -210,6 +210,7 @@ mod tests {
             best: true,
             step_losses: Vec::new(),
             loss_scale: None,
+            histograms: Vec::new(),
         };
         let line = epoch_line(&result, 20);
         assert_eq!(

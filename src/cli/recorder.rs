@@ -101,6 +101,7 @@ impl Observer for Recorder<'_> {
             .map(|s| StepRecord { step: s.step + 1, loss: s.loss, learning_rate: s.learning_rate })
             .collect();
         self.run_dir.append_steps(&steps)?;
+        self.run_dir.append_histograms(&result.histograms)?;
         report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
         self.view.epoch(result);
         Ok(())

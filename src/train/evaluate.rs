@@ -250,7 +250,7 @@ impl PendingWeights {
     }
 
     /// The parameters in the order of the arena.
-    pub(super) fn parameters(&self) -> &[f32] {
+    pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 

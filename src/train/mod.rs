@@ -12,6 +12,7 @@ mod feed;
 mod files;
 mod final_evaluation;
 mod gradients;
+mod histograms;
 mod hook;
 mod init_from;
 mod look;
@@ -49,6 +50,7 @@ pub use exchange::{Exchange, ExchangeError, read_npz, read_safetensors, write_np
 pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};
+pub use histograms::{HistogramOf, HistogramRecord, HistogramsConfig, histograms_of_weights};
 pub use hook::{EpochDone, Flow, Hook, Interrupt, StepsDone, Stop, StopReason};
 pub use init_from::InitReport;
 pub use loss_scaling::LossScale;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::checkpoint::Checkpoint;
+use super::histograms::HistogramRecord;
 use super::loss_scaling::LossScale;
 use super::programs::Metrics;
 use crate::tensor::HostTensor;
@@ -62,6 +63,8 @@ pub struct EpochResult {
     pub step_losses: Vec<StepLoss>,
     /// Where loss scaling stands, if activations have 16 bits.
     pub loss_scale: Option<LossScale>,
+    /// How weights and gradients were distributed in its last step, where the recipe asks.
+    pub histograms: Vec<HistogramRecord>,
 }
 
 /// Listens to a run.

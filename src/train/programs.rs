@@ -270,6 +270,7 @@ impl ModelPrograms {
         };
         states.push(&mut graph, overflow)?;
         graph.set_scope("update");
+        let unclipped = gradients;
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
         let mut rate = self.rate(&mut graph, recipe, feed, step)?;
         if let Some(parameters) = parameters {
@@ -284,6 +285,10 @@ impl ModelPrograms {
             if let Some(EmaConfig { decay }) = recipe.ema {
                 let average = graph.source(AVERAGE, graph.ty(new).clone());
                 graph.push(WeightAverage { decay }, &[average, new, step])?;
+            }
+            if let Some(histograms) = recipe.histograms {
+                let values = [new, unclipped, step];
+                histograms.add(&mut graph, self, feed.steps_per_epoch(), values)?;
             }
         }
         if let (Some(scaling), Some(overflow)) = (scaling, overflow) {

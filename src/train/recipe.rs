@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::augment::AugmentConfig;
 use super::callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
 use super::checkpoint::CheckpointConfig;
+use super::histograms::HistogramsConfig;
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
 use super::schedule::ScheduleConfig;
@@ -89,6 +90,9 @@ pub struct Recipe {
     /// How often the run is saved so that it can be resumed.
     #[serde(default, skip_serializing_if = "CheckpointConfig::is_default")]
     pub checkpoint: CheckpointConfig,
+    /// Whether and when to count how weights and gradients are distributed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub histograms: Option<HistogramsConfig>,
     /// A well-known model, in place of layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,
@@ -221,6 +225,8 @@ impl Recipe {
         self.check_training()?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
         self.checkpoint.check().or_else(|(key, what)| wrong(&format!("checkpoint.{key}"), what))?;
+        let histograms = self.histograms.map_or(Ok(()), |histograms| histograms.check());
+        histograms.or_else(|(key, what)| wrong(&format!("histograms.{key}"), what))?;
         let rate = self.optimizer.learning_rate();
         self.schedule.check(rate).or_else(|error| wrong("schedule", error.message))
     }

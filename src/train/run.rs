@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::BestMark;
 use super::evaluate::metrics;
+use super::histograms::HistogramRecord;
 use super::hook::{EpochDone, Flow, Hook, StepsDone, Stop, StopReason};
 use super::look::{Look, Seen};
 use super::observer::{EpochResult, Observer, Progress, StepLoss};
@@ -306,6 +307,7 @@ impl Trainer<'_> {
         #[expect(clippy::cast_precision_loss, reason = "an image count, far below 2^53")]
         let images = images.min(self.feed.examples_per_epoch()) as f64;
         let train_time = self.position.epoch_time;
+        let histograms = self.histograms(self.end_of(under_way))?;
         Ok(EpochResult {
             epoch: self.position.epoch,
             steps: self.step,
@@ -317,7 +319,20 @@ impl Trainer<'_> {
             best: false,
             step_losses,
             loss_scale,
+            histograms,
         })
+    }
+
+    /// How weights and gradients were distributed in the last step of the epoch that ends at step
+    /// `end`: nothing where the recipe does not ask, or the epoch was not completed.
+    fn histograms(&mut self, end: u64) -> Result<Vec<HistogramRecord>, TrainError> {
+        let epoch = self.position.epoch;
+        match self.recipe.histograms {
+            Some(histograms) if self.step == end && histograms.counts_in(epoch) => {
+                histograms.read(self.executor, &self.model, (epoch, self.step))
+            }
+            _ => Ok(Vec::new()),
+        }
     }
 
     /// Keeps the weights if the epoch is the best one so far.

@@ -20,6 +20,7 @@ use thiserror::Error;
 use super::checkpoint::CheckpointStore;
 use super::evaluation::Evaluation;
 use super::files::{FileError, append, read_text, write_atomically};
+use super::histograms::HistogramRecord;
 use super::predictions::Predictions;
 use super::records::{CsvRow, EpochRecord, ModelRecord, StepRecord, header, lines, parse};
 
@@ -27,6 +28,8 @@ const RECIPE: &str = "recipe.toml";
 const MODEL: &str = "model.json";
 const EVALUATION: &str = "evaluation.json";
 const PREDICTIONS: &str = "predictions.csv";
+const HISTOGRAMS: &str = "histograms.jsonl";
+const KERNELS: &str = "kernels.toml";
 const METRICS_CSV: &str = "metrics.csv";
 const METRICS_JSONL: &str = "metrics.jsonl";
 const STEPS: &str = "steps.csv";
@@ -199,7 +202,15 @@ impl RunDir {
     /// # Errors
     /// When the file cannot be written.
     pub fn write_kernels(&self, toml: &str) -> Result<(), RunDirError> {
-        Ok(write_atomically(&self.path.join("kernels.toml"), toml.as_bytes())?)
+        Ok(write_atomically(&self.path.join(KERNELS), toml.as_bytes())?)
+    }
+
+    /// The text that [`RunDir::write_kernels`] wrote; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn kernels(&self) -> Result<Option<String>, RunDirError> {
+        Ok(read_if_there(&self.path.join(KERNELS))?)
     }
 
     /// Removes `result.json`, for the run goes on.
@@ -324,6 +335,36 @@ impl RunDir {
     /// When the file cannot be read, or a line of it is no record.
     pub fn steps(&self) -> Result<Vec<StepRecord>, RunDirError> {
         self.read_rows(STEPS)
+    }
+
+    /// Appends the histograms of an epoch to `histograms.jsonl`, in one write.
+    ///
+    /// # Errors
+    /// When the file cannot be written; it is not left with half a line.
+    pub fn append_histograms(&self, records: &[HistogramRecord]) -> Result<(), RunDirError> {
+        let path = self.path.join(HISTOGRAMS);
+        let mut lines = String::new();
+        for record in records {
+            let json = serde_json::to_string(record)
+                .map_err(|source| RunDirError::Json { path: path.clone(), source })?;
+            lines.push_str(&json);
+            lines.push('\n');
+        }
+        if lines.is_empty() { Ok(()) } else { Ok(append(&path, "", &lines)?) }
+    }
+
+    /// The histograms in `histograms.jsonl`, in the order written; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or a line of it is no record.
+    pub fn histograms(&self) -> Result<Vec<HistogramRecord>, RunDirError> {
+        let path = self.path.join(HISTOGRAMS);
+        let text = read_if_there(&path)?.unwrap_or_default();
+        let record = |(line, text)| {
+            serde_json::from_str(text)
+                .map_err(|_| RunDirError::Record { path: path.clone(), line: line + 1 })
+        };
+        text.lines().enumerate().map(record).collect()
     }
 
     /// Removes what came after the first `epochs` epochs and their `steps` steps from the metrics

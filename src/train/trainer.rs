@@ -286,6 +286,9 @@ impl<'a> Trainer<'a> {
         self.weights()?;
         self.losses()?;
         self.loss_scale()?;
+        if let Some(histograms) = self.recipe.histograms {
+            histograms.read(self.executor, &self.model, (0, 0))?;
+        }
         let mut look = Look::new(Instant::now());
         look.ask(self.executor, 0)?;
         look.finish()?;

@@ -15,6 +15,7 @@ data = { dataset = "synthetic-digits", train_size = 1000, test_size = 40, valida
 optimizer = { type = "sgd", learning_rate = 0.05, momentum = 0.9, nesterov = true }
 schedule = { warmup_steps = 15 }
 checkpoint = { every = 13 }
+histograms = { bins = 16 }
 layers = [
   { type = "conv2d", out_channels = 4, kernel_size = 3, stride = 2, bias = false },
   { type = "batch_norm" },
@@ -52,7 +53,7 @@ fn succeeds(folder: &Path, args: &[&str]) -> String {
 }
 
 /// What a run leaves, but for what depends on the clock: the hash of its last weights, the weight
-/// files, steps, and epochs without their last columns.
+/// files, steps, histograms, and epochs without their last columns.
 fn left_by(folder: &Path) -> Vec<String> {
     let run = folder.join("runs/tiny-1");
     let text = |name: &str| fs::read_to_string(run.join(name)).expect(name);
@@ -73,6 +74,7 @@ fn left_by(folder: &Path) -> Vec<String> {
         text("metrics.csv").lines().map(untimed).collect::<Vec<_>>().join("\n"),
         json_epochs,
         text("steps.csv"),
+        text("histograms.jsonl"),
         weights("weights-best.safetensors"),
         weights("weights-last.safetensors"),
     ]
