@@ -9,6 +9,9 @@ use super::output;
 use crate::nn::{Layer, summarize};
 use crate::train::{Recipe, TrainError, builtin_recipes};
 
+/// Columns of names and numbers.
+const COLUMNS: usize = 30;
+
 /// Lists the built-in recipes.
 pub(super) fn list() -> Result<(), Failure> {
     output::text(format_args!("{}", listing()?));
@@ -27,7 +30,9 @@ fn listing() -> Result<String, TrainError> {
         }
         let parameters = parameters_of(&recipe)?.map(grouped).unwrap_or_default();
         let (name, description) = (&recipe.name, &recipe.description);
-        let _ = writeln!(text, "  {name:<20} {parameters:>10}  {description}");
+        // Numbers are right-aligned; a long name moves its own.
+        let width = COLUMNS.saturating_sub(name.len());
+        let _ = writeln!(text, "  {name} {parameters:>width$}  {description}");
     }
     let _ = writeln!(
         text,

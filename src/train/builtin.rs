@@ -28,6 +28,7 @@ pub const fn builtin_recipes() -> &'static [BuiltinRecipe] {
         recipe!("mnist-mlp-torch"),
         recipe!("mnist-mlp-bn"),
         recipe!("mnist-mlp-scratch"),
+        recipe!("mnist-mlp-scratch-learned"),
         recipe!("dense-2000"),
         recipe!("dense-2000-tanh"),
         recipe!("mnist-cnn-bn"),
