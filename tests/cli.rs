@@ -2,6 +2,10 @@
 
 #[path = "cli/compare.rs"]
 mod compare;
+#[path = "cli/histograms.rs"]
+mod histograms;
+#[path = "cli/report.rs"]
+mod report;
 #[path = "cli/resume.rs"]
 mod resume;
 
@@ -181,6 +185,9 @@ fn a_run_leaves_a_page_that_stands_alone() {
         "wrong",
         "right",
         "filters",
+        "histograms",
+        "histogram-conv1.weight",
+        "kernels",
         "features-conv1",
         "features-conv2",
         "architecture",
@@ -222,8 +229,17 @@ fn a_run_leaves_a_page_that_stands_alone() {
         assert!(both.contains(part), "no {part}");
     }
     assert!(!both.contains("://"));
-    for picture in ["loss.svg", "confusion.svg", "per-class.svg", "filters.png", "architecture.svg"]
-    {
+    for picture in [
+        "loss.svg",
+        "confusion.svg",
+        "per-class.svg",
+        "filters.png",
+        "features.png",
+        "wrong.png",
+        "right.png",
+        "histograms.svg",
+        "architecture.svg",
+    ] {
         assert!(run.join("pictures").join(picture).is_file(), "{picture}");
     }
 }

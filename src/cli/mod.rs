@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stderr, reason = "this floor is what prints")]
 
+mod analyze;
 mod bench;
 mod compare;
 mod comparison_text;
@@ -74,6 +75,8 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Look at data sets: as training sees them, as CSV, which there are
     Data(data::DataCommandArgs),
+    /// Look into trained models: histograms of weights and gradients
+    Analyze(analyze::AnalyzeArgs),
     /// Exchange weights with PyTorch, NumPy and Keras
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes) => recipes::list().map(done),
+        Some(Command::Analyze(args)) => analyze::run(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
     match result {

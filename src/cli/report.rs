@@ -7,7 +7,7 @@ use clap::Args;
 use super::DataArgs;
 use super::failure::Failure;
 use super::output;
-use super::stored_run::StoredRun;
+use super::stored_run::{StoredRun, Which};
 use super::train::read_data;
 use crate::exec::CpuExecutor;
 use crate::report::{Sources, write_comparison_report, write_run_report};
@@ -64,7 +64,10 @@ pub(super) fn after_comparison(runs: &[RunDir], folder: &RunDir) {
 /// said on the page.
 pub(super) fn write(run: &Path, page: &Path, data: &DataArgs) -> Result<PathBuf, Failure> {
     let run_dir = RunDir::open(run)?;
-    let stored = match StoredRun::open(run, None) {
+    // The weights that the run's figures are of.
+    let evaluation = run_dir.evaluation()?;
+    let which = evaluation.and_then(|evaluation| Which::of_record(evaluation.weights));
+    let stored = match StoredRun::open(run, which) {
         Ok(stored) => stored,
         Err(error) => {
             let why_no_data = format!("The run cannot be loaded: {error}");
@@ -85,6 +88,7 @@ pub(super) fn write(run: &Path, page: &Path, data: &DataArgs) -> Result<PathBuf,
     let sources = Sources {
         test: test.as_ref(),
         why_no_data,
+        which: Some(stored.which.evaluated()),
         model: Some((&stored.model, &stored.weights)),
         predictions,
     };

@@ -45,12 +45,18 @@ impl Which {
         }
     }
 
+    /// Those that records name; none of a run's own for an ensemble.
+    pub fn of_record(weights: EvaluatedWeights) -> Option<Self> {
+        match weights {
+            EvaluatedWeights::Best => Some(Self::Best),
+            EvaluatedWeights::Last => Some(Self::Last),
+            EvaluatedWeights::Ensemble => None,
+        }
+    }
+
     /// In a word.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Best => "best",
-            Self::Last => "last",
-        }
+        self.evaluated().name()
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floor 7: what a run looks like: pages, pictures and tables.
 
 mod axis;
+mod bitmap;
 mod chart;
 mod classes;
 mod comparison;
@@ -8,13 +9,19 @@ mod comparison_curves;
 mod comparison_page;
 mod csv;
 mod curves;
+mod distribution;
 mod error;
 mod features;
 pub(crate) mod format;
+mod histograms;
 mod images;
+mod inside;
+mod kernels;
 mod layers;
 mod page;
 mod panel;
+mod pictures;
+mod predictions;
 mod run_facts;
 mod run_report;
 mod sheet;
@@ -29,6 +36,7 @@ pub use comparison_page::write_comparison_report;
 pub use csv::quoted;
 pub use curves::{CURVES_SIZE, CurvesError, draw_curves, encode_png, write_curves};
 pub use error::ReportError;
+pub use histograms::{histograms_png, histograms_svg};
 pub use run_report::{Sources, write_run_report};
 pub use sheet::contact_sheet;
 pub use table::{Align, Table};

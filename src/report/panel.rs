@@ -23,7 +23,7 @@ pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
 /// DejaVu Sans with the characters that charts need; its licence lies beside it.
 const FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
-const FONT_FAMILY: &str = "verigrad-sans";
+pub(super) const FONT_FAMILY: &str = "verigrad-sans";
 
 /// Colour of titles and headings.
 pub(super) const INK: RGBColor = RGBColor(38, 42, 48);

@@ -1,30 +1,27 @@
 //! The page of one run, `report.html`, and its pictures as files.
 
 use std::fmt::Write as _;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::ReportError;
 use super::chart::Chart;
 use super::classes::{confusion, per_class};
-use super::features;
+use super::distribution::distribution;
 use super::format::grouped;
-use super::images::{feature_maps, filters, of_pixels, png};
+use super::inside::inside;
+use super::kernels::kernels;
 use super::layers::{drawing, layer_table};
-use super::page::{Page, escape, facts, figure, png_uri, table};
+use super::page::{Page, escape, facts, figure, table};
+use super::pictures::Pictures;
+use super::predictions::predictions;
 use super::run_facts::{RunFacts, TEST};
-use super::shots::{Kind, grid, mismatch};
-use super::svg::Svg;
 use super::training::{accuracies, learning_rate, losses, step_losses};
 use crate::data::Dataset;
 use crate::nn::{Layer, summarize};
 use crate::train::{
-    EpochRecord, Evaluation, FileError, ModelPrograms, ModelRecord, PendingWeights, Predictions,
-    Recipe, RunDir, StepRecord, load_weights, write_atomically,
+    EpochRecord, EvaluatedWeights, Evaluation, ModelPrograms, ModelRecord, PendingWeights,
+    Predictions, Recipe, RunDir, StepRecord, write_atomically,
 };
-
-/// Folder of a run's pictures.
-const PICTURES: &str = "pictures";
 
 /// What a page is made from beside the run directory.
 #[derive(Debug, Default)]
@@ -33,6 +30,8 @@ pub struct Sources<'a> {
     pub test: Option<&'a Dataset>,
     /// Why it is not there, for the reader.
     pub why_no_data: String,
+    /// Which weights those of `model` are, and the predictions made with.
+    pub which: Option<EvaluatedWeights>,
     /// The model and its trained weights; without them the page has no feature maps.
     pub model: Option<(&'a ModelPrograms, &'a PendingWeights)>,
     /// Predictions for the test set, where the run directory holds none.
@@ -40,15 +39,15 @@ pub struct Sources<'a> {
 }
 
 /// What the run directory holds.
-struct Run<'a> {
-    dir: &'a RunDir,
+pub(super) struct Run<'a> {
+    pub dir: &'a RunDir,
     recipe_text: String,
-    recipe: Option<Recipe>,
-    model: Option<ModelRecord>,
+    pub recipe: Option<Recipe>,
+    pub model: Option<ModelRecord>,
     epochs: Vec<EpochRecord>,
     steps: Vec<StepRecord>,
     evaluation: Option<Evaluation>,
-    predictions: Option<Predictions>,
+    pub predictions: Option<Predictions>,
     facts: RunFacts,
 }
 
@@ -69,9 +68,11 @@ pub fn write_run_report(
     headline(&mut page, &run);
     training(&mut page, &run, &mut pictures)?;
     figures_of_classes(&mut page, &run, &mut pictures)?;
-    predictions(&mut page, &run, sources)?;
+    predictions(&mut page, &run, sources, &mut pictures)?;
     inside(&mut page, &run, sources, &mut pictures)?;
+    distribution(&mut page, dir, sources, &mut pictures)?;
     architecture(&mut page, &run, &mut pictures)?;
+    kernels(&mut page, dir)?;
     reproduction(&mut page, &run);
     write_atomically(path, page.finish().as_bytes())?;
     Ok(path.to_owned())
@@ -90,7 +91,7 @@ impl<'a> Run<'a> {
         if let (None, Some(predictions), Some(model)) = (&evaluation, &predictions, &model) {
             let split = predictions.evaluate(&model.classes);
             evaluation = Some(Evaluation {
-                weights: crate::train::EvaluatedWeights::Best,
+                weights: sources.which.unwrap_or(EvaluatedWeights::Last),
                 classes: model.classes.clone(),
                 splits: [(TEST.to_owned(), split)].into(),
             });
@@ -98,27 +99,18 @@ impl<'a> Run<'a> {
         let facts = RunFacts::read(dir, &epochs, evaluation.as_ref());
         Ok(Self { dir, recipe_text, recipe, model, epochs, steps, evaluation, predictions, facts })
     }
-}
 
-/// The pictures of a run as files of their own.
-struct Pictures {
-    folder: PathBuf,
-}
-
-impl Pictures {
-    fn create(dir: &RunDir) -> Result<Self, ReportError> {
-        let folder = dir.path().join(PICTURES);
-        fs::create_dir_all(&folder).map_err(FileError::of("create the folder", &folder))?;
-        Ok(Self { folder })
+    /// Which weights the figures are of.
+    pub fn which(&self) -> EvaluatedWeights {
+        self.evaluation.as_ref().map_or(EvaluatedWeights::Last, |evaluation| evaluation.weights)
     }
 
-    fn svg(&mut self, name: &str, label: &str, svg: &Svg) -> Result<(), ReportError> {
-        let path = self.folder.join(format!("{name}.svg"));
-        Ok(write_atomically(&path, svg.file(label).as_bytes())?)
-    }
-
-    fn png(&mut self, name: &str, bytes: &[u8]) -> Result<(), ReportError> {
-        Ok(write_atomically(&self.folder.join(format!("{name}.png")), bytes)?)
+    /// Where those weights are.
+    pub fn weights(&self) -> PathBuf {
+        match self.which() {
+            EvaluatedWeights::Best => self.dir.weights_best(),
+            EvaluatedWeights::Last | EvaluatedWeights::Ensemble => self.dir.weights_last(),
+        }
     }
 }
 
@@ -213,132 +205,12 @@ fn figures_of_classes(
                 ("", vec![pair.label.clone(), pair.prediction.clone(), pair.count.to_string()])
             })
             .collect();
-        page.raw("<h3 id=\"most-confused\" style=\"margin-top:26px\">Most confused</h3>\n");
+        page.raw("<h3 id=\"most-confused\" class=\"next\">Most confused</h3>\n");
         page.raw("<div class=\"narrow\">\n");
         page.raw(&table(&["true class", "taken for", ">images"], &rows));
         page.raw("</div>\n");
     }
     Ok(())
-}
-
-fn predictions(page: &mut Page, run: &Run<'_>, sources: &Sources<'_>) -> Result<(), ReportError> {
-    page.section("predictions", "Predictions");
-    let (data, predictions) = match (sources.test, &run.predictions) {
-        (_, None) => {
-            page.missing(
-                "wrong",
-                "There is no predictions.csv yet: `verigrad eval RUN` writes it.",
-            );
-            return Ok(());
-        }
-        (None, _) => {
-            page.missing("wrong", &no_data(sources));
-            return Ok(());
-        }
-        (Some(data), Some(predictions)) => (data, predictions),
-    };
-    if let Some(problem) = mismatch(data, predictions) {
-        page.missing("wrong", &problem);
-        return Ok(());
-    }
-    page.raw("<h3>Wrong, the surest first</h3>\n");
-    page.raw(&grid("wrong", data, predictions, Kind::Wrong)?);
-    page.raw("<h3 style=\"margin-top:26px\">Right</h3>\n");
-    page.raw(&grid("right", data, predictions, Kind::Right)?);
-    Ok(())
-}
-
-fn no_data(sources: &Sources<'_>) -> String {
-    format!("The data set cannot be read, so there are no images here. {}", sources.why_no_data)
-}
-
-/// First-layer filters, and feature maps of one image.
-fn inside(
-    page: &mut Page,
-    run: &Run<'_>,
-    sources: &Sources<'_>,
-    pictures: &mut Pictures,
-) -> Result<(), ReportError> {
-    page.section("inside", "Inside the model");
-    let weights = load_weights(&run.dir.weights_best());
-    let image = run.model.as_ref().map(|model| model.image);
-    let sheet = weights.as_ref().ok().zip(image).and_then(|(weights, image)| {
-        ["conv1.weight", "dense1.weight"].into_iter().find_map(|name| {
-            weights.get(name).and_then(|weight| Some((name, filters(weight, image)?)))
-        })
-    });
-    match sheet {
-        Some((name, (sheet, shown))) => {
-            let bytes = png(&sheet)?;
-            pictures.png("filters", &bytes)?;
-            let colours = if image.is_some_and(|image| image[2] == 3) {
-                "Grey is zero."
-            } else {
-                "Orange: positive, blue: negative."
-            };
-            let caption =
-                format!("The first {shown} filters of {name}, each to its own scale. {colours}");
-            page.raw(&sheet_figure("filters", "First-layer filters", &bytes, &sheet, &caption));
-        }
-        None => page.missing("filters", "The first layer has no filters that make a picture."),
-    }
-    let (Some(data), Some((model, weights)), Some(recipe)) =
-        (sources.test, sources.model, &run.recipe)
-    else {
-        page.missing("features", &no_data(sources));
-        return Ok(());
-    };
-    let maps = features::of_image(recipe, model, weights, data, 0)?;
-    if maps.is_empty() {
-        return Ok(());
-    }
-    page.raw(
-        "<div id=\"features\">\n<h3 style=\"margin-top:26px\">Feature maps of test image 0</h3>\n",
-    );
-    if let Some(pixels) = data.image(0) {
-        let picture = of_pixels(pixels, [data.height, data.width, data.channels]);
-        let uri = png_uri(&png(&picture)?);
-        page.raw(&format!(
-            "<img class=\"sheet\" src=\"{uri}\" width=\"96\" alt=\"test image 0\" \
-             style=\"margin-bottom:12px\">\n"
-        ));
-    }
-    for map in maps {
-        let sheet = feature_maps(&map.values, map.size);
-        let bytes = png(&sheet)?;
-        pictures.png(&format!("features-{}", map.layer), &bytes)?;
-        let [h, w, c] = map.size;
-        let shown = if c > 32 {
-            format!("{c} maps of {h} × {w}, the first 32")
-        } else {
-            format!("{c} maps of {h} × {w}")
-        };
-        let caption =
-            format!("{}: {shown}; each from its least value (dark) to its greatest.", map.layer);
-        page.raw(&sheet_figure(&format!("features-{}", map.layer), "", &bytes, &sheet, &caption));
-    }
-    page.raw("</div>\n");
-    Ok(())
-}
-
-fn sheet_figure(
-    id: &str,
-    heading: &str,
-    bytes: &[u8],
-    sheet: &image::RgbImage,
-    caption: &str,
-) -> String {
-    let (caption, id) = (escape(caption), escape(id));
-    let heading =
-        if heading.is_empty() { String::new() } else { format!("<h3>{}</h3>\n", escape(heading)) };
-    format!(
-        "<figure id=\"{id}\" style=\"margin-bottom:18px\">\n{heading}<img class=\"sheet\" \
-         src=\"{}\" width=\"{}\" height=\"{}\" style=\"height:auto\" alt=\"{caption}\">\n\
-         <figcaption>{caption}</figcaption>\n</figure>\n",
-        png_uri(bytes),
-        sheet.width(),
-        sheet.height()
-    )
 }
 
 fn architecture(
@@ -395,6 +267,7 @@ fn reproduction(page: &mut Page, run: &Run<'_>) {
         "steps.csv",
         "predictions.csv",
         "evaluation.json",
+        "histograms.jsonl",
         "result.json",
         "weights-best.safetensors",
         "weights-last.safetensors",
@@ -412,4 +285,9 @@ fn reproduction(page: &mut Page, run: &Run<'_>) {
         "<details><summary>The recipe, with every default</summary><pre>{}</pre></details>\n</div>\n",
         escape(&run.recipe_text)
     ));
+}
+
+/// Why there are no images.
+pub(super) fn no_data(sources: &Sources<'_>) -> String {
+    format!("The data set cannot be read, so there are no images here. {}", sources.why_no_data)
 }

@@ -2,11 +2,22 @@
 
 use std::fmt::Write as _;
 
+use image::RgbImage;
+
 use super::ReportError;
+use super::bitmap::Bitmap;
+use super::classes::short;
 use super::images::{of_pixels, png};
 use super::page::{escape, png_uri};
+use super::svg::{Anchor, Drawing, float};
 use crate::data::Dataset;
 use crate::train::Predictions;
+
+/// Images in a row of a picture.
+const PER_ROW: usize = 8;
+/// Width and height of an image of a picture with its text, and the distance between two.
+const CELL: (f64, f64) = (104.0, 150.0);
+const GAP: f64 = 12.0;
 
 /// Images of a grid at most.
 const MAX_SHOTS: usize = 24;
@@ -91,12 +102,52 @@ pub(super) fn grid(
     Ok(html + "</div>\n")
 }
 
+/// The images as a picture of its own; none where there are no such images.
+pub(super) fn picture(
+    data: &Dataset,
+    predictions: &Predictions,
+    kind: Kind,
+) -> Result<Option<RgbImage>, ReportError> {
+    let shots = chosen(predictions, kind);
+    if shots.is_empty() {
+        return Ok(None);
+    }
+    let rows = shots.len().div_ceil(PER_ROW);
+    let columns = shots.len().min(PER_ROW);
+    let along = |n: usize, size: f64| GAP + float(n) * (size + GAP);
+    let mut bitmap = Bitmap::new(along(columns, CELL.0), along(rows, CELL.1));
+    let class = if kind == Kind::Wrong { "bad" } else { "good" };
+    let name = |class: u32| short(data.class_name(class).unwrap_or("?"));
+    for (place, &i) in shots.iter().enumerate() {
+        let (x, y) = (along(place % PER_ROW, CELL.0), along(place / PER_ROW, CELL.1));
+        let Some(pixels) = data.image(i) else { continue };
+        bitmap.shape(&[(x, y), (x + CELL.0, y), (x + CELL.0, y + 4.0), (x, y + 4.0)], (class, 1.0));
+        let size = [data.height, data.width, data.channels];
+        bitmap.image((x, y + 4.0), CELL.0, &of_pixels(pixels, size));
+        let (label, prediction) = (predictions.labels[i], predictions.predictions[i]);
+        let said = share(probability(predictions, i, prediction));
+        bitmap.text((x, y + 124.0), Anchor::Start, class, &name(prediction));
+        bitmap.text((x + CELL.0, y + 124.0), Anchor::End, class, &said);
+        bitmap.text((x, y + 141.0), Anchor::Start, "muted", &format!("true: {}", name(label)));
+        if kind == Kind::Wrong {
+            let truth = share(probability(predictions, i, label));
+            bitmap.text((x + CELL.0, y + 141.0), Anchor::End, "muted", &truth);
+        }
+    }
+    bitmap.finish().map(Some)
+}
+
 fn probability(predictions: &Predictions, example: usize, class: u32) -> f32 {
     predictions.row(example).get(class as usize).copied().unwrap_or(f32::NAN)
 }
 
-/// A share without pretending to be certain.
+/// A share for a page.
 fn percent(share: f32) -> String {
+    escape(&self::share(share))
+}
+
+/// A share without pretending to be certain.
+fn share(share: f32) -> String {
     let percent = 100.0 * share;
     if share < 1.0 && percent >= 99.95 {
         ">99.9\u{a0}%".to_owned()
@@ -105,8 +156,6 @@ fn percent(share: f32) -> String {
     } else {
         format!("{percent:.1}\u{a0}%")
     }
-    .replace('<', "&lt;")
-    .replace('>', "&gt;")
 }
 
 #[cfg(test)]
@@ -124,6 +173,8 @@ mod tests {
         let mut data = data.expect("the counts agree");
         assert_eq!(mismatch(&data, &predictions), None);
         let html = grid("wrong", &data, &predictions, Kind::Wrong).expect("a grid");
+        let picture = picture(&data, &predictions, Kind::Wrong).expect("a picture");
+        assert!(picture.expect("two are wrong").width() > 400);
         assert_eq!(html.matches("<img src=\"data:image/png;base64,").count(), 2);
         assert!(html.contains("&lt;b&gt;") && !html.contains("<b>"), "{html}");
         data.labels[0] = 1;

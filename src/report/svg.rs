@@ -26,6 +26,36 @@ impl Anchor {
     }
 }
 
+/// What pictures of lines and pictures of pixels both draw. A class says how a shape looks.
+pub(super) trait Drawing {
+    /// Writes a line of text with its base line at `y`.
+    fn text(&mut self, at: (f64, f64), anchor: Anchor, class: &str, text: &str);
+    /// Connects two points.
+    fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str);
+    /// Connects points.
+    fn curve(&mut self, points: &[(f64, f64)], class: &str);
+    /// Fills a polygon with part of the colour of its class.
+    fn shape(&mut self, points: &[(f64, f64)], fill: (&str, f64));
+}
+
+impl Drawing for Svg {
+    fn text(&mut self, at: (f64, f64), anchor: Anchor, class: &str, text: &str) {
+        Self::text(self, at, anchor, class, text);
+    }
+
+    fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str) {
+        Self::line(self, from, to, class);
+    }
+
+    fn curve(&mut self, points: &[(f64, f64)], class: &str) {
+        Self::curve(self, points, class);
+    }
+
+    fn shape(&mut self, points: &[(f64, f64)], fill: (&str, f64)) {
+        Self::shape(self, points, fill);
+    }
+}
+
 /// A picture that grows shape by shape. Lengths are in units of its view box.
 #[derive(Debug, Clone)]
 pub(super) struct Svg {
@@ -125,13 +155,13 @@ impl Svg {
         )
     }
 
-    /// The picture as a file of its own, on white ground.
+    /// The picture as a file of its own, with its ground: light or dark as the reader's screen is.
     pub fn file(&self, label: &str) -> String {
         let (width, height) = (self.width, self.height);
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"picture\" viewBox=\"0 0 {width:.0} \
              {height:.0}\" width=\"{:.0}\" height=\"{:.0}\">\n<title>{}</title>\n<style>\n\
-             {PICTURE_CSS}svg {{ background: #fff }}\n</style>\n{}</svg>\n",
+             {PICTURE_CSS}svg {{ background: var(--ground) }}\n</style>\n{}</svg>\n",
             width * 1.5,
             height * 1.5,
             escape(label),

@@ -23,6 +23,17 @@ pub enum EvaluatedWeights {
     Ensemble,
 }
 
+impl EvaluatedWeights {
+    /// In a word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Last => "last",
+            Self::Ensemble => "ensemble",
+        }
+    }
+}
+
 /// The record in `evaluation.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

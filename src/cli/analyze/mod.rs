@@ -1,0 +1,27 @@
+//! `verigrad analyze`: looks into trained models.
+
+mod histograms;
+
+use clap::{Args, Subcommand};
+
+use super::failure::Failure;
+
+/// Arguments of `verigrad analyze`.
+#[derive(Debug, Args)]
+pub(super) struct AnalyzeArgs {
+    #[command(subcommand)]
+    command: AnalyzeCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum AnalyzeCommand {
+    /// Draw how the weights of each layer, and their gradients, are distributed over the epochs
+    Histograms(histograms::HistogramsArgs),
+}
+
+/// Runs `verigrad analyze`.
+pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
+    match &args.command {
+        AnalyzeCommand::Histograms(args) => histograms::run(args),
+    }
+}
