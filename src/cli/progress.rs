@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::output;
-use crate::train::{EpochResult, Progress};
+use crate::train::{EpochResult, LossScale, Progress};
 
 /// Time between two plain lines.
 const LINE: Duration = Duration::from_secs(60);
@@ -125,24 +125,26 @@ fn clock(time: Duration) -> String {
     }
 }
 
-/// What an epoch gave, in 80 columns at most unless there is much to tell.
+/// What an epoch gave, in 80 columns at most unless steps were skipped. With a validation split there
+/// is no room for the rate, which the bar shows.
 fn epoch_line(result: &EpochResult, epochs: u32) -> String {
-    let percent = |accuracy: f64| format!("{:.2} %", 100.0 * accuracy);
-    let validation =
-        result.validation.map_or(String::new(), |v| format!("  val {}", percent(v.accuracy)));
-    let scaling = result.loss_scale.map_or(String::new(), |scaling| {
-        format!("  loss scale {}  {} steps skipped", scaling.scale, scaling.skipped)
-    });
-    format!(
-        "epoch {}/{epochs}  loss {:.4}  train {}{validation}  test {}  {}  {}/s{scaling}{}",
-        result.epoch,
-        result.train.loss,
-        percent(result.train.accuracy),
-        percent(result.test.accuracy),
-        short(result.train_time),
-        images(result.images_per_second),
-        if result.best { "  best" } else { "" }
-    )
+    let [train, test] = [result.train, result.test].map(|metrics| 100.0 * metrics.accuracy);
+    let (epoch, loss, time) = (result.epoch, result.train.loss, short(result.train_time));
+    let mut line = format!("epoch {epoch}/{epochs}  loss {loss:.4}  ");
+    line += &match result.validation {
+        Some(validation) => {
+            let validation = 100.0 * validation.accuracy;
+            format!("train {train:.2}  val {validation:.2}  test {test:.2} %  {time}")
+        }
+        None => {
+            let rate = images(result.images_per_second);
+            format!("train {train:.2} %  test {test:.2} %  {time}  {rate}/s")
+        }
+    };
+    if let Some(LossScale { skipped: skipped @ 1.., .. }) = result.loss_scale {
+        line += &format!("  {skipped} steps skipped");
+    }
+    line + if result.best { "  best" } else { "" }
 }
 
 /// A duration, with tenths of a second where that says something.
@@ -218,8 +220,16 @@ mod tests {
             "epoch 12/20  loss 2.2500  train 98.76 %  test 98.76 %  12.3s  12346 img/s  best"
         );
         assert!(line.len() <= 80, "{}", line.len());
-        result.validation = Some(metrics);
-        result.best = false;
-        assert!(epoch_line(&result, 20).contains("val 98.76 %"));
+        let all = Metrics { accuracy: 0.9999, ..metrics };
+        (result.train, result.validation, result.test) = (all, Some(all), all);
+        (result.epoch, result.train_time) = (100, Duration::from_secs(3599));
+        let line = epoch_line(&result, 100);
+        assert_eq!(
+            line,
+            "epoch 100/100  loss 2.2500  train 99.99  val 99.99  test 99.99 %  59m59s  best"
+        );
+        assert!(line.len() <= 80, "{}", line.len());
+        result.loss_scale = Some(LossScale { scale: 1.0, skipped: 2 });
+        assert!(epoch_line(&result, 100).ends_with("59m59s  2 steps skipped  best"));
     }
 }

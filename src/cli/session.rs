@@ -96,7 +96,7 @@ struct RunResult<'a> {
 pub(super) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<Ended, Failure> {
     let Session { executor, recipe, data, start, trace, interrupted } = session;
     let device = executor.info().clone();
-    output::line(format_args!("device   {device}"));
+    output::line(format_args!("device   {}", in_lines(&device)));
     output::line(format_args!(
         "data     {}: {} training, {} test images, {} classes",
         data.train.name,
@@ -135,7 +135,7 @@ pub(super) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<Ended, F
     let planned = trainer.planned_bytes();
     output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));
     output::line(format_args!(
-        "memory   {} on the device, of which {} activations and {} data and states",
+        "memory   {} on the device: {} activations, {} data and states",
         bytes(planned),
         bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
         bytes(trainer.state_bytes())
@@ -196,6 +196,19 @@ fn go_on(trainer: &mut Trainer<'_>, run_dir: &RunDir, loaded: &Loaded) -> Result
     Ok(())
 }
 
+/// A device on a line, or on two where one would be wider than a terminal.
+fn in_lines(device: &DeviceInfo) -> String {
+    /// Columns behind the heading.
+    const COLUMNS: usize = 71;
+    let text = device.to_string();
+    match text.strip_prefix(&device.name) {
+        Some(more) if text.chars().count() > COLUMNS => {
+            format!("{}\n         {}", device.name, more.trim_start())
+        }
+        _ => text,
+    }
+}
+
 fn tell_interrupted(trainer: &Trainer<'_>, run_dir: &RunDir, recipe: &Recipe) {
     let per_epoch = trainer.steps_per_epoch() as u64;
     output::line(format_args!(
@@ -252,9 +265,10 @@ fn conclude(
         output::line(format_args!("\nended    {}", stop.reason));
     }
     output::line(format_args!(
-        "\ntest accuracy {:.2} % after {} epochs, {:.2} % at best (epoch {}), in {}",
+        "\ntest accuracy {:.2} % after {} epoch{}, {:.2} % at best (epoch {}), in {}",
         100.0 * result.test_accuracy.unwrap_or(f64::NAN),
         result.epochs,
+        if result.epochs == 1 { "" } else { "s" },
         100.0 * result.best_test_accuracy,
         result.best_epoch,
         duration(trainer.run_time())
