@@ -16,11 +16,11 @@ const LEFT: f64 = 30.0;
 /// Room for the heading of a panel.
 const TOP: f64 = 24.0;
 /// Room for ticks and for the line below them.
-const BOTTOM: f64 = 40.0;
+const BOTTOM: f64 = 42.0;
 /// Curves of a panel at most.
 const MAX_CURVES: usize = 10;
 /// Values for each bin at least, on average: small tensors have fewer, wider ones.
-const VALUES_PER_BIN: u64 = 4;
+const VALUES_PER_BIN: u64 = 16;
 /// Distance between the rows of a picture of all parameters, its heading and its margin.
 const ROW_GAP: f64 = 22.0;
 const HEADING: f64 = 22.0;
@@ -111,7 +111,7 @@ fn panel(
     for value in [-tick, 0.0, tick] {
         let x = x_at(value);
         drawing.line((x, top + TOP), (x, bottom), "grid");
-        drawing.text((x, bottom + 15.0), Anchor::Middle, "muted small", &short(value));
+        drawing.text((x, bottom + 16.0), Anchor::Middle, "muted", &short(value));
     }
     for (i, record) in records.iter().enumerate() {
         let y = top + TOP + high + between * float(i);
@@ -129,11 +129,11 @@ fn panel(
         // Numbers of the first and of the last epoch, and of those between where there is room.
         if between >= 14.0 || i == 0 || i + 1 == records.len() {
             let epoch = record.epoch.to_string();
-            drawing.text((left + LEFT - 6.0, y + 3.5), Anchor::End, "muted small", &epoch);
+            drawing.text((left + LEFT - 6.0, y + 4.5), Anchor::End, "muted", &epoch);
         }
     }
     let note = note(&last.counts);
-    drawing.text((middle, bottom + 32.0), Anchor::Middle, "muted small", &note);
+    drawing.text((middle, bottom + 34.0), Anchor::Middle, "muted", &note);
 }
 
 /// The value at the right end of a panel: the largest bound, unless one goes far beyond the others.
