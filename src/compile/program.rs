@@ -111,7 +111,7 @@ impl Step {
 
     /// Work of one execution.
     pub fn cost(&self) -> Cost {
-        self.op.cost(&self.signature())
+        self.op.work(&self.signature())
     }
 }
 

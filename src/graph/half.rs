@@ -6,7 +6,7 @@
 //! load and one around each store. All arithmetic stays f32. WGSL converts no floats by itself, so
 //! that a place which this file missed would not compile.
 
-use super::{Caps, Kernel, Lowering, Op, Operand, Signature, Structure};
+use super::{Caps, Cost, Kernel, Lowering, Op, Operand, Signature, Structure};
 use crate::error::ShapeError;
 use crate::tensor::{DType, TensorType, Tolerance};
 
@@ -87,6 +87,11 @@ impl dyn Op {
             Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
         };
         self.lower(&widened_signature(sig), caps).into_iter().filter_map(stored).collect()
+    }
+
+    /// Work of one execution on operands of which some may be f16: the operations are those on f32.
+    pub fn work(&self, sig: &Signature) -> Cost {
+        Cost { flop: self.cost(&widened_signature(sig)).flop, ..self.cost(sig) }
     }
 
     /// How far the f32 results of the lowering or host kernel called `variant` may lie from the

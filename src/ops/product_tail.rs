@@ -5,7 +5,7 @@ use super::host_activation::{activate, multiply_by_derivative};
 use super::operands::of_dtype;
 use super::softmax::LARGEST_COTANGENT;
 use crate::error::ShapeError;
-use crate::graph::{Activation, Epilogue, Inputs, Value, Vjp};
+use crate::graph::{Activation, Epilogue, HalfForm, Inputs, Value, Vjp};
 use crate::ops::activation::ActivateGrad;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -43,6 +43,24 @@ impl ProductTail {
     pub fn value_input(self) -> Option<usize> {
         let before = FACTORS + usize::from(self.bias) + usize::from(self.residual);
         self.derivative.map(|_| before)
+    }
+
+    /// The form in which the first factor, the result, and what has the result's shape are f16.
+    pub fn half_forms(self) -> &'static [HalfForm] {
+        const fn form(inputs: &'static [usize]) -> HalfForm {
+            HalfForm::new(inputs, &[0])
+        }
+        const TWO: &[HalfForm] = &[form(&[0, 2])];
+        const THREE: &[HalfForm] = &[form(&[0, 3])];
+        const TWO_THREE: &[HalfForm] = &[form(&[0, 2, 3])];
+        const THREE_FOUR: &[HalfForm] = &[form(&[0, 3, 4])];
+        match (self.bias, self.residual, self.derivative.is_some()) {
+            (_, false, false) => HalfForm::FIRST,
+            (false, true, true) => TWO_THREE,
+            (true, true, true) => THREE_FOUR,
+            (false, ..) => TWO,
+            (true, ..) => THREE,
+        }
     }
 
     /// Number of inputs of the product and its tail.

@@ -139,7 +139,7 @@ impl Op for Conv2d {
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
-        HalfForm::FIRST
+        self.tail().half_forms()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

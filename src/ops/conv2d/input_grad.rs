@@ -138,7 +138,7 @@ impl Op for Conv2dInputGrad {
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
-        HalfForm::FIRST
+        self.tail().half_forms()
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {

@@ -138,7 +138,8 @@ impl Op for Matmul {
         // and its own gradient.
         const FORMS: &[HalfForm] =
             &[HalfForm::new(&[0], &[0]), HalfForm::new(&[0, 1], &[]), HalfForm::new(&[1], &[])];
-        FORMS
+        let tail = self.tail();
+        if tail == ProductTail::default() { FORMS } else { tail.half_forms() }
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
