@@ -9,7 +9,8 @@ use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, evaluate};
 use verigrad::graph::{Activation, Graph, Op, Value};
 use verigrad::ops::{
-    Activate, Binary, Conv2d, ConvGeometry, GlobalAvgPool2d, Matmul, MaxPool2d, PoolGeometry, View,
+    Activate, ActivateGrad, Binary, BinaryFunction, Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d,
+    Matmul, MaxPool2d, PoolGeometry, Scale, View,
 };
 use verigrad::tensor::TensorType;
 
@@ -242,6 +243,61 @@ fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
                     assert_eq!(plain["dx"], moved["dx"], "{what}");
                 }
             }
+        }
+    }
+}
+
+/// `relu(dropout(x) f'(value) rows - (2 b + bias))`: a tree of element-wise ops of every kind.
+fn element_wise(function: Activation) -> Network {
+    let mut graph = Graph::default();
+    let mut floats = HashMap::new();
+    let mut source = |graph: &mut Graph, name: &str, dims: &[usize]| {
+        let ty = TensorType::f32(dims);
+        let seed = u32::try_from(floats.len()).expect("few") + 11;
+        let values = numbers(ty.elements(), seed).into_iter().map(|v| (v * 64.0).round() / 64.0);
+        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
+        graph.source(name, ty)
+    };
+    let [x, value, b] = ["x", "value", "b"].map(|name| source(&mut graph, name, &[40, 52]));
+    let rows = source(&mut graph, "rows", &[40, 1]);
+    let bias = source(&mut graph, "bias", &[52]);
+    let step = graph.source("step", TensorType::u32([1]));
+    let mut push =
+        |op: Arc<dyn Op>, inputs: &[Value]| graph.push_node(op, inputs).expect("shapes fit")[0];
+    let masked = push(Arc::new(Dropout { rate: 0.25, seed: 3, stream: 1 }), &[x, step]);
+    let left = push(Arc::new(ActivateGrad { function }), &[value, masked]);
+    let left = push(Arc::new(Binary::MULTIPLY), &[left, rows]);
+    let right = push(Arc::new(Scale { factor: 2.0 }), &[b]);
+    let right = push(Arc::new(Binary::BIAS), &[right, bias]);
+    let subtract = Binary { function: BinaryFunction::Subtract, per_column: false };
+    let difference = push(Arc::new(subtract), &[left, right]);
+    let logits = push(Arc::new(Activate { function }), &[difference]);
+    graph.output("logits", logits);
+    Network { graph, floats, logits, gradients: Vec::new() }
+}
+
+/// Element-wise ops become one step, which moves less and computes the same.
+#[test]
+fn element_wise_ops_become_one_step() {
+    for executor in &mut executors() {
+        let caps = executor.caps().clone();
+        for function in [Activation::Relu, Activation::Tanh, Activation::Gelu] {
+            let network = element_wise(function);
+            let joined = compile("joined", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+            let plain = compile_unfused("plain", &network.graph, &caps, &|_, _, _| 0);
+            let plain = plain.expect("it fits");
+            assert_eq!([joined.steps.len(), plain.steps.len()], [1, 7]);
+            assert_eq!(
+                joined.steps[0].op.title(),
+                "scale+binary+dropout+activate_grad+binary+binary+activate"
+            );
+            assert!(3 * joined.cost().bytes < plain.cost().bytes, "three inputs, one output");
+            assert_eq!(joined.cost().flop, plain.cost().flop);
+            assert!(!caps.kernels || joined.dispatch_count() == 1);
+            let what = format!("{}: {function:?}", executor.info().name);
+            let plain = network.run(executor.as_mut(), plain);
+            let joined = network.run(executor.as_mut(), joined);
+            close(&what, &plain["logits"], &joined["logits"]);
         }
     }
 }

@@ -80,7 +80,7 @@ const REQUIRED: &[&str] = &[
 ];
 
 /// Ops that PyTorch has no equivalent of, or only as part of others (its gradient scaler): counters,
-/// logs, and what skips an update. Augmentation has fixtures of its own (`src/ops/augment/tests.rs`),
+/// logs, what skips an update, and chains, whose reference is that of their members. Augmentation has fixtures of its own (`src/ops/augment/tests.rs`),
 /// loss scaling is tested as a whole (`tests/mixed_precision.rs`), counts against those of the host
 /// (`tests/training.rs`); bins of histograms lie elsewhere than PyTorch's.
 const WITHOUT_FIXTURE: &[&str] = &[
@@ -88,6 +88,7 @@ const WITHOUT_FIXTURE: &[&str] = &[
     "augment_batch",
     "cast",
     "confusion_matrix",
+    "elementwise_chain",
     "fill",
     "guarded",
     "histogram",

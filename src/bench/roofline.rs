@@ -76,12 +76,12 @@ pub fn roofline(program: &Program, runs: &[RunProfile], peaks: &DevicePeaks) -> 
     for (index, step) in program.steps.iter().enumerate() {
         let seconds = median(per_run.iter().map(|run| run[index]).collect());
         let cost = step.cost();
-        let shapes = shapes(step);
+        let (title, shapes) = (step.op.title(), shapes(step));
         // The CPU runs each step as one, whatever its lowering for a GPU.
         let (variant, dispatches) =
             if on_host { ("cpu", 1) } else { (step.variant.as_str(), step.dispatches.len()) };
         let same = |row: &&mut RooflineRow| {
-            row.op == step.op.name() && row.variant == variant && row.shapes == shapes
+            row.op == title && row.variant == variant && row.shapes == shapes
         };
         if let Some(row) = rows.iter_mut().find(same) {
             row.calls += 1;
@@ -91,7 +91,7 @@ pub fn roofline(program: &Program, runs: &[RunProfile], peaks: &DevicePeaks) -> 
             row.seconds += seconds;
         } else {
             rows.push(RooflineRow {
-                op: step.op.name().to_owned(),
+                op: title,
                 shapes,
                 variant: variant.to_owned(),
                 calls: 1,

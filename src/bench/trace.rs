@@ -41,12 +41,12 @@ pub fn chrome_trace(program: &Program, device: &str, runs: &[RunProfile]) -> Val
                 "step": span.step,
                 "dispatch": span.dispatch,
                 "scope": step.scope,
-                "op": step.op.name(),
+                "op": step.op.title(),
                 "variant": step.variant,
                 "flop": cost.flop,
                 "bytes": cost.bytes,
             });
-            events.push(event(DEVICE, step.op.name(), origin + span.start, span.seconds, args));
+            events.push(event(DEVICE, &step.op.title(), origin + span.start, span.seconds, args));
             end = f64::max(end, origin + span.start + span.seconds);
         }
         origin = end + GAP;

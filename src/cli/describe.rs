@@ -137,7 +137,7 @@ fn listing(program: &Program) -> String {
             text,
             "{index:>3} {:<22} {:<24} {:<26} {:>9} {:>10}",
             step.scope,
-            step.op.name(),
+            step.op.title(),
             format!("{} x{}", step.variant, step.dispatches.len()),
             decimal(cost.flop),
             bytes(usize::try_from(cost.bytes).unwrap_or(usize::MAX)),
@@ -189,7 +189,7 @@ fn dot(program: &Program) -> String {
         std::collections::HashMap::new();
     for (index, step) in program.steps.iter().enumerate() {
         let shape = step.outputs.first().map(|o| o.ty.to_string()).unwrap_or_default();
-        let name = step.op.name();
+        let name = step.op.title();
         let _ = writeln!(text, "  s{index} [label=\"{name}\\n{}\\n{shape}\"];", step.scope);
         for operand in &step.inputs {
             let place = (operand.region.buffer, operand.region.offset);

@@ -100,7 +100,7 @@ fn saving(tuned: &Tuned) -> Option<f64> {
 }
 
 fn describe(tuned: &Tuned) -> String {
-    let name = format!("{} {}", tuned.task.scope, tuned.task.op.name());
+    let name = format!("{} {}", tuned.task.scope, tuned.task.op.title());
     let Some((pick, seconds)) = tuned.pick().and_then(|pick| Some((pick, pick.seconds()?))) else {
         return format!("{name:<40} no variant is right; see the log");
     };

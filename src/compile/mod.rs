@@ -2,10 +2,12 @@
 //! data that a CPU, a GPU or a page in a browser can replay.
 //!
 //! The passes, in order: [`backward`] adds gradients (called by whoever builds the graph), then
-//! [`compile`] removes dead nodes, moves derivatives forward, fuses epilogues, resolves where values
-//! lie, orders the nodes, plans memory and picks a lowering for each node.
+//! [`compile`] removes dead nodes, moves derivatives forward, fuses epilogues, joins element-wise
+//! ops, resolves where values lie, orders the nodes, plans memory and picks a lowering for each
+//! node.
 
 mod autodiff;
+mod chains;
 mod check;
 mod derivatives;
 mod error;

@@ -86,5 +86,5 @@ pub(super) fn order(
 }
 
 fn cycle(node: &Node) -> CompileError {
-    CompileError::Cycle { scope: node.scope.clone(), op: node.op.name().to_owned() }
+    CompileError::Cycle { scope: node.scope.clone(), op: node.op.title() }
 }

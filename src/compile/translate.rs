@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::chains::join_chains;
 use super::derivatives::move_derivatives;
 use super::memory::{Transient, assign_slots};
 use super::program::{
@@ -36,7 +37,12 @@ pub fn compile(
     let nodes = fuse::live_nodes(&graph, graph.nodes().to_vec());
     let nodes = move_derivatives(&mut graph, nodes);
     let nodes = fuse::fuse_epilogues(&graph, nodes);
-    translate(name, &graph, &nodes, caps, choice)
+    let joined = join_chains(&graph, nodes.clone());
+    match translate(name, &graph, &joined, caps, choice) {
+        // A pass that needs a state before and after its update would have no place.
+        Err(CompileError::Cycle { .. }) => translate(name, &graph, &nodes, caps, choice),
+        result => result,
+    }
 }
 
 /// Compiles like [`compile`], but leaves every op a step of its own: what fusion is checked against.
@@ -183,7 +189,7 @@ fn lower(
 ) -> Result<Lowering, CompileError> {
     let sig = signature(graph, execution);
     let scope = || execution.scope.clone();
-    let op = || execution.op.name().to_owned();
+    let op = || execution.op.title();
     for ty in sig.inputs.iter().chain(&sig.outputs) {
         let needed = ty.bytes() as u64;
         if needed > caps.max_binding_bytes {

@@ -85,7 +85,7 @@ impl ShadowExecutor {
                     run: self.runs,
                     step: index,
                     scope: step.scope.clone(),
-                    op: step.op.name().to_owned(),
+                    op: step.op.title(),
                     variant: step.variant.clone(),
                     output,
                     mismatch: mismatch.to_string(),

@@ -68,6 +68,11 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Registry name: the stem of the Rust file or the WGSL file.
     fn name(&self) -> &'static str;
 
+    /// What tables, traces and messages call it: the name, unless the op is made of others.
+    fn title(&self) -> String {
+        self.name().to_owned()
+    }
+
     /// Attributes as JSON: the struct's serde form, from which the registry rebuilds the op.
     fn attributes(&self) -> serde_json::Value;
 

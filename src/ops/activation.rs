@@ -240,9 +240,6 @@ impl Op for ActivateGrad {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let function = self.function;
-        if !function.derivative_from_output() {
-            return Vec::new();
-        }
         vec![HostKernel::new("blocks", move |io, _| {
             let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
             for_each_block(io.outputs.float(0), &|start, dx| {

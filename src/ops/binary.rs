@@ -54,7 +54,8 @@ impl Binary {
     /// `a + b` with `b` `[columns]`.
     pub const BIAS: Self = Self { function: BinaryFunction::Add, per_column: true };
 
-    fn repeat(&self, a: &TensorType, b: &TensorType) -> Result<Repeat, ShapeError> {
+    /// How `b` is repeated along `a`.
+    pub(super) fn repeat(&self, a: &TensorType, b: &TensorType) -> Result<Repeat, ShapeError> {
         of_dtype("binary", ("a", a), DType::F32)?;
         of_dtype("binary", ("b", b), DType::F32)?;
         let (rows, columns) = a.rows_columns();

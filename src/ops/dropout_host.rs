@@ -18,26 +18,29 @@ pub(super) fn kernels(op: &Dropout) -> Vec<HostKernel> {
 fn run(op: &Dropout, io: &mut HostIo<'_, f32>) {
     let x = io.inputs.float(0);
     let step = io.inputs.u32(1)[0];
+    for_each_block(io.outputs.float(0), &|start, y| {
+        drop_elements(op, step, start, &x[start..start + y.len()], y);
+    });
+}
+
+/// Elements of `y` from `start` on, which must be the first one of a draw; `x` are as many elements.
+pub(super) fn drop_elements(op: &Dropout, step: u32, start: usize, x: &[f32], y: &mut [f32]) {
     let scale = f32::from_f64(op.scale());
     let threshold = threshold(op.rate);
     let key = [op.seed, KEY_HIGH];
-    for_each_block(io.outputs.float(0), &|start, y| {
-        let x = &x[start..start + y.len()];
-        // Blocks are whole draws.
-        let mut words = [[0; DRAW]; LANES];
-        let parts = y.chunks_mut(DRAW * LANES).zip(x.chunks(DRAW * LANES));
-        for (part, (y, x)) in parts.enumerate() {
-            let draw = u32::try_from(start / DRAW + part * LANES).expect("shapes fit 32 bits");
-            if y.len() == DRAW * LANES {
-                philox4x32_lanes(draw, [op.stream, step, 0], key, &mut words);
-            } else {
-                for (words, draw) in words.iter_mut().zip(draw..).take(y.len().div_ceil(DRAW)) {
-                    *words = philox4x32([draw, op.stream, step, 0], key);
-                }
+    let mut words = [[0; DRAW]; LANES];
+    let parts = y.chunks_mut(DRAW * LANES).zip(x.chunks(DRAW * LANES));
+    for (part, (y, x)) in parts.enumerate() {
+        let draw = u32::try_from(start / DRAW + part * LANES).expect("shapes fit 32 bits");
+        if y.len() == DRAW * LANES {
+            philox4x32_lanes(draw, [op.stream, step, 0], key, &mut words);
+        } else {
+            for (words, draw) in words.iter_mut().zip(draw..).take(y.len().div_ceil(DRAW)) {
+                *words = philox4x32([draw, op.stream, step, 0], key);
             }
-            keep(x, words.as_flattened(), threshold, scale, y);
         }
-    });
+        keep(x, words.as_flattened(), threshold, scale, y);
+    }
 }
 
 /// The least 24 bits of a random word that keep an element: `bits / 2^24 >= rate`.

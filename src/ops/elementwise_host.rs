@@ -10,18 +10,32 @@ pub(super) fn binary(function: BinaryFunction, repeat: Repeat) -> Vec<HostKernel
     let run = move |io: &mut HostIo<'_, f32>, _: &mut [f32]| {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
         for_each_block(io.outputs.float(0), &|start, y| {
-            for_each_run(repeat, start, y, &mut |i, y| {
-                let a = &a[i..i + y.len()];
-                let first = i / repeat.divide % repeat.modulo;
-                if repeat.divide == 1 {
-                    combine(function, a, &b[first..first + y.len()], y);
-                } else {
-                    combine_one(function, a, b[first], y);
-                }
-            });
+            let a = &a[start..start + y.len()];
+            combine_repeated(function, repeat, start, a, b, y);
         });
     };
     vec![HostKernel::new("blocks", run)]
+}
+
+/// Elements of `y = f(a, b)` from `start` on, where `a` are as many elements, and `b` is the whole
+/// small operand.
+pub(super) fn combine_repeated(
+    function: BinaryFunction,
+    repeat: Repeat,
+    start: usize,
+    a: &[f32],
+    b: &[f32],
+    y: &mut [f32],
+) {
+    for_each_run(repeat, start, y, &mut |i, y| {
+        let a = &a[i - start..][..y.len()];
+        let first = i / repeat.divide % repeat.modulo;
+        if repeat.divide == 1 {
+            combine(function, a, &b[first..first + y.len()], y);
+        } else {
+            combine_one(function, a, b[first], y);
+        }
+    });
 }
 
 /// `y = factor x` with `x` repeated.
@@ -61,7 +75,7 @@ fn for_each_run(
 }
 
 /// `y = f(a, b)`
-fn combine(function: BinaryFunction, a: &[f32], b: &[f32], y: &mut [f32]) {
+pub(super) fn combine(function: BinaryFunction, a: &[f32], b: &[f32], y: &mut [f32]) {
     match function {
         BinaryFunction::Add => zip(a, b, y, |a, b| a + b),
         BinaryFunction::Subtract => zip(a, b, y, |a, b| a - b),
@@ -71,7 +85,7 @@ fn combine(function: BinaryFunction, a: &[f32], b: &[f32], y: &mut [f32]) {
 }
 
 /// `y = f(a, b)` with one `b` for all elements.
-fn combine_one(function: BinaryFunction, a: &[f32], b: f32, y: &mut [f32]) {
+pub(super) fn combine_one(function: BinaryFunction, a: &[f32], b: f32, y: &mut [f32]) {
     match function {
         BinaryFunction::Add => map(a, y, |a| a + b),
         BinaryFunction::Subtract => map(a, y, |a| a - b),

@@ -5,6 +5,9 @@ use crate::graph::Activation;
 /// `sqrt(8 / pi)`: twice the factor in the argument of gelu's tanh.
 const GELU_SLOPE: f32 = 1.595_769;
 const GELU_CUBE: f32 = 0.044_715;
+/// Magnitudes of the argument beyond which a derivative is 0 or 1.
+const GELU_FLAT: f32 = 20.0;
+const SILU_FLAT: f32 = 110.0;
 
 /// `y = f(y)`
 pub(super) fn activate(function: Activation, y: &mut [f32]) {
@@ -25,8 +28,7 @@ pub(super) fn activate(function: Activation, y: &mut [f32]) {
     }
 }
 
-/// `dx = dx f'`, where `y` is the function's value. The function is one whose derivative its value
-/// gives.
+/// `dx = dx f'`, where `y` is the function's value where that gives the derivative, else its argument.
 pub(super) fn multiply_by_derivative(function: Activation, y: &[f32], dx: &mut [f32]) {
     // A factor of zero, instead of a zero in place of the product, keeps what is not finite.
     let step = |y: f32, below: f32| if y > 0.0 { 1.0 } else { below };
@@ -37,9 +39,19 @@ pub(super) fn multiply_by_derivative(function: Activation, y: &[f32], dx: &mut [
         Activation::LeakyRelu => zip(y, dx, |y, dy| dy * step(y, 0.01)),
         Activation::Sigmoid => zip(y, dx, |y, dy| dy * (y * (1.0 - y))),
         Activation::Tanh => zip(y, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),
-        Activation::Gelu | Activation::Silu => {
-            unreachable!("their derivatives need the argument")
-        }
+        Activation::Gelu => zip(y, dx, |x, dy| {
+            // Beyond, the derivative is 0 or 1, and powers of x would overflow.
+            let x = x.clamp(-GELU_FLAT, GELU_FLAT);
+            let t2 = GELU_SLOPE * (x + GELU_CUBE * x * x * x);
+            let slope = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
+            let (gate, rest) = (1.0 / (1.0 + (-t2).exp()), 1.0 / (1.0 + t2.exp()));
+            dy * (gate + x * gate * rest * slope)
+        }),
+        Activation::Silu => zip(y, dx, |x, dy| {
+            let x = x.clamp(-SILU_FLAT, SILU_FLAT);
+            let (gate, rest) = (1.0 / (1.0 + (-x).exp()), 1.0 / (1.0 + x.exp()));
+            dy * (gate + x * gate * rest)
+        }),
     }
 }
 

@@ -51,6 +51,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::binary::ENTRIES,
     super::concat::ENTRIES,
     super::dropout::ENTRIES,
+    super::elementwise_chain::ENTRIES,
     super::local_response_norm::ENTRIES,
     super::pool::ENTRIES,
     super::scale::ENTRIES,
