@@ -4,6 +4,7 @@
 //! The modules are floors: each uses only its own floor and lower ones. ARCHITECTURE.md tells the
 //! life of a training step.
 
+pub mod analysis;
 pub mod bench;
 pub mod cli;
 pub mod compile;

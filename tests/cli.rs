@@ -1,5 +1,7 @@
 //! The real binary, as a user would run it: the whole path on small data, and hostile input.
 
+#[path = "cli/analyze.rs"]
+mod analyze;
 #[path = "cli/compare.rs"]
 mod compare;
 #[path = "cli/histograms.rs"]
@@ -122,6 +124,8 @@ fn a_run_leaves_all_files_and_can_be_used() {
     assert!((total - 100.0).abs() < 0.1, "probabilities sum to {total} %");
     let csv = fs::read_to_string(folder.path().join("p.csv")).expect("it was asked for");
     assert!(csv.starts_with("file,prediction,class,p0,") && csv.lines().count() == 2, "{csv}");
+
+    analyze::a_run_can_be_analysed(folder.path(), &run);
 }
 
 /// `evaluation.json` and `predictions.csv` agree, and `eval` makes them again.

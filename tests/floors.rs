@@ -27,6 +27,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("bench", 6),
     ("tune", 6),
     ("report", 7),
+    ("analysis", 7),
     ("cli", 8),
 ];
 

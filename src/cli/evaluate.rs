@@ -7,33 +7,19 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
+use super::DataArgs;
 use super::failure::Failure;
 use super::figures::{details, headline, pairs};
-use super::open::{PickArgs, open_device, open_quickly};
+use super::open::{open_device, open_quickly};
 use super::output;
-use super::stored_run::{StoredRun, Which};
+use super::stored_run::{RunArgs, StoredRun, Which};
 use super::train::read_data;
-use super::{DataArgs, DeviceArgs};
 use crate::data::{Dataset, Splits, decode_image};
 use crate::report::quoted;
 use crate::train::{
     Evaluation, Predictions, Recipe, RunDir, SplitEvaluation, Trainer, load_weights,
     write_atomically,
 };
-
-/// A run and its weights.
-#[derive(Debug, Args)]
-struct RunArgs {
-    /// Run directory, e.g. runs/digits-1
-    run: PathBuf,
-    /// Which weights [default: best where a validation split chose them, else last]
-    #[arg(long, value_enum)]
-    weights: Option<Which>,
-    #[command(flatten)]
-    device: DeviceArgs,
-    #[command(flatten)]
-    picks: PickArgs,
-}
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -127,6 +127,7 @@ pub fn main() -> ExitCode {
         Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
         Some(Command::Compare(args)) => compare::compare(&args).map(done),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
+        Some(Command::Analyze(args)) => analyze::run(&args).map(done),
         Some(Command::Report(args)) => report::run(&args).map(done),
         Some(Command::Summary(args)) => describe::summary(&args).map(done),
         Some(Command::Inspect(args)) => describe::inspect(&args).map(done),
@@ -136,7 +137,6 @@ pub fn main() -> ExitCode {
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes) => recipes::list().map(done),
-        Some(Command::Analyze(args)) => analyze::run(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
     match result {

@@ -2,16 +2,32 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use clap::{Args, ValueEnum};
 
+use super::DeviceArgs;
 use super::describe::image_of;
 use super::failure::Failure;
+use super::open::PickArgs;
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::train::{
     EvaluatedWeights, Evaluator, ModelPrograms, ModelRecord, PendingWeights, Predictions, Recipe,
     RunDir, SplitEvaluation, TrainError, load_weights,
 };
+
+/// A run and its weights.
+#[derive(Debug, Args)]
+pub(super) struct RunArgs {
+    /// Run directory, e.g. runs/digits-1
+    pub run: PathBuf,
+    /// Which weights [default: best where a validation split chose them, else last]
+    #[arg(long, value_enum)]
+    pub weights: Option<Which>,
+    #[command(flatten)]
+    pub device: DeviceArgs,
+    #[command(flatten)]
+    pub picks: PickArgs,
+}
 
 /// Which weights of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

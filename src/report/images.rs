@@ -26,7 +26,7 @@ pub(super) fn png(picture: &RgbImage) -> Result<Vec<u8>, ReportError> {
 }
 
 /// A picture of pixels `[height, width, channels]`: grey with one channel, else of the first three.
-pub(super) fn of_pixels(pixels: &[u8], [height, width, channels]: [usize; 3]) -> RgbImage {
+pub fn of_pixels(pixels: &[u8], [height, width, channels]: [usize; 3]) -> RgbImage {
     let value = |y: usize, x: usize, c: usize| {
         let channel = if channels < 3 { 0 } else { c };
         pixels.get((y * width + x) * channels + channel).copied().unwrap_or(0)
@@ -90,6 +90,19 @@ pub(super) fn feature_maps(values: &[f32], [height, width, channels]: [usize; 3]
         pictures.push(picture([height, width], |y, x| sequential((at(y, x, c) - low) / range)));
     }
     sheet(&pictures, 16)
+}
+
+/// Magnitudes `[height, width]` as a picture, from dark to light. The largest hundredth is as bright as
+/// can be, so that single pixels do not hide the others; what is no number is dark.
+pub fn heat_map(values: &[f32], [height, width]: [usize; 2]) -> RgbImage {
+    let mut sorted: Vec<f32> = values.iter().copied().filter(|value| value.is_finite()).collect();
+    sorted.sort_by(f32::total_cmp);
+    let bright = sorted.get(sorted.len().saturating_sub(1 + sorted.len() / 100));
+    let range = bright.or(sorted.last()).copied().unwrap_or(0.0).max(f32::MIN_POSITIVE);
+    picture([height, width], |y, x| {
+        let value = values.get(y * width + x).copied().unwrap_or(0.0);
+        sequential(if value.is_nan() { 0.0 } else { value / range })
+    })
 }
 
 /// Pictures of one size side by side, enlarged to be seen.
@@ -185,6 +198,19 @@ mod tests {
         assert!(filters(&tensor(vec![784, 4]), [28, 28, 1]).is_some());
         assert!(filters(&tensor(vec![100, 4]), [28, 28, 1]).is_none());
         assert!(filters(&tensor(vec![1, 1, 4, 4]), [28, 28, 4]).is_none());
+    }
+
+    #[test]
+    fn a_heat_map_shows_more_than_its_largest_value() {
+        let mut values = vec![1.0; 200];
+        (values[0], values[1], values[2]) = (1e6, f32::NAN, 0.0);
+        let map = heat_map(&values, [10, 20]);
+        assert_eq!(map.dimensions(), (20, 10));
+        let at = |x: u32| map.get_pixel(x, 0).0;
+        assert_eq!((at(0), at(2)), (sequential(1.0), sequential(0.0)));
+        assert_eq!((at(1), at(3)), (sequential(0.0), sequential(1.0)));
+        assert_eq!(heat_map(&[0.0, 0.0], [1, 2]).get_pixel(0, 0).0, sequential(0.0));
+        assert_eq!(heat_map(&[], [0, 0]).dimensions(), (1, 1));
     }
 
     #[test]

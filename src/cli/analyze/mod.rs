@@ -1,6 +1,8 @@
 //! `verigrad analyze`: looks into trained models.
 
 mod histograms;
+mod number;
+mod saliency;
 
 use clap::{Args, Subcommand};
 
@@ -17,11 +19,14 @@ pub(super) struct AnalyzeArgs {
 enum AnalyzeCommand {
     /// Draw how the weights of each layer, and their gradients, are distributed over the epochs
     Histograms(histograms::HistogramsArgs),
+    /// Draw which pixels the score of the predicted class depends on, beside the images
+    Saliency(saliency::SaliencyArgs),
 }
 
 /// Runs `verigrad analyze`.
 pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     match &args.command {
         AnalyzeCommand::Histograms(args) => histograms::run(args),
+        AnalyzeCommand::Saliency(args) => saliency::run(args),
     }
 }

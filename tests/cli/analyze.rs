@@ -1,0 +1,52 @@
+//! `verigrad analyze` on a run that was trained.
+
+use std::fs;
+use std::path::Path;
+
+use super::{fails, stderr, stdout, verigrad};
+
+fn succeeds(folder: &Path, args: &[&str]) -> String {
+    let output = verigrad(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+    let text = stdout(&output);
+    let fits = |line: &str| line.starts_with("device ") || line.chars().count() <= 80;
+    assert!(text.lines().all(fits), "{text}");
+    text
+}
+
+/// Every analysis of a run with 100 test images, and what they must refuse.
+pub fn a_run_can_be_analysed(folder: &Path, run: &str) {
+    saliency(folder, run);
+}
+
+fn saliency(folder: &Path, run: &str) {
+    let command = ["analyze", "saliency", run, "--device", "cpu"];
+    let with = |more: &[&'static str]| [&command[..], more].concat();
+    let text = succeeds(folder, &with(&["--first", "5", "-o", "five.png"]));
+    assert!(text.contains("five.png: 5 images beside |d score / d pixel|"), "{text}");
+    let sheet = image::open(folder.join("five.png")).expect("a picture");
+    // Two rows of at most four images with their maps.
+    assert!(sheet.width() > 4 * 2 * 112 && sheet.height() > 2 * 112);
+    let smooth = ["--method", "smoothgrad", "--samples", "3", "--images", "seven.png"];
+    let text = succeeds(folder, &with(&smooth));
+    assert!(text.contains("saliency.png: 1 image beside |mean of"), "{text}");
+    let first = fs::read(folder.join("saliency.png")).expect("a picture");
+    succeeds(folder, &with(&smooth));
+    assert_eq!(fs::read(folder.join("saliency.png")).expect("a picture"), first, "same bytes");
+    succeeds(folder, &with(&["--method", "grad-x-input", "--first", "1"]));
+    assert_ne!(fs::read(folder.join("saliency.png")).expect("a picture"), first);
+
+    fails(folder, &["analyze", "saliency", "runs/none-7"], 1, &["none-7", "does not exist"]);
+    fails(folder, &with(&["--images", "nowhere.png"]), 1, &["nowhere.png"]);
+    fails(folder, &with(&["--first", "none"]), 2, &["--first", "none"]);
+    fails(folder, &with(&["--first", "0"]), 2, &["--first"]);
+    fails(folder, &with(&["--noise", "-1"]), 2, &["--noise", "not between 0 and 1"]);
+    fails(folder, &with(&["--first", "1", "--images", "seven.png"]), 2, &["cannot be used with"]);
+    fails(folder, &with(&["-o", "no/folder.png"]), 1, &["no/folder.png"]);
+    let empty = folder.join("empty");
+    fs::create_dir_all(&empty).expect("a folder");
+    fails(folder, &["analyze", "saliency", "empty"], 1, &["no run directory"]);
+    fs::copy(Path::new(run).join("recipe.toml"), empty.join("recipe.toml")).expect("a recipe");
+    fs::copy(Path::new(run).join("model.json"), empty.join("model.json")).expect("a record");
+    fails(folder, &["analyze", "saliency", "empty"], 1, &["weights-best.safetensors"]);
+}
