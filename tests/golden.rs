@@ -31,6 +31,7 @@ const REQUIRED: &[&str] = &[
     "activate_grad",
     "adam",
     "argmax",
+    "attack_step",
     "avg_pool2d",
     "avg_pool2d_grad",
     "batch_norm",

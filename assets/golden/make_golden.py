@@ -19,11 +19,12 @@ Layouts are the engine's: activations NHWC, convolution weights HWIO, dense weig
 
 import torch
 
+import analysis_cases
 import layer_cases
 import training_cases
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for module in (layer_cases, training_cases):
+    for module in (layer_cases, training_cases, analysis_cases):
         for family in module.FAMILIES:
             family()

@@ -1,11 +1,13 @@
 //! A small model for the tests of this floor.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use crate::data::{Dataset, load};
+use crate::exec::CpuExecutor;
 use crate::tensor::HostTensor;
 use crate::tensor::rng::{philox4x32, uniform};
-use crate::train::{ModelPrograms, PendingWeights, Recipe};
+use crate::train::{ModelPrograms, PendingWeights, Recipe, Trainer};
 
 /// A model, its weights, and images to look at.
 pub(super) struct Small {
@@ -24,10 +26,10 @@ fn recipe(normalization: &str) -> Recipe {
     let text = format!(
         r#"
 name = "small"
-epochs = 6
+epochs = 10
 batch_size = 32
 optimizer = {{ type = "adam", learning_rate = 0.005 }}
-data = {{ dataset = "synthetic-digits", train_size = 640, test_size = 200, {normalization} }}
+data = {{ dataset = "synthetic-digits", train_size = 960, test_size = 200, {normalization} }}
 layers = [
   {{ type = "conv2d", out_channels = 6, kernel_size = 3, stride = 2 }},
   {{ type = "batch_norm" }},
@@ -67,4 +69,22 @@ pub(super) fn small(per_pixel: bool) -> Small {
         weights.insert(state.name.clone(), tensor);
     }
     Small { model, weights, data: splits.test }
+}
+
+/// A model that was trained, with the images of its test set. It is trained once.
+pub(super) fn trained() -> &'static Small {
+    static TRAINED: OnceLock<Small> = OnceLock::new();
+    TRAINED.get_or_init(train)
+}
+
+fn train() -> Small {
+    let recipe = recipe("mean = [0.0], std = [1.0]");
+    let splits = load(&recipe.data, None).expect("synthetic digits need no files");
+    let model = ModelPrograms::of_recipe(&recipe, &splits.train).expect("it fits");
+    let mut executor = CpuExecutor::new();
+    let data = splits.test.clone();
+    let mut trainer = Trainer::new(&mut executor, &recipe, splits).expect("a trainer");
+    trainer.run_steps(10 * 30).expect("steps");
+    let weights = trainer.weights().expect("weights").into_iter().collect();
+    Small { model, weights, data }
 }

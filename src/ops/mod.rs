@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod activation;
+mod attack_step;
 mod augment;
 mod batch_norm;
 mod binary;
@@ -49,6 +50,7 @@ mod structural;
 
 pub use accuracy::{Argmax, CorrectCount};
 pub use activation::{Activate, ActivateGrad};
+pub use attack_step::AttackStep;
 pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
 pub use batch_norm::{
     BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, NormTail, RunningAverage,

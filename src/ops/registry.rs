@@ -76,6 +76,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::loss_scale::ENTRIES,
     super::state::ENTRIES,
     super::histogram::ENTRIES,
+    super::attack_step::ENTRIES,
 ];
 
 /// All entries of the registry.

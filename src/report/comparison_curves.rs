@@ -110,8 +110,15 @@ fn draw_panels(body: &Area<'_>, runs: &[RunCurves]) -> Result<(), CurvesError> {
 
     let losses = curves(runs, |record| record.test_loss);
     let y = Axis::around(values(&losses).chain([0.0]), 0.0..=f64::INFINITY);
-    let panel =
-        Panel { heading: "Test loss", curves: losses, y, suffix: "", decimals: 4, legend: false };
+    let panel = Panel {
+        heading: "Test loss",
+        curves: losses,
+        x_label: "epoch",
+        y,
+        suffix: "",
+        decimals: 4,
+        legend: false,
+    };
     draw_panel(&left, &x, &panel)?;
 
     let accuracies = curves(runs, |record| record.test_accuracy.map(|part| 100.0 * part));
@@ -119,6 +126,7 @@ fn draw_panels(body: &Area<'_>, runs: &[RunCurves]) -> Result<(), CurvesError> {
     let panel = Panel {
         heading: "Test accuracy",
         curves: accuracies,
+        x_label: "epoch",
         y,
         suffix: " %",
         decimals: 2,

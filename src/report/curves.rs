@@ -130,7 +130,7 @@ fn loss_panel(epochs: &[EpochRecord]) -> Panel {
     });
     // How far the loss is from zero is what one wants to see.
     let y = Axis::around(values(&curves).chain([0.0]), 0.0..=f64::INFINITY);
-    Panel { heading: "Loss", curves, y, suffix: "", decimals: 4, legend: true }
+    Panel { heading: "Loss", curves, x_label: "epoch", y, suffix: "", decimals: 4, legend: true }
 }
 
 fn accuracy_panel(epochs: &[EpochRecord]) -> Panel {
@@ -139,7 +139,15 @@ fn accuracy_panel(epochs: &[EpochRecord]) -> Panel {
             .map(|fraction| fraction.map(|fraction| fraction * 100.0))
     });
     let y = Axis::around(values(&curves), 0.0..=100.0);
-    Panel { heading: "Accuracy", curves, y, suffix: " %", decimals: 2, legend: true }
+    Panel {
+        heading: "Accuracy",
+        curves,
+        x_label: "epoch",
+        y,
+        suffix: " %",
+        decimals: 2,
+        legend: true,
+    }
 }
 
 /// The curves of the data splits that have a value in any epoch.

@@ -59,6 +59,8 @@ pub(super) struct Curve {
 pub(super) struct Panel {
     pub heading: &'static str,
     pub curves: Vec<Curve>,
+    /// What the horizontal axis counts.
+    pub x_label: &'static str,
     pub y: Axis,
     /// Unit of the values, with its space.
     pub suffix: &'static str,
@@ -119,7 +121,7 @@ pub(super) fn draw_panel(area: &Area<'_>, x: &Axis, panel: &Panel) -> Result<(),
         .set_all_tick_mark_size(TICK)
         // The library centres the line's height, not the digits.
         .y_label_offset(SCALE * 3 / 2)
-        .x_desc("epoch")
+        .x_desc(panel.x_label)
         .draw()
         .map_err(CurvesError::draw)?;
 

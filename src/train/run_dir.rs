@@ -160,6 +160,16 @@ impl RunDir {
         CheckpointStore::new(&self.path, &self.path.join("checkpoint"))
     }
 
+    /// Where a file of an analysis of the model is: in the folder `analysis`, which is made.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn analysis_file(&self, name: &str) -> Result<PathBuf, RunDirError> {
+        let folder = self.path.join("analysis");
+        fs::create_dir_all(&folder).map_err(FileError::of("create the folder", &folder))?;
+        Ok(folder.join(name))
+    }
+
     /// Where the outcome of the run is.
     pub fn result(&self) -> PathBuf {
         self.path.join("result.json")

@@ -17,6 +17,7 @@ fn succeeds(folder: &Path, args: &[&str]) -> String {
 /// Every analysis of a run with 100 test images, and what they must refuse.
 pub fn a_run_can_be_analysed(folder: &Path, run: &str) {
     saliency(folder, run);
+    adversarial(folder, run);
 }
 
 fn saliency(folder: &Path, run: &str) {
@@ -49,4 +50,43 @@ fn saliency(folder: &Path, run: &str) {
     fs::copy(Path::new(run).join("recipe.toml"), empty.join("recipe.toml")).expect("a recipe");
     fs::copy(Path::new(run).join("model.json"), empty.join("model.json")).expect("a record");
     fails(folder, &["analyze", "saliency", "empty"], 1, &["weights-best.safetensors"]);
+}
+
+fn adversarial(folder: &Path, run: &str) {
+    let command = ["analyze", "adversarial", run, "--device", "cpu"];
+    let with = |more: &[&'static str]| [&command[..], more].concat();
+    let text = succeeds(folder, &with(&["--epsilons", "0.3,0,0.1", "--examples", "2"]));
+    for part in ["attack   FGSM, on 100 test images", "levels of 255", "  76.5  ", "examples "] {
+        assert!(text.contains(part), "no {part:?} in:\n{text}");
+    }
+    let analysis = Path::new(run).join("analysis");
+    let accuracies = |file: &str| -> Vec<f64> {
+        let csv = fs::read_to_string(analysis.join(file)).expect("a table");
+        let field = |line: &str| line.split(',').nth(1).and_then(|field| field.parse().ok());
+        csv.lines().skip(1).map(|line| field(line).expect("a number")).collect()
+    };
+    let fgsm = accuracies("adversarial-fgsm.csv");
+    assert_eq!(fgsm.len(), 3);
+    // The run's own evaluation is that without an attack.
+    let clean = succeeds(folder, &["eval", run, "--device", "cpu"]);
+    assert!(clean.contains(&format!("accuracy {:.2} %", 100.0 * fgsm[0])), "{fgsm:?}\n{clean}");
+    assert!(fgsm[1] <= fgsm[0] && fgsm[2] < fgsm[0], "{fgsm:?}");
+    for picture in ["adversarial-fgsm.png", "adversarial-fgsm-examples.png"] {
+        image::open(analysis.join(picture)).expect("a picture");
+    }
+    let pgd = ["--method", "pgd", "--steps", "5", "--epsilons", "0.1", "--seed", "3"];
+    let pgd = [&pgd[..], &["--first", "64"]].concat();
+    let text = succeeds(folder, &with(&pgd));
+    assert!(text.contains("PGD, 5 steps, on 64 test images"), "{text}");
+    let first = fs::read(analysis.join("adversarial-pgd.csv")).expect("a table");
+    succeeds(folder, &with(&pgd));
+    assert_eq!(fs::read(analysis.join("adversarial-pgd.csv")).expect("a table"), first);
+
+    for bad in ["-0.1", "2", "0,many", "0,,0.1", "NaN"] {
+        fails(folder, &[&command[..], &["--epsilons", bad]].concat(), 2, &["--epsilons"]);
+    }
+    fails(folder, &with(&["--steps", "0"]), 2, &["--steps"]);
+    fails(folder, &with(&["--step-size", "-1"]), 2, &["--step-size", "not between"]);
+    fails(folder, &with(&["--method", "gcg"]), 2, &["gcg", "fgsm"]);
+    fails(folder, &["analyze", "adversarial", "runs/none-7"], 1, &["none-7"]);
 }

@@ -1,5 +1,6 @@
 //! `verigrad analyze`: looks into trained models.
 
+mod adversarial;
 mod histograms;
 mod number;
 mod saliency;
@@ -19,6 +20,8 @@ pub(super) struct AnalyzeArgs {
 enum AnalyzeCommand {
     /// Draw how the weights of each layer, and their gradients, are distributed over the epochs
     Histograms(histograms::HistogramsArgs),
+    /// Measure the accuracy on images that were changed to mislead the model
+    Adversarial(adversarial::AdversarialArgs),
     /// Draw which pixels the score of the predicted class depends on, beside the images
     Saliency(saliency::SaliencyArgs),
 }
@@ -27,6 +30,7 @@ enum AnalyzeCommand {
 pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     match &args.command {
         AnalyzeCommand::Histograms(args) => histograms::run(args),
+        AnalyzeCommand::Adversarial(args) => adversarial::run(args),
         AnalyzeCommand::Saliency(args) => saliency::run(args),
     }
 }
