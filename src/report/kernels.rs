@@ -36,8 +36,8 @@ pub(super) fn kernels(page: &mut Page, dir: &RunDir) -> Result<(), ReportError> 
         *variants.entry((&pick.op, &pick.variant)).or_default() += 1;
     }
     page.note(
-        "What each op ran as, for how many shapes. Files of the same content, and `--picks \
-         kernels.toml`, give the same bits again on this device and driver.",
+        "What each op ran as, and for how many shapes. With --picks kernels.toml, another run takes \
+         the same ones.",
     );
     let summary = variants.iter().map(|((op, variant), shapes)| {
         ("", vec![(*op).to_owned(), (*variant).to_owned(), shapes.to_string()])
