@@ -42,7 +42,7 @@ pub(super) fn of_image(
     let x = graph.source("features/x", TensorType::f32([1, h, w, c]));
     let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, Some(&model.arena));
     let layers = Layer::with_classes(&recipe.layers, model.classes());
-    builder.layers(&layers, x).map_err(TrainError::from)?;
+    let logits = builder.layers(&layers, x).map_err(TrainError::from)?;
     let outputs = builder.outputs().to_vec();
     let mut shown = Vec::new();
     for (layer, value) in outputs {
@@ -58,6 +58,8 @@ pub(super) fn of_image(
     if shown.is_empty() {
         return Ok(Vec::new());
     }
+    // All layers stay in the program, with the running statistics of the last ones, too.
+    graph.output("logits", logits);
     let mut executor = CpuExecutor::new();
     let (caps, picks) = (executor.caps().clone(), executor.picks().clone());
     let choose = |op: &dyn crate::graph::Op, sig: &crate::graph::Signature, all: &[_]| {
