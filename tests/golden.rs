@@ -47,6 +47,7 @@ const REQUIRED: &[&str] = &[
     "correct_count",
     "dropout",
     "gather_batch",
+    "fake_quantize",
     "global_avg_pool2d",
     "global_avg_pool2d_grad",
     "global_norm",

@@ -17,6 +17,11 @@ impl<'d> PixelBatches<'d> {
         Self { data, batch: batch.min(data.len()).max(1) }
     }
 
+    /// Batches of `batch` images, more than one, even where the data set has fewer.
+    pub fn of_size(data: &'d Dataset, batch: usize) -> Self {
+        Self { data, batch: batch.max(1) }
+    }
+
     /// Images in each batch.
     pub fn batch(&self) -> usize {
         self.batch
@@ -53,5 +58,6 @@ mod tests {
         assert_eq!(batches.pixels(&ranges[0]), [0.0, 0.2]);
         assert_eq!(batches.pixels(&ranges[1]), [1.0, 1.0]);
         assert_eq!(PixelBatches::new(&data, 100).batch(), 3);
+        assert_eq!(PixelBatches::of_size(&data, 5).pixels(&(0..3)), [0.0, 0.2, 1.0, 0.0, 0.2]);
     }
 }

@@ -77,6 +77,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::state::ENTRIES,
     super::histogram::ENTRIES,
     super::attack_step::ENTRIES,
+    super::fake_quantize::ENTRIES,
 ];
 
 /// All entries of the registry.

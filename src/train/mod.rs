@@ -68,4 +68,5 @@ pub use schedule::{Decay, Period, ScheduleConfig};
 pub use steering::EmaConfig;
 pub use stepping::SetupTimes;
 pub use trainer::Trainer;
+pub(crate) use weights::{Stored, save_stored};
 pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

@@ -105,7 +105,7 @@ pub fn save_weights(
 
 /// A tensor as a safetensors file stores it.
 #[derive(Debug)]
-pub(super) struct Stored<'a> {
+pub(crate) struct Stored<'a> {
     /// Name.
     pub name: &'a str,
     /// Element type.
@@ -117,7 +117,7 @@ pub(super) struct Stored<'a> {
 }
 
 /// Saves tensors in the order given.
-pub(super) fn save_stored(
+pub(crate) fn save_stored(
     path: &Path,
     tensors: &[Stored<'_>],
     metadata: &BTreeMap<String, String>,

@@ -18,6 +18,7 @@ fn succeeds(folder: &Path, args: &[&str]) -> String {
 pub fn a_run_can_be_analysed(folder: &Path, run: &str) {
     saliency(folder, run);
     adversarial(folder, run);
+    quantize(folder, run);
 }
 
 fn saliency(folder: &Path, run: &str) {
@@ -89,4 +90,47 @@ fn adversarial(folder: &Path, run: &str) {
     fails(folder, &with(&["--step-size", "-1"]), 2, &["--step-size", "not between"]);
     fails(folder, &with(&["--method", "gcg"]), 2, &["gcg", "fgsm"]);
     fails(folder, &["analyze", "adversarial", "runs/none-7"], 1, &["none-7"]);
+}
+
+fn quantize(folder: &Path, run: &str) {
+    let command = ["analyze", "quantize", run, "--device", "cpu"];
+    let with = |more: &[&'static str]| [&command[..], more].concat();
+    let text = succeeds(folder, &with(&["--calibration", "64"]));
+    let row = |text: &str, name: &str| -> Vec<String> {
+        let cells = text.lines().find_map(|line| line.strip_prefix(name)).unwrap_or_default();
+        assert!(!cells.is_empty(), "no {name:?} in:\n{text}");
+        cells.split_whitespace().map(str::to_owned).collect()
+    };
+    let (floats, after) = (row(&text, "f32"), row(&text, "8-bit weights and activations"));
+    let clean = succeeds(folder, &["eval", run, "--device", "cpu"]);
+    assert!(clean.contains(&format!("accuracy {} %", floats[0])), "{text}\n{clean}");
+    let number = |cell: &String| cell.replace(',', "").parse::<f64>().expect("a number");
+    // One of 100 images may change sides.
+    assert!((number(&floats[0]) - number(&after[0])).abs() <= 1.0, "{text}");
+    assert!(3.0 * number(&after[3]) < number(&floats[3]), "{text}");
+    for layer in ["conv1", "conv2", "dense1", "dense2"] {
+        assert!(text.lines().any(|line| line.starts_with(layer)), "no {layer} in:\n{text}");
+    }
+    let file = Path::new(run).join("analysis/weights-int8.safetensors");
+    let name = file.to_str().expect("a UTF-8 path");
+    let again = succeeds(folder, &[&command[..], &["--evaluate", name]].concat());
+    assert_eq!(row(&again, "8 bits, from the file"), after, "{again}");
+    let size = fs::metadata(&file).expect("a file").len();
+    // Numbers, and a header.
+    #[expect(clippy::cast_precision_loss, reason = "the size of a small file")]
+    let header = size as f64 - number(&after[3]);
+    assert!((0.0..4096.0).contains(&header), "{size} bytes, {after:?}");
+    succeeds(folder, &with(&["--per-tensor", "--calibration", "8"]));
+
+    fails(folder, &with(&["--calibration", "some"]), 2, &["--calibration", "some"]);
+    fails(folder, &with(&["--calibration", "0"]), 2, &["--calibration"]);
+    fails(folder, &with(&["--evaluate", "nowhere"]), 1, &["nowhere", "does not exist"]);
+    let floats = Path::new(run).join("weights-last.safetensors");
+    let floats = floats.to_str().expect("a UTF-8 path");
+    let args = [&command[..], &["--evaluate", floats]].concat();
+    fails(folder, &args, 1, &["no quantised model", "no tensor has 8 bits"]);
+    let content = fs::read(&file).expect("a file");
+    fs::write(folder.join("cut"), &content[..content.len() / 2]).expect("a file");
+    fails(folder, &with(&["--evaluate", "cut"]), 1, &["cut", "cut short"]);
+    fails(folder, &["analyze", "quantize", "runs/none-7"], 1, &["none-7"]);
 }

@@ -3,6 +3,7 @@
 mod adversarial;
 mod histograms;
 mod number;
+mod quantize;
 mod saliency;
 
 use clap::{Args, Subcommand};
@@ -22,6 +23,8 @@ enum AnalyzeCommand {
     Histograms(histograms::HistogramsArgs),
     /// Measure the accuracy on images that were changed to mislead the model
     Adversarial(adversarial::AdversarialArgs),
+    /// Store weights in 8 bits, compute on activations of 8 bits, and say what it costs
+    Quantize(quantize::QuantizeArgs),
     /// Draw which pixels the score of the predicted class depends on, beside the images
     Saliency(saliency::SaliencyArgs),
 }
@@ -31,6 +34,7 @@ pub(super) fn run(args: &AnalyzeArgs) -> Result<(), Failure> {
     match &args.command {
         AnalyzeCommand::Histograms(args) => histograms::run(args),
         AnalyzeCommand::Adversarial(args) => adversarial::run(args),
+        AnalyzeCommand::Quantize(args) => quantize::run(args),
         AnalyzeCommand::Saliency(args) => saliency::run(args),
     }
 }
