@@ -186,7 +186,7 @@ pub fn roofline_table(peaks: &DevicePeaks, rows: &[RooflineRow]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::compile::compile;
+    use crate::compile::compile_unfused;
     use crate::exec::{DeviceInfo, DeviceSpan};
     use crate::graph::{Activation, Caps, Graph};
     use crate::ops::Activate;
@@ -200,7 +200,7 @@ mod tests {
         let once = graph.push(relu.clone(), &[x]).expect("valid");
         let twice = graph.push(relu, &[once]).expect("valid");
         graph.output("y", twice);
-        let program = compile("test", &graph, &Caps::webgpu_default(), &|_, _, _| 0);
+        let program = compile_unfused("test", &graph, &Caps::webgpu_default(), &|_, _, _| 0);
         let program = program.expect("valid");
         let span = |step, seconds| DeviceSpan { step, dispatch: 0, start: 0.0, seconds };
         let run = |seconds| RunProfile {
