@@ -17,6 +17,11 @@ use crate::tensor::Real;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, shares};
 
+/// Fewest channels on both sides: below, transforms cost more than they save.
+const WIDE: usize = 64;
+/// Products of channels from which tiles of four have been measured to gain; below, their larger
+/// rounding error buys nothing.
+const LEAST_PRODUCTS_OF_4: usize = 64 * 128;
 /// Most pixels of an image: whole images are transformed at once.
 const MOST_PIXELS: usize = 4096;
 /// Output pixels of a block, where one image has no more: enough rows for an efficient product.
@@ -50,11 +55,17 @@ fn beside(
     (output, channels): ([usize; 2], [usize; 2]),
     kernel: impl Fn(Filtering) -> HostKernel,
 ) -> Vec<HostKernel> {
-    let plain = 9 * output.iter().chain(&channels).product::<usize>();
+    let [k, n] = channels;
+    let least = |filtering: Filtering| match filtering {
+        Filtering::TilesOf2 => 0,
+        Filtering::TilesOf4 => LEAST_PRODUCTS_OF_4,
+    };
+    let pays = |filtering: Filtering| k.min(n) >= WIDE && k * n >= least(filtering);
     let mut all =
         Filtering::ALL.map(|filtering| (estimate(filtering, output, channels), filtering));
     all.sort_by_key(|&(estimate, _)| estimate);
-    let (first, last): (Vec<_>, Vec<_>) = all.into_iter().partition(|&(time, _)| time < plain);
+    let (first, last): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|&(_, filtering)| pays(filtering));
     let of = |all: Vec<(usize, Filtering)>| all.into_iter().map(|(_, filtering)| kernel(filtering));
     of(first).chain(direct).chain(of(last)).collect()
 }
