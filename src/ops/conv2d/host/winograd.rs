@@ -12,7 +12,7 @@ use super::super::winograd::Filtering;
 use super::super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
 use super::tiles::{Plane, Tiles, gradient_tap, weight_point};
 use crate::graph::{HostIo, HostKernel};
-use crate::ops::product_tail::TailOperands;
+use crate::ops::product_tail::{ProductTail, TailOperands};
 use crate::tensor::Real;
 use crate::tensor::gemm::{Matrix, multiply, multiply_add};
 use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, shares};
@@ -162,6 +162,38 @@ fn transform_weights(weights: &[f32], factors: &[[f32; 9]], flipped: bool, point
     for_each_chunk(points, len, &|point, u| weight_point(weights, &factors[point], flipped, u));
 }
 
+/// Adds kernels that convolve the first input with the second, whose window is turned by half a turn
+/// where it is `flipped`, as for the gradient of the input.
+fn beside_convolution(
+    direct: Vec<HostKernel>,
+    (n, [from, to], padding): (usize, [Plane; 2], [usize; 2]),
+    flipped: bool,
+    tail: ProductTail,
+) -> Vec<HostKernel> {
+    beside(direct, ([to.h, to.w], [from.c, to.c]), |filtering| {
+        let convolution = Convolution::new(filtering, n, from, to, padding);
+        let (scratch, factors) = (convolution.scratch(), factors(filtering));
+        let len = from.c * to.c;
+        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+            let (points, scratch) = scratch.split_at_mut(convolution.points() * len);
+            transform_weights(io.inputs.float(1), &factors, flipped, points);
+            let points = &*points;
+            let factor = |point: usize| {
+                let weights = &points[point * len..];
+                // Weights lie by the channels of the input of the convolution itself.
+                if flipped {
+                    Matrix::new(weights, to.c, from.c).transposed()
+                } else {
+                    Matrix::new(weights, from.c, to.c)
+                }
+            };
+            let to = [io.outputs.float(0), scratch];
+            convolution.run(io.inputs.float(0), &factor, to, tail.operands(&io.inputs));
+        };
+        HostKernel::new(variant(filtering), run).with_scratch(scratch)
+    })
+}
+
 /// Adds kernels to those of a convolution.
 pub(in super::super) fn beside_forward(
     direct: Vec<HostKernel>,
@@ -173,23 +205,8 @@ pub(in super::super) fn beside_forward(
     }
     let &Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
     let [top, _, left, _] = op.geometry.padding;
-    let (from, to) = (Plane { h, w, c }, Plane { h: oh, w: ow, c: oc });
-    beside(direct, ([oh, ow], [c, oc]), |filtering| {
-        let convolution = Convolution::new(filtering, n, from, to, [top, left]);
-        let (scratch, tail, factors) = (convolution.scratch(), op.tail(), factors(filtering));
-        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-            let (points, scratch) = scratch.split_at_mut(convolution.points() * c * oc);
-            transform_weights(io.inputs.float(1), &factors, false, points);
-            let points = &*points;
-            convolution.run(
-                io.inputs.float(0),
-                &|point| Matrix::new(&points[point * c * oc..], c, oc),
-                [io.outputs.float(0), scratch],
-                tail.operands(&io.inputs),
-            );
-        };
-        HostKernel::new(variant(filtering), run).with_scratch(scratch)
-    })
+    let planes = [Plane { h, w, c }, Plane { h: oh, w: ow, c: oc }];
+    beside_convolution(direct, (n, planes, [top, left]), false, op.tail())
 }
 
 /// Adds kernels to those of the gradient of the input.
@@ -203,23 +220,8 @@ pub(in super::super) fn beside_input_grad(
     }
     let &Sizes { n, h, w, c, oh, ow, oc, .. } = sizes;
     let [top, _, left, _] = op.geometry.padding;
-    let (from, to) = (Plane { h: oh, w: ow, c: oc }, Plane { h, w, c });
-    beside(direct, ([h, w], [oc, c]), |filtering| {
-        let convolution = Convolution::new(filtering, n, from, to, [2 - top, 2 - left]);
-        let (scratch, tail, factors) = (convolution.scratch(), op.tail(), factors(filtering));
-        let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
-            let (points, scratch) = scratch.split_at_mut(convolution.points() * c * oc);
-            transform_weights(io.inputs.float(1), &factors, true, points);
-            let points = &*points;
-            convolution.run(
-                io.inputs.float(0),
-                &|point| Matrix::new(&points[point * c * oc..], c, oc).transposed(),
-                [io.outputs.float(0), scratch],
-                tail.operands(&io.inputs),
-            );
-        };
-        HostKernel::new(variant(filtering), run).with_scratch(scratch)
-    })
+    let planes = [Plane { h: oh, w: ow, c: oc }, Plane { h, w, c }];
+    beside_convolution(direct, (n, planes, [2 - top, 2 - left]), true, op.tail())
 }
 
 /// Adds kernels to those of the gradient of the weights.
