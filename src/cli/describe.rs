@@ -178,6 +178,9 @@ fn listing(program: &Program) -> String {
         bytes(program.bytes_of(Role::Arena)),
         bytes(program.bytes_of(Role::Slot) + program.bytes_of(Role::Output)),
     );
+    if program.texture_bytes() > 0 {
+        let _ = writeln!(text, "        textures {}", bytes(program.texture_bytes()));
+    }
     text
 }
 

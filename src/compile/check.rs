@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::graph::{Caps, Kernel};
+use crate::graph::{Access, Caps, Kernel, texels};
 
 /// Why a kernel cannot run on a device.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -64,7 +64,10 @@ pub fn check_kernel(kernel: &Kernel, caps: &Caps) -> Result<(), KernelError> {
     };
     let invocations: u32 = entry.workgroup_size.iter().product();
     limit("invocations per workgroup", invocations.into(), caps.max_invocations.into())?;
-    limit("storage buffers", kernel.bindings.len() as u64, caps.max_storage_buffers.into())?;
+    let textures = kernel.bindings.iter().filter(|b| b.access == Access::Texels).count();
+    let buffers = kernel.bindings.len() - textures;
+    limit("storage buffers", buffers as u64, caps.max_storage_buffers.into())?;
+    limit("storage textures", textures as u64, texels::MOST as u64)?;
     for count in kernel.workgroups {
         limit("workgroups in a dimension", count.into(), caps.max_workgroups.into())?;
     }
@@ -81,18 +84,25 @@ pub fn check_kernel(kernel: &Kernel, caps: &Caps) -> Result<(), KernelError> {
     check_bindings(&module, kernel).map_err(invalid)
 }
 
-/// Storage bindings must be numbered as the kernel lists them, with the access it states.
+/// Bindings must be numbered as the kernel lists them, with the access it states.
 fn check_bindings(module: &naga::Module, kernel: &Kernel) -> Result<(), String> {
     let mut seen = vec![false; kernel.bindings.len()];
     for (_, variable) in module.global_variables.iter() {
-        let naga::AddressSpace::Storage { access } = variable.space else { continue };
         let Some(binding) = &variable.binding else { continue };
+        let access = match (variable.space, &module.types[variable.ty].inner) {
+            (naga::AddressSpace::Storage { access }, _) => {
+                let writes = access.contains(naga::StorageAccess::STORE);
+                if writes { Access::Write } else { Access::Read }
+            }
+            (_, naga::TypeInner::Image { .. }) => Access::Texels,
+            _ => continue,
+        };
         let name = variable.name.as_deref().unwrap_or("?");
         let slot = binding.binding as usize;
         let Some(listed) = kernel.bindings.get(slot) else {
             return Err(format!("binding {slot} ({name}) is not listed"));
         };
-        if listed.writes != access.contains(naga::StorageAccess::STORE) {
+        if listed.access != access {
             return Err(format!("binding {slot} ({name}) is listed with another access"));
         }
         seen[slot] = true;

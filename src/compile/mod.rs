@@ -17,6 +17,7 @@ mod picks;
 mod program;
 mod schedule;
 mod storage;
+mod textures;
 mod translate;
 
 pub use autodiff::backward;
@@ -24,6 +25,7 @@ pub use check::{KernelError, check_kernel};
 pub use error::CompileError;
 pub use picks::{Pick, Picks, fingerprint};
 pub use program::{
-    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
+    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step, TextureRead,
 };
+pub use textures::place_in_textures;
 pub use translate::{Choice, compile, compile_unfused, runnable};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Cost, Op, Signature};
+use crate::graph::{Access, Cost, Op, Signature, texels};
 use crate::tensor::TensorType;
 
 /// What a buffer is for.
@@ -60,8 +60,8 @@ pub struct KernelText {
     pub name: String,
     /// The whole text; its entry point is `main`.
     pub source: String,
-    /// For each storage binding, in order, whether the kernel writes it.
-    pub writes: Vec<bool>,
+    /// For each binding, in order, how the kernel reaches it.
+    pub accesses: Vec<Access>,
 }
 
 /// A region bound to a kernel.
@@ -69,8 +69,18 @@ pub struct KernelText {
 pub struct BoundRegion {
     /// Where the tensor lies.
     pub region: Region,
-    /// Whether the kernel writes it.
-    pub writes: bool,
+    /// How the kernel reaches it.
+    pub access: Access,
+}
+
+/// An operand read through a texture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextureRead {
+    /// Position of the texture in the program's list.
+    pub texture: usize,
+    /// Whether the operand is copied into it before the dispatch: else an earlier dispatch of the
+    /// run has read it there.
+    pub copied: bool,
 }
 
 /// One dispatch.
@@ -78,8 +88,11 @@ pub struct BoundRegion {
 pub struct Dispatch {
     /// Position of the kernel in the program's list.
     pub kernel: usize,
-    /// Storage bindings of group 0, in order.
+    /// Bindings of group 0, in order.
     pub bindings: Vec<BoundRegion>,
+    /// The textures of the bindings that are read through one, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub textures: Vec<TextureRead>,
     /// Workgroups in x, y and z.
     pub workgroups: [u32; 3],
 }
@@ -122,6 +135,9 @@ pub struct Program {
     pub name: String,
     /// Buffers.
     pub buffers: Vec<Buffer>,
+    /// Rows of the textures through which kernels read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub textures: Vec<usize>,
     /// Distinct kernels.
     pub kernels: Vec<KernelText>,
     /// Steps, in the order in which they run.
@@ -138,7 +154,12 @@ impl Program {
 
     /// Exact peak of device memory, in bytes: nothing else is allocated while it runs.
     pub fn total_bytes(&self) -> usize {
-        self.buffers.iter().map(|b| b.bytes).sum()
+        self.buffers.iter().map(|b| b.bytes).sum::<usize>() + self.texture_bytes()
+    }
+
+    /// Bytes of the textures through which kernels read.
+    pub fn texture_bytes(&self) -> usize {
+        self.textures.iter().sum::<usize>() * texels::ROW_BYTES
     }
 
     /// Work of one run.

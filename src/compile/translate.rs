@@ -10,6 +10,7 @@ use super::program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
 };
 use super::storage::Storage;
+use super::textures::place_in_textures;
 use super::{CompileError, fuse, schedule};
 use crate::graph::{Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value};
 use crate::ops::View;
@@ -76,7 +77,7 @@ fn translate(
         .collect::<Result<Vec<_>, _>>()?;
     let mut layout = Layout::new(name, graph, &storage, &executions, &lowered)?;
     let mut kernels = KernelTable::default();
-    let steps = executions
+    let mut steps: Vec<Step> = executions
         .iter()
         .zip(&lowered)
         .enumerate()
@@ -90,7 +91,8 @@ fn translate(
         .map(|(name, value)| (name.clone(), layout.operand(graph, &storage, *value)))
         .collect::<BTreeMap<_, _>>();
     let buffers = std::mem::take(&mut layout.buffers);
-    Ok(Program { name: name.to_owned(), buffers, kernels: kernels.texts, steps, outputs })
+    let textures = place_in_textures(&mut steps);
+    Ok(Program { name: name.to_owned(), buffers, textures, kernels: kernels.texts, steps, outputs })
 }
 
 /// An output must own its memory, and nothing may change it later: it is read after the run.
@@ -347,7 +349,7 @@ impl KernelTable {
             self.texts.push(KernelText {
                 name: kernel.name.clone(),
                 source: kernel.source.clone(),
-                writes: kernel.bindings.iter().map(|binding| binding.writes).collect(),
+                accesses: kernel.bindings.iter().map(|binding| binding.access).collect(),
             });
             self.texts.len() - 1
         })
@@ -394,8 +396,9 @@ fn step(
             bindings: kernel
                 .bindings
                 .iter()
-                .map(|b| BoundRegion { region: region(b.operand), writes: b.writes })
+                .map(|b| BoundRegion { region: region(b.operand), access: b.access })
                 .collect(),
+            textures: Vec::new(),
             workgroups: kernel.workgroups,
         })
         .collect();

@@ -97,6 +97,7 @@ mod tests {
         Program {
             name: name.to_owned(),
             buffers: buffers.iter().map(buffer).collect(),
+            textures: Vec::new(),
             kernels: Vec::new(),
             steps: Vec::new(),
             outputs: BTreeMap::new(),

@@ -25,6 +25,9 @@ pub struct Caps {
     pub subgroup_size: Option<u32>,
     /// Whether kernels may use `f16`.
     pub f16: bool,
+    /// FLOP per byte of an op from which its kernels are faster when they read through textures,
+    /// copies of the operands included; none where they never are.
+    pub texel_intensity: Option<u32>,
     /// Whether kernels run at all. Programs for the CPU executor have none, nor memory for them.
     pub kernels: bool,
 }
@@ -42,6 +45,7 @@ impl Caps {
             offset_alignment: 256,
             subgroup_size: None,
             f16: false,
+            texel_intensity: None,
             kernels: true,
         }
     }
@@ -68,13 +72,26 @@ pub enum Operand {
     Scratch(usize),
 }
 
-/// A storage binding of a kernel; its position in the list is its `@binding` number.
+/// How a kernel reaches an operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// `var<storage, read>`.
+    Read,
+    /// `var<storage, read_write>`.
+    Write,
+    /// `texture_storage_2d<rgba32float, read>`: the executor copies the operand into a texture,
+    /// right before the dispatch (see [`super::texels`]).
+    Texels,
+}
+
+/// A binding of a kernel; its position in the list is its `@binding` number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Binding {
     /// What is bound.
     pub operand: Operand,
-    /// Whether the kernel writes it: `read_write` in WGSL, else `read`.
-    pub writes: bool,
+    /// How the kernel reaches it.
+    pub access: Access,
 }
 
 /// One dispatch: WGSL text, bindings and workgroup counts.
@@ -88,7 +105,7 @@ pub struct Kernel {
     pub name: String,
     /// The whole text; its entry point is `main`.
     pub source: String,
-    /// Storage bindings of group 0, in order.
+    /// Bindings of group 0, in order.
     pub bindings: Vec<Binding>,
     /// Workgroups in x, y and z.
     pub workgroups: [u32; 3],
@@ -173,7 +190,7 @@ impl Kernel {
     /// Binds an operand that the kernel reads.
     #[must_use]
     pub fn read(mut self, operand: Operand) -> Self {
-        self.bindings.push(Binding { operand, writes: false });
+        self.bindings.push(Binding { operand, access: Access::Read });
         self
     }
 
@@ -189,7 +206,7 @@ impl Kernel {
     /// Binds an operand that the kernel writes, and may read.
     #[must_use]
     pub fn write(mut self, operand: Operand) -> Self {
-        self.bindings.push(Binding { operand, writes: true });
+        self.bindings.push(Binding { operand, access: Access::Write });
         self
     }
 

@@ -1,14 +1,17 @@
 //! Floor 1: the vocabulary. A [`Graph`] of [`Value`]s, the [`Op`] trait, [`Lowering`]: how an op
 //! runs on a GPU, as plain data, and [`HostKernel`]: how it runs fast on the CPU.
 
+mod accesses;
 mod case;
 mod epilogue;
 mod half;
 mod host_io;
 mod host_kernel;
 mod kernel;
+mod lowerings;
 mod network;
 mod op;
+pub mod texels;
 mod vjp;
 
 pub use case::{Case, Fill, TestInput};
@@ -16,7 +19,7 @@ pub use epilogue::{Activation, Epilogue};
 pub use half::{HalfForm, widened};
 pub use host_io::{HostInput, HostIo, HostOutput, Inputs, Outputs, run_on_words};
 pub use host_kernel::HostKernel;
-pub use kernel::{Binding, Caps, Kernel, Lowering, Operand, grid};
+pub use kernel::{Access, Binding, Caps, Kernel, Lowering, Operand, grid};
 pub use network::{Graph, Node, NodeId, Origin, Value};
 pub use op::{Cost, Op, Signature, Structure};
 pub use vjp::Vjp;

@@ -10,6 +10,7 @@ use thiserror::Error;
 use super::inputs::make_inputs;
 use crate::compile::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
+    place_in_textures,
 };
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
@@ -228,6 +229,7 @@ impl TestBench {
             program: Program {
                 name: case.name.clone(),
                 buffers: Vec::new(),
+                textures: Vec::new(),
                 kernels: Vec::new(),
                 steps: Vec::new(),
                 outputs: BTreeMap::new(),
@@ -278,8 +280,9 @@ impl TestBench {
                 bindings: k
                     .bindings
                     .iter()
-                    .map(|b| BoundRegion { region: region(b.operand), writes: b.writes })
+                    .map(|b| BoundRegion { region: region(b.operand), access: b.access })
                     .collect(),
+                textures: Vec::new(),
                 workgroups: k.workgroups,
             })
             .collect();
@@ -289,7 +292,7 @@ impl TestBench {
             .map(|k| KernelText {
                 name: k.name.clone(),
                 source: k.source.clone(),
-                writes: k.bindings.iter().map(|b| b.writes).collect(),
+                accesses: k.bindings.iter().map(|b| b.access).collect(),
             })
             .collect();
         bench.program.steps.push(Step {
@@ -300,6 +303,7 @@ impl TestBench {
             variant: lowering.variant.clone(),
             dispatches,
         });
+        bench.program.textures = place_in_textures(&mut bench.program.steps);
         bench
     }
 

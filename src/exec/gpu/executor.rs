@@ -7,10 +7,11 @@ use std::time::{Duration, Instant};
 use super::adapter::{self, Opened};
 use super::pipeline::{Pipeline, PipelineCache};
 use super::readback::{Readback, StagingPool};
-use crate::compile::{BoundRegion, Buffer, Picks, Program};
+use super::texture::{Texture, TextureCopy};
+use crate::compile::{BoundRegion, Buffer, Dispatch, Picks, Program, Region, TextureRead};
 use crate::exec::buffers::Buffers;
 use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket, RunProfile};
-use crate::graph::Caps;
+use crate::graph::{Access, Caps};
 
 /// Submissions that may wait on the device before the host waits for the oldest.
 const MAX_IN_FLIGHT: usize = 3;
@@ -40,6 +41,8 @@ struct LoadedProgram {
     dispatches: Vec<BoundDispatch>,
     /// Position among the executor's buffers, by position in the program.
     buffers: Vec<usize>,
+    /// What kernels read operands through.
+    textures: Vec<Texture>,
     /// Dispatches of each step: those from the end of the step before to this number.
     step_ends: Vec<usize>,
 }
@@ -50,6 +53,19 @@ pub(super) struct BoundDispatch {
     pipeline: Pipeline,
     bind_group: wgpu::BindGroup,
     workgroups: [u32; 3],
+    /// What it reads through textures; those that are copied in every run of the program first.
+    copies: Vec<TextureCopy>,
+    /// How many of them are.
+    copied: usize,
+}
+
+/// Which operands are copied into the textures that a dispatch reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Copies {
+    /// Those that no earlier dispatch of the run has had copied.
+    New,
+    /// All of them: for a dispatch that runs by itself.
+    All,
 }
 
 impl BoundDispatch {
@@ -59,6 +75,14 @@ impl BoundDispatch {
         pass.set_pipeline(&self.pipeline.pipeline);
         pass.set_bind_group(0, &self.bind_group, &[]);
         pass.dispatch_workgroups(x, y, z);
+    }
+
+    /// Copies into the textures that the dispatch reads, before whose pass they are encoded.
+    pub fn copies(&self, copies: Copies) -> &[TextureCopy] {
+        match copies {
+            Copies::New => &self.copies[..self.copied],
+            Copies::All => &self.copies,
+        }
     }
 }
 
@@ -97,7 +121,7 @@ impl GpuExecutor {
         let loaded = &self.programs[program.0];
         let first = if step == 0 { 0 } else { loaded.step_ends[step - 1] };
         let range = first..loaded.step_ends[step];
-        self.submit(program, range, 1)
+        self.submit(program, range, 1, Copies::All)
     }
 
     /// Reads a buffer of a program, whatever its role.
@@ -128,17 +152,23 @@ impl GpuExecutor {
         map: &[usize],
         label: &str,
         pipeline: &Pipeline,
-        bindings: &[BoundRegion],
+        dispatch: &Dispatch,
+        textures: &[Texture],
     ) -> Result<wgpu::BindGroup, ExecError> {
+        let mut reads = dispatch.textures.iter();
         let entries: Vec<wgpu::BindGroupEntry<'_>> = (0_u32..)
-            .zip(bindings)
-            .map(|(binding, bound)| wgpu::BindGroupEntry {
-                binding,
-                resource: wgpu::BindingResource::Buffer(wgpu::BufferBinding {
-                    buffer: &self.buffers.all()[map[bound.region.buffer]],
-                    offset: bound.region.offset as u64,
-                    size: wgpu::BufferSize::new(bound.region.bytes as u64),
-                }),
+            .zip(&dispatch.bindings)
+            .map(|(binding, bound)| {
+                let read = (bound.access == Access::Texels).then(|| reads.next()).flatten();
+                let resource = match read {
+                    Some(read) => wgpu::BindingResource::TextureView(&textures[read.texture].view),
+                    None => wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+                        buffer: &self.buffers.all()[map[bound.region.buffer]],
+                        offset: bound.region.offset as u64,
+                        size: wgpu::BufferSize::new(bound.region.bytes as u64),
+                    }),
+                };
+                wgpu::BindGroupEntry { binding, resource }
             })
             .collect();
         let device = &self.opened.device;
@@ -151,12 +181,45 @@ impl GpuExecutor {
         })
     }
 
+    /// The copies into the textures that a dispatch reads, those of every run first, and how many
+    /// these are.
+    fn copies(
+        &self,
+        map: &[usize],
+        dispatch: &Dispatch,
+        textures: &[Texture],
+    ) -> (Vec<TextureCopy>, usize) {
+        let copied = dispatch.bindings.iter().filter(|bound| bound.access == Access::Texels);
+        let (new, held): (Vec<_>, Vec<_>) =
+            copied.zip(&dispatch.textures).partition(|(_, read)| read.copied);
+        let copy = |(bound, read): &(&BoundRegion, &TextureRead)| {
+            let Region { buffer, offset, bytes } = bound.region;
+            textures[read.texture].copy(&self.buffers.all()[map[buffer]], offset, bytes)
+        };
+        (new.iter().chain(&held).map(copy).collect(), new.len())
+    }
+
+    /// The textures of a program.
+    fn allocate_textures(&mut self, program: &Program) -> Result<Vec<Texture>, ExecError> {
+        let opened = &self.opened;
+        let needed = program.total_bytes();
+        let allocate = |&rows: &usize| {
+            let make = || Texture::new(&opened.device, rows);
+            opened.faults.scoped(&opened.device, "allocating a texture", needed, make)
+        };
+        let textures: Vec<Texture> =
+            program.textures.iter().map(allocate).collect::<Result<_, _>>()?;
+        self.allocations += textures.len();
+        Ok(textures)
+    }
+
     /// Encodes a range of a program's dispatches `times` over and submits it.
     pub(super) fn submit(
         &mut self,
         program: ProgramId,
         range: std::ops::Range<usize>,
         times: u32,
+        copies: Copies,
     ) -> Result<(), ExecError> {
         self.make_room()?;
         let started = Instant::now();
@@ -164,8 +227,12 @@ impl GpuExecutor {
         let dispatches = &self.programs[program.0].dispatches[range];
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for _ in 0..times {
-            let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
-            dispatches.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            // Copies lie between passes.
+            for part in dispatches.chunk_by(|_, next| next.copies(copies).is_empty()) {
+                part[0].copies(copies).iter().for_each(|copy| copy.encode(&mut encoder));
+                let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
+                part.iter().for_each(|dispatch| dispatch.encode(&mut pass));
+            }
         }
         let submission = self.opened.queue.submit([encoder.finish()]);
         self.in_flight.push_back(submission);
@@ -286,6 +353,7 @@ impl Executor for GpuExecutor {
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
         let map = self.allocate_buffers(&program)?;
+        let textures = self.allocate_textures(&program)?;
         self.pipelines.prepare(&self.opened, &program.kernels)?;
         let pipelines: Vec<&Pipeline> =
             program.kernels.iter().filter_map(|kernel| self.pipelines.get(kernel)).collect();
@@ -296,13 +364,14 @@ impl Executor for GpuExecutor {
                 let kernel = &program.kernels[dispatch.kernel];
                 let pipeline = pipelines[dispatch.kernel].clone();
                 let label = format!("{} {}", step.scope, kernel.name);
-                let bind_group = self.bind(&map, &label, &pipeline, &dispatch.bindings)?;
+                let bind_group = self.bind(&map, &label, &pipeline, dispatch, &textures)?;
+                let (copies, copied) = self.copies(&map, dispatch, &textures);
                 let workgroups = dispatch.workgroups;
-                dispatches.push(BoundDispatch { pipeline, bind_group, workgroups });
+                dispatches.push(BoundDispatch { pipeline, bind_group, workgroups, copies, copied });
             }
             step_ends.push(dispatches.len());
         }
-        self.programs.push(LoadedProgram { dispatches, buffers: map, step_ends });
+        self.programs.push(LoadedProgram { dispatches, buffers: map, textures, step_ends });
         Ok(ProgramId(self.programs.len() - 1))
     }
 
@@ -328,7 +397,7 @@ impl Executor for GpuExecutor {
 
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
         let all = 0..self.programs[program.0].dispatches.len();
-        self.submit(program, all, steps)
+        self.submit(program, all, steps, Copies::New)
     }
 
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
@@ -348,7 +417,9 @@ impl Executor for GpuExecutor {
     }
 
     fn tensor_bytes(&self) -> usize {
-        self.buffers.all().iter().map(bytes_of).sum()
+        let textures = self.programs.iter().flat_map(|program| &program.textures);
+        self.buffers.all().iter().map(bytes_of).sum::<usize>()
+            + textures.map(Texture::bytes).sum::<usize>()
     }
 
     fn allocations(&self) -> usize {

@@ -5,6 +5,7 @@ mod executor;
 mod fault;
 mod pipeline;
 mod readback;
+mod texture;
 mod timestamps;
 mod warm_up;
 

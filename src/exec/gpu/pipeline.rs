@@ -7,9 +7,10 @@ use sha2::{Digest, Sha256};
 
 use super::adapter::Opened;
 use super::fault::Faults;
-use super::warm_up;
+use super::{texture, warm_up};
 use crate::compile::KernelText;
 use crate::exec::ExecError;
+use crate::graph::Access;
 
 /// A pipeline and the layout of its only bind group.
 #[derive(Debug, Clone)]
@@ -64,17 +65,28 @@ pub(super) fn create(
     faults.scoped(device, &format!("kernel {}", kernel.name), 0, || build(device, kernel))
 }
 
+fn binding_type(access: Access) -> wgpu::BindingType {
+    match access {
+        Access::Read | Access::Write => wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+            has_dynamic_offset: false,
+            min_binding_size: None,
+        },
+        Access::Texels => wgpu::BindingType::StorageTexture {
+            access: wgpu::StorageTextureAccess::ReadOnly,
+            format: texture::FORMAT,
+            view_dimension: wgpu::TextureViewDimension::D2,
+        },
+    }
+}
+
 fn build(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
     let entries: Vec<wgpu::BindGroupLayoutEntry> = (0_u32..)
-        .zip(&kernel.writes)
-        .map(|(binding, &writes)| wgpu::BindGroupLayoutEntry {
+        .zip(&kernel.accesses)
+        .map(|(binding, &access)| wgpu::BindGroupLayoutEntry {
             binding,
             visibility: wgpu::ShaderStages::COMPUTE,
-            ty: wgpu::BindingType::Buffer {
-                ty: wgpu::BufferBindingType::Storage { read_only: !writes },
-                has_dynamic_offset: false,
-                min_binding_size: None,
-            },
+            ty: binding_type(access),
             count: None,
         })
         .collect();

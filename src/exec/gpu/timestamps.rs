@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::adapter::Opened;
-use super::executor::{BoundDispatch, GpuExecutor};
+use super::executor::{BoundDispatch, Copies, GpuExecutor};
 use crate::exec::profile::spans_from_ticks;
 use crate::exec::{
     Clock, DeviceSpan, ExecError, Executor, HostPhase, HostSpan, ProgramId, RunProfile,
@@ -76,7 +76,7 @@ impl GpuExecutor {
         let mut device = Vec::with_capacity(places.len());
         for (i, (step, dispatch)) in places.into_iter().enumerate() {
             let start = clock.last;
-            self.submit(program, i..i + 1, 1)?;
+            self.submit(program, i..i + 1, 1, Copies::All)?;
             clock.end(HostPhase::Submit);
             self.wait()?;
             clock.end(HostPhase::Wait);
@@ -131,11 +131,23 @@ impl Timer {
     fn encode(&self, encoder: &mut wgpu::CommandEncoder, dispatches: &[BoundDispatch]) {
         for (set, part) in self.sets.iter().zip(dispatches.chunks(DISPATCHES_PER_SET)) {
             for (query, dispatch) in (0..).step_by(2).zip(part) {
-                let timestamp_writes = Some(wgpu::ComputePassTimestampWrites {
-                    query_set: set,
-                    beginning_of_pass_write_index: Some(query),
-                    end_of_pass_write_index: Some(query + 1),
-                });
+                let writes = |first, last| {
+                    Some(wgpu::ComputePassTimestampWrites {
+                        query_set: set,
+                        beginning_of_pass_write_index: first,
+                        end_of_pass_write_index: last,
+                    })
+                };
+                let mut first = Some(query);
+                let copies = dispatch.copies(Copies::New);
+                if !copies.is_empty() {
+                    // An empty pass before the copies, so that their time counts.
+                    let timestamp_writes = writes(first.take(), None);
+                    let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+                    drop(encoder.begin_compute_pass(&descriptor));
+                    copies.iter().for_each(|copy| copy.encode(encoder));
+                }
+                let timestamp_writes = writes(first, Some(query + 1));
                 let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor {
                     label: None,
                     timestamp_writes,

@@ -13,8 +13,10 @@ use rayon::prelude::*;
 
 use super::adapter::{self, Opened};
 use super::pipeline::{self, Pipeline};
+use super::texture::Texture;
 use crate::compile::KernelText;
 use crate::exec::ExecError;
+use crate::graph::{Access, texels};
 
 /// Fewest kernels that are worth a second device.
 const WORTHWHILE: usize = 8;
@@ -85,11 +87,12 @@ fn help<'k>(
     Ok(())
 }
 
-/// A device, and the buffers that kernels are bound to without running.
+/// A device, and what kernels are bound to without running.
 struct Site<'a> {
     opened: &'a Opened,
     read: wgpu::Buffer,
     written: wgpu::Buffer,
+    texture: Texture,
 }
 
 impl<'a> Site<'a> {
@@ -106,6 +109,7 @@ impl<'a> Site<'a> {
             opened,
             read: buffer(),
             written: buffer(),
+            texture: Texture::new(&opened.device, texels::rows_of(0)),
         })
     }
 
@@ -122,10 +126,14 @@ impl<'a> Site<'a> {
         let what = format!("kernel {}", kernel.name);
         let submission = faults.scoped(device, &what, 0, || {
             let entries: Vec<wgpu::BindGroupEntry<'_>> = (0_u32..)
-                .zip(&kernel.writes)
-                .map(|(binding, &writes)| wgpu::BindGroupEntry {
+                .zip(&kernel.accesses)
+                .map(|(binding, access)| wgpu::BindGroupEntry {
                     binding,
-                    resource: if writes { &self.written } else { &self.read }.as_entire_binding(),
+                    resource: match access {
+                        Access::Read => self.read.as_entire_binding(),
+                        Access::Write => self.written.as_entire_binding(),
+                        Access::Texels => wgpu::BindingResource::TextureView(&self.texture.view),
+                    },
                 })
                 .collect();
             let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
@@ -158,7 +166,7 @@ mod tests {
              @compute @workgroup_size(64) fn main(@builtin(global_invocation_id) id: vec3<u32>) \
              {{ {body} }}"
         );
-        KernelText { name: name.to_owned(), source, writes: vec![false, true] }
+        KernelText { name: name.to_owned(), source, accesses: vec![Access::Read, Access::Write] }
     }
 
     /// On every adapter, with and without a second device: whoever compiles a kernel, it is made,

@@ -1,0 +1,154 @@
+//! The textures of a program: which operand is copied into which, and when that can be spared since
+//! the copy is still there.
+//!
+//! There are as many textures as the dispatch with most operands needs. Each gets the operand that
+//! replaces the content which is needed again last (Belady, "A study of replacement algorithms for a
+//! virtual-storage computer", 1966): all dispatches are known beforehand.
+
+use super::program::{BoundRegion, Dispatch, Region, Step, TextureRead};
+use crate::graph::{Access, texels};
+
+/// Gives each operand that `steps` read through a texture its place; rows of all textures.
+pub fn place_in_textures(steps: &mut [Step]) -> Vec<usize> {
+    let dispatches: Vec<&mut Dispatch> =
+        steps.iter_mut().flat_map(|step| &mut step.dispatches).collect();
+    let regions: Vec<Regions> = dispatches.iter().map(|d| Regions::of(&d.bindings)).collect();
+    let count = regions.iter().map(|regions| regions.read.len()).max().unwrap_or(0);
+    let mut textures = vec![Texture::default(); count];
+    for (position, dispatch) in dispatches.into_iter().enumerate() {
+        dispatch.textures = place(&mut textures, &regions, position);
+        for texture in &mut textures {
+            let changed = |content: &Region| {
+                regions[position].written.iter().any(|written| overlap(written, content))
+            };
+            texture.content = texture.content.filter(|content| !changed(content));
+        }
+    }
+    textures.iter().map(|texture| texture.rows).collect()
+}
+
+/// What a dispatch reads through textures, and what it writes.
+struct Regions {
+    read: Vec<Region>,
+    written: Vec<Region>,
+}
+
+impl Regions {
+    fn of(bindings: &[BoundRegion]) -> Self {
+        let with = |access: Access| {
+            bindings.iter().filter(|b| b.access == access).map(|b| b.region).collect()
+        };
+        Self { read: with(Access::Texels), written: with(Access::Write) }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Texture {
+    rows: usize,
+    /// The region whose copy it holds, as long as nothing has changed the region.
+    content: Option<Region>,
+}
+
+/// A texture for each operand that the dispatch at `position` reads.
+fn place(textures: &mut [Texture], regions: &[Regions], position: usize) -> Vec<TextureRead> {
+    let read = &regions[position].read;
+    let held = |textures: &[Texture], region: &Region| {
+        textures.iter().position(|texture| texture.content.as_ref() == Some(region))
+    };
+    let mut used: Vec<Option<usize>> = read.iter().map(|region| held(textures, region)).collect();
+    read.iter()
+        .enumerate()
+        .map(|(i, region)| {
+            if let Some(texture) = used[i].or_else(|| held(textures, region)) {
+                return TextureRead { texture, copied: false };
+            }
+            let rows = texels::rows_of(region.bytes);
+            let free = (0..textures.len()).filter(|texture| !used.contains(&Some(*texture)));
+            let best = free.max_by_key(|&texture| {
+                let Texture { rows: has, content } = &textures[texture];
+                let next = content.map_or(usize::MAX, |held| next_use(regions, position, &held));
+                // Among equals the one that grows least, then the smallest.
+                (next, std::cmp::Reverse((rows.saturating_sub(*has), *has)))
+            });
+            // There are as many textures as any dispatch reads.
+            let texture = best.unwrap_or(0);
+            used[i] = Some(texture);
+            textures[texture].rows = textures[texture].rows.max(rows);
+            textures[texture].content = Some(*region);
+            TextureRead { texture, copied: true }
+        })
+        .collect()
+}
+
+/// The next dispatch that reads a region as it is now; beyond all where none does.
+fn next_use(regions: &[Regions], position: usize, region: &Region) -> usize {
+    for (later, regions) in regions.iter().enumerate().skip(position) {
+        if regions.read.contains(region) && later > position {
+            return later;
+        }
+        if regions.written.iter().any(|written| overlap(written, region)) {
+            break;
+        }
+    }
+    usize::MAX
+}
+
+fn overlap(one: &Region, other: &Region) -> bool {
+    one.buffer == other.buffer
+        && one.offset < other.offset + other.bytes
+        && other.offset < one.offset + one.bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(buffer: usize) -> Region {
+        Region { buffer, offset: 0, bytes: 1 << 20 }
+    }
+
+    fn regions(read: &[usize], written: &[usize]) -> Regions {
+        let all = |buffers: &[usize]| buffers.iter().map(|&buffer| region(buffer)).collect();
+        Regions { read: all(read), written: all(written) }
+    }
+
+    /// Where each operand goes, and whether it is copied.
+    fn placed(regions: &[Regions], count: usize) -> Vec<Vec<(usize, bool)>> {
+        let mut textures = vec![Texture::default(); count];
+        (0..regions.len())
+            .map(|position| {
+                let reads = place(&mut textures, regions, position);
+                for texture in &mut textures {
+                    let written = &regions[position].written;
+                    let kept = |held: &Region| !written.iter().any(|w| overlap(w, held));
+                    texture.content = texture.content.filter(kept);
+                }
+                reads.iter().map(|read| (read.texture, read.copied)).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_copy_is_spared_until_its_source_changes() {
+        let regions = [regions(&[0], &[1]), regions(&[0], &[0]), regions(&[0], &[2])];
+        assert_eq!(placed(&regions, 1), [[(0, true)], [(0, false)], [(0, true)]]);
+    }
+
+    #[test]
+    fn what_is_needed_again_stays() {
+        let regions =
+            [regions(&[0, 1], &[9]), regions(&[2], &[9]), regions(&[1], &[9]), regions(&[2], &[9])];
+        let places = placed(&regions, 2);
+        assert!(places[0].iter().all(|&(_, copied)| copied));
+        assert_eq!(places[1], [(places[0][0].0, true)], "0 is not needed again");
+        assert_eq!(places[2], [(places[0][1].0, false)]);
+        assert_eq!(places[3], [(places[1][0].0, false)]);
+    }
+
+    #[test]
+    fn one_operand_twice_is_copied_once() {
+        let places = placed(&[regions(&[3, 3], &[4])], 2);
+        let texture = places[0][0].0;
+        assert_eq!(places, [[(texture, true), (texture, false)]]);
+    }
+}

@@ -1,0 +1,48 @@
+//! Every variant of an op on a device: those that the op writes for f32 operands in storage buffers,
+//! with operands in 16 bits, or read through textures.
+
+use super::half::{store_half, widened_signature};
+use super::{Caps, Lowering, Op, Operand, Signature, Structure, texels};
+use crate::tensor::DType;
+
+impl dyn Op {
+    /// Every variant that a device with `caps` can run for operands of which some may be f16, best
+    /// guess first.
+    pub fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let any_half = sig.inputs.iter().chain(&sig.outputs).any(|ty| ty.dtype == DType::F16);
+        if any_half && self.structure() == Structure::Compute {
+            return self.half_lowerings(sig, caps);
+        }
+        let lowerings = self.lower(sig, caps);
+        let cost = self.cost(sig);
+        let pays = |intensity: u32| cost.flop >= u64::from(intensity) * cost.bytes;
+        if caps.texel_intensity.is_some_and(pays) { with_texels(lowerings, sig) } else { lowerings }
+    }
+
+    /// Variants where some operands are f16.
+    fn half_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        if !caps.f16 {
+            return Vec::new();
+        }
+        let dtype = |operand: Operand| match operand {
+            Operand::Input(i) => sig.inputs.get(i).map(|ty| ty.dtype),
+            Operand::Output(o) => sig.outputs.get(o).map(|ty| ty.dtype),
+            Operand::Scratch(_) => None,
+        };
+        let is_half = |operand| dtype(operand) == Some(DType::F16);
+        let stored = |lowering: Lowering| {
+            let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
+            Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
+        };
+        self.lower(&widened_signature(sig), caps).into_iter().filter_map(stored).collect()
+    }
+}
+
+/// The variants that read through textures, where any of their operands can, and behind them the
+/// best guess among those that do not.
+fn with_texels(lowerings: Vec<Lowering>, sig: &Signature) -> Vec<Lowering> {
+    let read = |lowering: &Lowering| texels::read_by(lowering, sig);
+    let plain = lowerings.first().filter(|first| read(first).is_some()).cloned();
+    let all = lowerings.into_iter().map(|lowering| read(&lowering).unwrap_or(lowering));
+    all.chain(plain).collect()
+}
