@@ -27,7 +27,7 @@ use host::BROKEN_HOST_KERNELS;
 use rules::{BROKEN_RULES, BROKEN_SHAPES};
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
-use verigrad::graph::{Case, Lowering};
+use verigrad::graph::{Access, Caps, Case, Lowering};
 use verigrad::ops::find;
 use verigrad::verify::{
     Failure, check_gradient, check_host_kernel, check_infer, check_lowering, host_kernels,
@@ -70,7 +70,7 @@ fn broken(lowering: &Lowering, change: &Change) -> Option<Lowering> {
         }
         Change::WritesInput { binding, pieces } => {
             let kernel = broken.kernels.first_mut()?;
-            kernel.bindings.get_mut(*binding)?.writes = true;
+            kernel.bindings.get_mut(*binding)?.access = Access::Write;
             for (piece, replacement) in *pieces {
                 assert!(kernel.source.contains(piece), "{piece} is not in {}", kernel.source);
                 kernel.source = kernel.source.replace(piece, replacement);
@@ -91,9 +91,12 @@ fn broken(lowering: &Lowering, change: &Change) -> Option<Lowering> {
 fn rejected(executor: &mut dyn Executor, defect: &Defect) -> Result<Option<String>, String> {
     let caps = executor.caps().clone();
     let mut applied = 0;
+    // Those that read buffers first: most defects are in their text.
+    let plain = Caps { texel_intensity: None, ..caps.clone() };
     for case in cases(defect.op) {
-        let (sig, lowerings) = lowerings(&case, &caps).expect("cases have valid shapes");
-        for lowering in lowerings {
+        let (sig, read_buffers) = lowerings(&case, &plain).expect("cases have valid shapes");
+        let (_, all) = lowerings(&case, &caps).expect("cases have valid shapes");
+        for lowering in read_buffers.into_iter().chain(all) {
             let Some(broken) = broken(&lowering, &defect.change) else { continue };
             applied += 1;
             let Err(failure) = check_lowering(executor, &case, &sig, &broken) else { continue };

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
-use verigrad::graph::{Caps, Case};
+use verigrad::graph::{Caps, Case, Lowering, Signature};
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
     CaseCheck, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
@@ -48,10 +48,21 @@ fn every_lowering_matches_its_reference() {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
+/// What the device may run, and what those may that do not read through textures.
+fn all_lowerings(case: &Case, caps: &Caps) -> (Signature, Vec<Lowering>) {
+    let (sig, mut all) = lowerings(case, caps).expect("cases have valid shapes");
+    let plain = Caps { texel_intensity: None, ..caps.clone() };
+    let (_, mut plain) = lowerings(case, &plain).expect("cases have valid shapes");
+    plain.retain(|lowering| !all.contains(lowering));
+    all.extend(plain);
+    (sig, all)
+}
+
 /// Counts the lowerings checked on an adapter and names those that failed. Cases are dealt out to
 /// threads, each with a device of its own, since the driver compiles on the thread that asks.
 fn check_all_on(adapter: &wgpu::Adapter) -> (usize, Vec<String>) {
     const MOST_DEVICES: usize = 8;
+    const MOST_PIPELINES: usize = 500;
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_DEVICES);
     let caps = GpuExecutor::open(adapter).expect("the adapter opens").caps().clone();
     let cases: Vec<(&str, Case)> = selected()
@@ -63,11 +74,16 @@ fn check_all_on(adapter: &wgpu::Adapter) -> (usize, Vec<String>) {
     std::thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
-                let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");
+                let open = || GpuExecutor::open(adapter).expect("the adapter opens");
+                let mut executor = open();
                 while let Some((op, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (sig, lowerings) = lowerings(case, &caps).expect("cases have valid shapes");
+                    // Compiled kernels take a megabyte each, as long as their device is open.
+                    if executor.pipelines() > MOST_PIPELINES {
+                        executor = open();
+                    }
+                    let (sig, all) = all_lowerings(case, &caps);
                     let check = CaseCheck::new(case, &sig).expect("cases have valid shapes");
-                    for lowering in lowerings {
+                    for lowering in all {
                         checked.fetch_add(1, Ordering::Relaxed);
                         if let Err(failure) = check.check(&mut executor, &lowering) {
                             let device = &executor.info().name;

@@ -301,15 +301,29 @@ fn blank(recipe: &Recipe) -> Dataset {
 /// are valid there.
 #[test]
 fn built_in_recipes_fit_webgpu_default_limits() {
-    let caps = Caps::webgpu_default();
+    check_built_in_recipes(&Caps::webgpu_default());
+}
+
+/// The same where kernels read through textures, as on llvmpipe.
+#[test]
+fn built_in_recipes_fit_devices_that_read_textures() {
+    let subgroup_size = Some(8);
+    check_built_in_recipes(&Caps {
+        texel_intensity: Some(0),
+        subgroup_size,
+        ..Caps::webgpu_default()
+    });
+}
+
+fn check_built_in_recipes(caps: &Caps) {
     let mut recipes: Vec<Recipe> =
         builtin_recipes().iter().map(|r| recipe(r.name, &["schedule.warmup_steps=0"])).collect();
     recipes.push(every_layer());
     for recipe in recipes {
         let data = blank(&recipe);
-        let feed = Feed::plan("train", &data, recipe.batch_size, false, &caps);
+        let feed = Feed::plan("train", &data, recipe.batch_size, false, caps);
         let model = ModelPrograms::of_recipe(&recipe, &data).expect("the model fits its data");
-        let training = model.training(&recipe, &feed, &caps, &Picks::default());
+        let training = model.training(&recipe, &feed, caps, &Picks::default());
         if 4 * model.arena.elements as u64 > caps.max_binding_bytes {
             // Such a model needs a device that binds more than 128 MiB, as most do.
             assert!(recipe.name.starts_with("alexnet"), "{}", recipe.name);
@@ -319,23 +333,21 @@ fn built_in_recipes_fit_webgpu_default_limits() {
         }
         let training = training.expect("compiles");
         let evaluation =
-            model.evaluation("test", &feed, &caps, &Picks::default()).expect("compiles");
+            model.evaluation("test", &feed, caps, &Picks::default()).expect("compiles");
         for program in [training, evaluation] {
             for dispatch in program.steps.iter().flat_map(|step| &step.dispatches) {
                 let text = &program.kernels[dispatch.kernel];
                 let mut kernel = Kernel::new(&text.name).file(&text.source);
                 kernel.workgroups = dispatch.workgroups;
                 kernel.bindings = text
-                    .writes
+                    .accesses
                     .iter()
-                    .map(|&writes| verigrad::graph::Binding {
+                    .map(|&access| verigrad::graph::Binding {
                         operand: verigrad::graph::Operand::Input(0),
-                        writes,
+                        access,
                     })
                     .collect();
-                if let Err(error) = check_kernel(&kernel, &caps) {
-                    panic!("{}: {error}", recipe.name);
-                }
+                assert_eq!(check_kernel(&kernel, caps), Ok(()), "{}", recipe.name);
                 for bound in &dispatch.bindings {
                     assert!(bound.region.offset.is_multiple_of(256));
                     assert!(bound.region.bytes as u64 <= caps.max_binding_bytes);

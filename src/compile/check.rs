@@ -89,12 +89,11 @@ fn check_bindings(module: &naga::Module, kernel: &Kernel) -> Result<(), String> 
     let mut seen = vec![false; kernel.bindings.len()];
     for (_, variable) in module.global_variables.iter() {
         let Some(binding) = &variable.binding else { continue };
-        let access = match (variable.space, &module.types[variable.ty].inner) {
+        let (writes, texels) = match (variable.space, &module.types[variable.ty].inner) {
             (naga::AddressSpace::Storage { access }, _) => {
-                let writes = access.contains(naga::StorageAccess::STORE);
-                if writes { Access::Write } else { Access::Read }
+                (access.contains(naga::StorageAccess::STORE), false)
             }
-            (_, naga::TypeInner::Image { .. }) => Access::Texels,
+            (_, naga::TypeInner::Image { .. }) => (false, true),
             _ => continue,
         };
         let name = variable.name.as_deref().unwrap_or("?");
@@ -102,7 +101,8 @@ fn check_bindings(module: &naga::Module, kernel: &Kernel) -> Result<(), String> 
         let Some(listed) = kernel.bindings.get(slot) else {
             return Err(format!("binding {slot} ({name}) is not listed"));
         };
-        if listed.access != access {
+        let is_texels = listed.access == Access::Texels;
+        if (listed.access.writes(), is_texels) != (writes, texels) {
             return Err(format!("binding {slot} ({name}) is listed with another access"));
         }
         seen[slot] = true;

@@ -35,10 +35,10 @@ struct Regions {
 
 impl Regions {
     fn of(bindings: &[BoundRegion]) -> Self {
-        let with = |access: Access| {
-            bindings.iter().filter(|b| b.access == access).map(|b| b.region).collect()
+        let all = |fits: &dyn Fn(Access) -> bool| {
+            bindings.iter().filter(|b| fits(b.access)).map(|b| b.region).collect()
         };
-        Self { read: with(Access::Texels), written: with(Access::Write) }
+        Self { read: all(&|access| access == Access::Texels), written: all(&Access::writes) }
     }
 }
 

@@ -80,9 +80,19 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`.
     Write,
+    /// `var<storage, read_write>`, where one invocation alone touches an element, and reads it before
+    /// it writes it.
+    Update,
     /// `texture_storage_2d<rgba32float, read>`: the executor copies the operand into a texture,
     /// right before the dispatch (see [`super::texels`]).
     Texels,
+}
+
+impl Access {
+    /// Whether the kernel writes the operand.
+    pub fn writes(self) -> bool {
+        matches!(self, Self::Write | Self::Update)
+    }
 }
 
 /// A binding of a kernel; its position in the list is its `@binding` number.
@@ -207,6 +217,13 @@ impl Kernel {
     #[must_use]
     pub fn write(mut self, operand: Operand) -> Self {
         self.bindings.push(Binding { operand, access: Access::Write });
+        self
+    }
+
+    /// Binds an operand that the kernel updates in place: see [`Access::Update`].
+    #[must_use]
+    pub fn update(mut self, operand: Operand) -> Self {
+        self.bindings.push(Binding { operand, access: Access::Update });
         self
     }
 

@@ -6,7 +6,7 @@
 //! and a function in place of each load. The executor copies the operand before the dispatch.
 
 use super::accesses::{self, Declaration, declaration, resolved, rewrite};
-use super::{Access, Kernel, Lowering, Operand, Signature};
+use super::{Access, Binding, Kernel, Lowering, Operand, Signature};
 use crate::tensor::DType;
 
 /// Texels in a row of a texture: small operands take no more than a row, and all fit the height that
@@ -19,7 +19,7 @@ pub const ROW_BYTES: usize = ROW * TEXEL_BYTES;
 /// Most textures of one kernel: as many as every device binds.
 pub const MOST: usize = 4;
 /// Operands smaller than this are not worth a copy of their own.
-const WORTHWHILE_BYTES: usize = 4 << 10;
+const WORTHWHILE_BYTES: usize = 1 << 10;
 
 /// Rows of a texture that holds `bytes`. Never a power of two: llvmpipe would compile kernels once
 /// more for such a height.
@@ -56,7 +56,7 @@ fn read_kernel(kernel: &Kernel, bytes: &dyn Fn(Operand) -> Option<usize>) -> Opt
     let worthwhile =
         |&bytes: &usize| bytes >= WORTHWHILE_BYTES && bytes.is_multiple_of(TEXEL_BYTES);
     let mut readable: Vec<(usize, usize)> = (kernel.bindings.iter().enumerate())
-        .filter(|(_, binding)| binding.access == Access::Read)
+        .filter(|(_, binding)| matches!(binding.access, Access::Read | Access::Update))
         .filter_map(|(number, binding)| Some((number, bytes(binding.operand).filter(worthwhile)?)))
         .collect();
     readable.sort_by_key(|&(number, bytes)| (std::cmp::Reverse(bytes), number));
@@ -65,18 +65,18 @@ fn read_kernel(kernel: &Kernel, bytes: &dyn Fn(Operand) -> Option<usize>) -> Opt
     let mut kernel = kernel.clone();
     let mut any = false;
     for (number, _) in readable {
-        if let Some(source) = read_binding(&kernel.source, number) {
-            kernel.source = source;
-            kernel.bindings[number].access = Access::Texels;
+        if let Some(read) = read_binding(&kernel, number) {
+            kernel = read;
             any = true;
         }
     }
     any.then_some(kernel)
 }
 
-/// The text with storage binding `number` as a texture. None where its elements are neither floats
-/// nor vectors of four.
-fn read_binding(source: &str, number: usize) -> Option<String> {
+/// The kernel with storage binding `number` as a texture, or with a texture beside it where it is
+/// updated. None where its elements are neither floats nor vectors of four.
+fn read_binding(kernel: &Kernel, number: usize) -> Option<Kernel> {
+    let source = &kernel.source;
     let Declaration { line, name, element } = declaration(source, number)?;
     let texel = |index: &str| {
         format!("textureLoad({name}_texels, vec2<u32>({index} % {ROW}u, {index} / {ROW}u))")
@@ -86,17 +86,34 @@ fn read_binding(source: &str, number: usize) -> Option<String> {
         "f32" => ("f32", format!("{}[i % 4u]", texel("(i / 4u)"))),
         _ => return None,
     };
+    let mut bindings = kernel.bindings.clone();
+    let binding = Binding { operand: bindings[number].operand, access: Access::Texels };
+    let (kept, number) = match bindings[number].access {
+        Access::Update => {
+            bindings.push(binding);
+            (format!("{line}\n"), bindings.len() - 1)
+        }
+        _ => {
+            bindings[number] = binding;
+            (String::new(), number)
+        }
+    };
     let declared = format!(
-        "@group(0) @binding({number}) var {name}_texels: texture_storage_2d<rgba32float, read>;\n\
-         fn {name}_at(i: u32) -> {element} {{ return {load}; }}"
+        "{kept}@group(0) @binding({number}) var {name}_texels: \
+         texture_storage_2d<rgba32float, read>;\n\
+         fn {name}_texel(i: u32) -> {element} {{ return {load}; }}"
     );
     let (before, after) = source.split_once(&line)?;
     let names = [name.clone()];
-    let load = |access: accesses::Access<'_>| {
-        access.value.is_none().then(|| format!("{name}_at({})", access.index))
+    let load = |accesses::Access { index, value, .. }: accesses::Access<'_>| {
+        Some(match value {
+            Some(value) => format!("{name}[{index}] = {value}"),
+            None => format!("{name}_texel({index})"),
+        })
     };
     let [before, after] = [before, after].map(|text| rewrite(text, &names, &load));
-    Some(format!("{}{declared}{}", before?, after?))
+    let source = format!("{}{declared}{}", before?, after?);
+    Some(Kernel { source, bindings, ..kernel.clone() })
 }
 
 #[cfg(test)]
@@ -125,9 +142,23 @@ y[i] = x[order[i]] * w[order[0]] + row.x[0];
         let accesses: Vec<Access> = kernel.bindings.iter().map(|b| b.access).collect();
         assert_eq!(accesses, [Access::Texels, Access::Read, Access::Texels, Access::Write]);
         let last = kernel.source.lines().last();
-        assert_eq!(last, Some("y[i] = x_at(order[i]) * w_at(order[0]) + row.x[0];"));
+        assert_eq!(last, Some("y[i] = x_texel(order[i]) * w_texel(order[0]) + row.x[0];"));
         let declared = "@binding(0) var x_texels: texture_storage_2d<rgba32float, read>;";
         assert!(kernel.source.contains(declared), "{}", kernel.source);
+    }
+
+    #[test]
+    fn an_update_reads_the_copy_and_writes_the_operand() {
+        const TEXT: &str = "\
+@group(0) @binding(0) var<storage, read_write> y: array<f32>;
+y[i] = y[i] * 2.0;
+";
+        let kernel = Kernel::new("test").file(TEXT).update(Operand::Output(0));
+        let kernel = read_kernel(&kernel, &|_| Some(1 << 20)).expect("y can be read");
+        let accesses: Vec<Access> = kernel.bindings.iter().map(|b| b.access).collect();
+        assert_eq!(accesses, [Access::Update, Access::Texels]);
+        assert_eq!(kernel.source.lines().last(), Some("y[i] = y_texel(i) * 2.0;"));
+        assert!(kernel.source.starts_with(TEXT.lines().next().unwrap_or_default()));
     }
 
     #[test]

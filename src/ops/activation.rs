@@ -94,24 +94,9 @@ impl ActivateGrad {
     }
 }
 
-/// The lowerings of an element-wise kernel, whose bindings `kernel` has.
-fn elementwise(
-    kernel: &Kernel,
-    function: Activation,
-    elements: usize,
-    file: &str,
-    caps: &Caps,
-) -> Vec<Lowering> {
-    let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-        let kernel = lanes
-            .declare(kernel.clone())
-            .activation(function)
-            .flat(elements / lanes.count(), 64, caps)
-            .file(lanes.activation_file())
-            .file(file);
-        Lowering::single(&lanes.variant("one_per_thread"), kernel)
-    });
-    variants.collect()
+/// Adds an activation function and the file that applies it to each element.
+fn with_function(kernel: Kernel, function: Activation, lanes: Lanes, file: &str) -> Kernel {
+    kernel.activation(function).file(lanes.activation_file()).file(file)
 }
 
 impl Activate {
@@ -149,9 +134,12 @@ impl Op for Activate {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let kernel = Kernel::new("activate").read(Operand::Input(0)).write(Operand::Output(0));
-        let file = include_str!("../../shaders/activate.wgsl");
-        elementwise(&kernel, self.function, sig.outputs[0].elements(), file, caps)
+        Lanes::one_per_thread("activate", sig.outputs[0].elements(), caps, |kernel, lanes| {
+            let file = include_str!("../../shaders/activate.wgsl");
+            with_function(kernel, self.function, lanes, file)
+                .read(Operand::Input(0))
+                .write(Operand::Output(0))
+        })
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
@@ -230,12 +218,13 @@ impl Op for ActivateGrad {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let kernel = Kernel::new("activate_grad")
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(Operand::Output(0));
-        let file = include_str!("../../shaders/activate_grad.wgsl");
-        elementwise(&kernel, self.function, sig.outputs[0].elements(), file, caps)
+        Lanes::one_per_thread("activate_grad", sig.outputs[0].elements(), caps, |kernel, lanes| {
+            let file = include_str!("../../shaders/activate_grad.wgsl");
+            with_function(kernel, self.function, lanes, file)
+                .read(Operand::Input(0))
+                .read(Operand::Input(1))
+                .write(Operand::Output(0))
+        })
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {

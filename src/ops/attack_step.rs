@@ -77,20 +77,11 @@ impl Op for AttackStep {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let elements = sig.outputs[0].elements();
-        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-            let kernel = lanes
-                .declare(Kernel::new("attack_step"))
-                .flat(elements / lanes.count(), 64, caps)
-                .file(include_str!("../../shaders/attack_step.wgsl"))
-                .read(Operand::Input(1))
-                .read(Operand::Input(2))
-                .read(Operand::Input(3))
-                .read(Operand::Input(4))
-                .write(Operand::Output(0));
-            Lowering::single(&lanes.variant("one_per_thread"), kernel)
-        });
-        variants.collect()
+        Lanes::one_per_thread("attack_step", sig.outputs[0].elements(), caps, |kernel, _| {
+            let file = include_str!("../../shaders/attack_step.wgsl");
+            let kernel = (1..5).map(Operand::Input).fold(kernel.file(file), Kernel::read);
+            kernel.update(Operand::Output(0))
+        })
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {

@@ -7,7 +7,7 @@ use super::operands::operands;
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -59,17 +59,12 @@ impl Op for Cast {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let elements = sig.outputs[0].elements();
-        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-            let kernel = lanes
-                .declare(Kernel::new("cast"))
-                .flat(elements / lanes.count(), 64, caps)
+        Lanes::one_per_thread("cast", sig.outputs[0].elements(), caps, |kernel, _| {
+            kernel
                 .file(include_str!("../../shaders/cast.wgsl"))
                 .read(Operand::Input(0))
-                .write(Operand::Output(0));
-            Lowering::single(&lanes.variant("one_per_thread"), kernel)
-        });
-        variants.collect()
+                .write(Operand::Output(0))
+        })
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {

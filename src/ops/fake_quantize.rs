@@ -7,7 +7,7 @@ use super::operands::{of_dtype, operands};
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -76,18 +76,13 @@ impl Op for FakeQuantize {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let elements = sig.outputs[0].elements();
-        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-            let kernel = lanes
-                .declare(Kernel::new("fake_quantize"))
-                .flat(elements / lanes.count(), 64, caps)
+        Lanes::one_per_thread("fake_quantize", sig.outputs[0].elements(), caps, |kernel, _| {
+            kernel
                 .file(include_str!("../../shaders/fake_quantize.wgsl"))
                 .read(Operand::Input(0))
                 .read(Operand::Input(1))
-                .write(Operand::Output(0));
-            Lowering::single(&lanes.variant("one_per_thread"), kernel)
-        });
-        variants.collect()
+                .write(Operand::Output(0))
+        })
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {

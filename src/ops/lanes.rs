@@ -1,6 +1,6 @@
 //! Channels per invocation: kernels whose last dimension divides by four can load vectors.
 
-use crate::graph::Kernel;
+use crate::graph::{Caps, Kernel, Lowering};
 
 /// Number of neighbouring channels that one invocation computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +45,22 @@ impl Lanes {
             Self::Four => ["vec4<f32>", "vec4<u32>", "vec4<bool>"],
         };
         kernel.alias("FLOATS", floats).alias("WORDS", words).alias("FLAGS", flags)
+    }
+
+    /// The variants of an element-wise kernel, of which an invocation computes as many of `elements`
+    /// as there are lanes; `finish` adds files and operands.
+    pub fn one_per_thread(
+        name: &str,
+        elements: usize,
+        caps: &Caps,
+        finish: impl Fn(Kernel, Self) -> Kernel,
+    ) -> Vec<Lowering> {
+        let lowering = |&lanes: &Self| {
+            let kernel = lanes.declare(Kernel::new(name));
+            let kernel = kernel.flat(elements / lanes.count(), 64, caps);
+            Lowering::single(&lanes.variant("one_per_thread"), finish(kernel, lanes))
+        };
+        Self::fitting(elements).iter().map(lowering).collect()
     }
 
     /// WGSL of `activate_each` and `derivative_each`, for as many elements; it uses what

@@ -9,8 +9,7 @@ use super::registry::{OpEntry, attributes};
 use super::repeat::Repeat;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -69,18 +68,13 @@ impl Op for Scale {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let elements = sig.outputs[0].elements();
-        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-            let kernel = lanes
-                .declare(Kernel::new("scale"))
+        Lanes::one_per_thread("scale", sig.outputs[0].elements(), caps, |kernel, _| {
+            kernel
                 .constant_f32("FACTOR", f32::from_f64(self.factor))
-                .flat(elements / lanes.count(), 64, caps)
                 .file(include_str!("../../shaders/scale.wgsl"))
                 .read(Operand::Input(0))
-                .write(Operand::Output(0));
-            Lowering::single(&lanes.variant("one_per_thread"), kernel)
-        });
-        variants.collect()
+                .write(Operand::Output(0))
+        })
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

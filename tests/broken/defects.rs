@@ -380,6 +380,9 @@ pub static DEFECTS: &[Defect] = &[
 
 /// Defects of kernels that only devices with subgroups of a fixed size run.
 pub static SUBGROUP_DEFECTS: &[Defect] = &[
+    wrong("finds texels in narrower rows", "matmul", &[("% 1024u", "% 16u")]),
+    wrong("reads the texel behind", "conv2d", &[("% 1024u, ", "% 1024u + 1u, ")]),
+    wrong("leaves out components of texels", "sum_rows", &[("[i % 4u]", "[i % 2u]")]),
     Defect {
         name: "writes rows behind the last one",
         op: "matmul",

@@ -112,6 +112,11 @@ impl GpuExecutor {
         move || device.destroy()
     }
 
+    /// Number of distinct kernels that have been compiled; they stay as long as the device is open.
+    pub fn pipelines(&self) -> usize {
+        self.pipelines.count()
+    }
+
     /// Runs one step of a program.
     pub(in crate::exec) fn run_step(
         &mut self,

@@ -43,6 +43,11 @@ impl PipelineCache {
         Ok(())
     }
 
+    /// Number of pipelines.
+    pub fn count(&self) -> usize {
+        self.by_hash.len()
+    }
+
     /// The pipeline of a kernel that was prepared.
     pub fn get(&self, kernel: &KernelText) -> Option<&Pipeline> {
         self.by_hash.get(&hash(kernel))
@@ -67,8 +72,8 @@ pub(super) fn create(
 
 fn binding_type(access: Access) -> wgpu::BindingType {
     match access {
-        Access::Read | Access::Write => wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+        Access::Read | Access::Write | Access::Update => wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Storage { read_only: !access.writes() },
             has_dynamic_offset: false,
             min_binding_size: None,
         },

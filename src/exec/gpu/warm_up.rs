@@ -131,7 +131,7 @@ impl<'a> Site<'a> {
                     binding,
                     resource: match access {
                         Access::Read => self.read.as_entire_binding(),
-                        Access::Write => self.written.as_entire_binding(),
+                        Access::Write | Access::Update => self.written.as_entire_binding(),
                         Access::Texels => wgpu::BindingResource::TextureView(&self.texture.view),
                     },
                 })

@@ -124,9 +124,9 @@ impl Adam {
             .file(include_str!("../../../shaders/adam.wgsl"))
             .read(Operand::Input(1))
             .read(Operand::Scratch(0))
-            .write(Operand::Output(0))
-            .write(Operand::Output(1))
-            .write(Operand::Output(2))
+            .update(Operand::Output(0))
+            .update(Operand::Output(1))
+            .update(Operand::Output(2))
     }
 }
 

@@ -77,7 +77,7 @@ impl Op for WeightAverage {
                     .file(include_str!("../../../shaders/weight_average.wgsl"))
                     .read(Operand::Input(1))
                     .read(Operand::Input(2))
-                    .write(Operand::Output(0));
+                    .update(Operand::Output(0));
                 Lowering::single(variant, kernel)
             })
             .collect()

@@ -84,7 +84,7 @@ impl Op for ClipByNorm {
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_norm.wgsl"))
                 .read(Operand::Input(1))
-                .write(Operand::Output(0))
+                .update(Operand::Output(0))
         };
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
     }
@@ -163,7 +163,7 @@ impl Op for ClipByValue {
             let kernel = Kernel::new("clip_by_value").constant_f32("LIMIT", self.limit);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_value.wgsl"))
-                .write(Operand::Output(0))
+                .update(Operand::Output(0))
         };
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
     }

@@ -111,9 +111,9 @@ impl RmsProp {
             .file(text)
             .read(Operand::Input(1))
             .read(Operand::Input(4))
-            .write(Operand::Output(0))
-            .write(Operand::Output(1));
-        if with_momentum { kernel.write(Operand::Output(2)) } else { kernel }
+            .update(Operand::Output(0))
+            .update(Operand::Output(1));
+        if with_momentum { kernel.update(Operand::Output(2)) } else { kernel }
     }
 }
 

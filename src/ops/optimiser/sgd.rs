@@ -99,9 +99,9 @@ impl Sgd {
             .read(Operand::Input(1))
             .read(Operand::Input(3));
         if with_momentum {
-            kernel.read(Operand::Input(4)).write(Operand::Output(0)).write(Operand::Output(1))
+            kernel.read(Operand::Input(4)).update(Operand::Output(0)).update(Operand::Output(1))
         } else {
-            kernel.write(Operand::Output(0))
+            kernel.update(Operand::Output(0))
         }
     }
 }
