@@ -1,7 +1,8 @@
 //! The contract test: every op x case x lowering against the reference, on each device that is
 //! there; every host kernel likewise; every gradient rule against finite differences.
 //!
-//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text. The large
+//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text, and
+//! `VERIGRAD_TEST_VARIANT=tiled` that on GPUs to such variants. The large
 //! shapes of real models, which benchmarks use, are checked with `VERIGRAD_TEST_LARGE=1` and by
 //! `verigrad doctor --large`: their references take minutes.
 
@@ -20,6 +21,12 @@ use verigrad::verify::{
 fn selected() -> impl Iterator<Item = &'static OpEntry> {
     let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
     entries().filter(move |entry| entry.name.contains(&filter))
+}
+
+/// Whether a variant on a GPU is to be checked.
+fn is_selected(lowering: &Lowering) -> bool {
+    let part = std::env::var("VERIGRAD_TEST_VARIANT").unwrap_or_default();
+    lowering.variant.contains(&part)
 }
 
 /// Cases in 16 bits included: the host has them always.
@@ -81,7 +88,11 @@ fn check_all_on(adapter: &wgpu::Adapter) -> (usize, Vec<String>) {
                     if executor.pipelines() > MOST_PIPELINES {
                         executor = open();
                     }
-                    let (sig, all) = all_lowerings(case, &caps);
+                    let (sig, mut all) = all_lowerings(case, &caps);
+                    all.retain(is_selected);
+                    if all.is_empty() {
+                        continue;
+                    }
                     let check = CaseCheck::new(case, &sig).expect("cases have valid shapes");
                     for lowering in all {
                         checked.fetch_add(1, Ordering::Relaxed);

@@ -40,6 +40,8 @@ pub fn check_kernel(kernel: &Kernel, caps: &Caps) -> Result<(), KernelError> {
     let mut capabilities = naga::valid::Capabilities::empty();
     capabilities.set(naga::valid::Capabilities::SUBGROUP, caps.subgroup_size.is_some());
     capabilities.set(naga::valid::Capabilities::SHADER_FLOAT16, caps.f16);
+    let cooperative = caps.cooperative_size.is_some();
+    capabilities.set(naga::valid::Capabilities::COOPERATIVE_MATRIX, cooperative);
     let mut validator =
         naga::valid::Validator::new(naga::valid::ValidationFlags::all(), capabilities);
     validator

@@ -25,6 +25,9 @@ pub struct Caps {
     pub subgroup_size: Option<u32>,
     /// Whether kernels may use `f16`.
     pub f16: bool,
+    /// Rows and columns of the matrices that subgroups multiply at once, f16 by f16 into sums of f32,
+    /// where the device has such (`wgpu_cooperative_matrix`) and one subgroup size only.
+    pub cooperative_size: Option<u32>,
     /// FLOP per byte of an op from which its kernels are faster when they read through textures,
     /// copies of the operands included; none where they never are.
     pub texel_intensity: Option<u32>,
@@ -45,6 +48,7 @@ impl Caps {
             offset_alignment: 256,
             subgroup_size: None,
             f16: false,
+            cooperative_size: None,
             texel_intensity: None,
             kernels: true,
         }

@@ -34,7 +34,23 @@ impl dyn Op {
             let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
             Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
         };
-        self.lower(&widened_signature(sig), caps).into_iter().filter_map(stored).collect()
+        let sig = widened_signature(sig);
+        let lowerings = self.lower(&sig, caps);
+        let cooperative = self.lower_cooperative(&sig, &is_half, caps);
+        let all = if self.suits_cooperative(&sig, caps) {
+            [cooperative, lowerings]
+        } else {
+            [lowerings, cooperative]
+        };
+        all.into_iter().flatten().filter_map(stored).collect()
+    }
+
+    /// Whether cooperative matrices are the best guess, where there are any: for large products on
+    /// devices that have units for them. No GPU has measured this order yet; software has no units.
+    fn suits_cooperative(&self, sig: &Signature, caps: &Caps) -> bool {
+        /// Those of a product of three matrices of 256 x 256: below, tiles of matrices are few.
+        const LEAST_FLOP: u64 = 2 << 24;
+        !caps.prefers_loops() && self.cost(sig).flop >= LEAST_FLOP
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use super::{Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Vjp};
+use super::{Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Operand, Vjp};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
 use std::sync::Arc;
@@ -91,6 +91,18 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
     /// only say where data lie.
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+
+    /// The variants that multiply cooperative matrices, best guess first, on a device that has them
+    /// ([`Caps::cooperative_size`]), where `is_half` names the operands that are stored as f16.
+    /// Signature and kernels have f32 in their place.
+    fn lower_cooperative(
+        &self,
+        _sig: &Signature,
+        _is_half: &dyn Fn(Operand) -> bool,
+        _caps: &Caps,
+    ) -> Vec<Lowering> {
+        Vec::new()
+    }
 
     /// Every fast variant that the CPU can run, best first, which share no code with the reference.
     /// Where there is none, the CPU runs the reference.

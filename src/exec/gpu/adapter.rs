@@ -46,7 +46,7 @@ pub fn adapter_info(adapter: &wgpu::Adapter) -> DeviceInfo {
 
 /// Limits and features of an adapter that matter to kernels, as lines of `name: value`.
 pub fn adapter_report(adapter: &wgpu::Adapter) -> Vec<(String, String)> {
-    let caps = caps_of(&adapter.get_info(), adapter.features(), &adapter.limits());
+    let caps = caps_of(adapter, adapter.features());
     let mebibytes = |bytes: u64| format!("{} MiB", bytes >> 20);
     let has = |feature| if adapter.features().contains(feature) { "yes" } else { "no" };
     let info = adapter.get_info();
@@ -63,6 +63,10 @@ pub fn adapter_report(adapter: &wgpu::Adapter) -> Vec<(String, String)> {
         ),
         ("subgroup operations".to_owned(), has(wgpu::Features::SUBGROUP).to_owned()),
         ("f16".to_owned(), has(wgpu::Features::SHADER_F16).to_owned()),
+        (
+            "cooperative matrices".to_owned(),
+            caps.cooperative_size.map_or("no".to_owned(), |size| format!("{size}x{size} f16")),
+        ),
         ("timestamps".to_owned(), has(wgpu::Features::TIMESTAMP_QUERY).to_owned()),
     ]
 }
@@ -84,27 +88,75 @@ pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
     let useful =
         wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
     let features = adapter.features() & useful;
-    let limits = adapter.limits();
+    let with_matrices = features | COOPERATIVE_MATRICES;
+    let has_matrices = caps_of(adapter, adapter.features()).cooperative_size.is_some();
+    let log = |error: &ExecError| log::info!("without cooperative matrices: {error}");
+    let opened = has_matrices.then(|| request(adapter, with_matrices).inspect_err(log));
+    let opened = opened.and_then(Result::ok);
+    let ((device, queue), features) = match opened {
+        Some(opened) => (opened, with_matrices),
+        None => (request(adapter, features)?, features),
+    };
+    let faults = Faults::watch(&device, &info.name);
+    let caps = caps_of(adapter, features);
+    Ok(Opened { adapter: adapter.clone(), device, queue, info, caps, faults })
+}
+
+/// An experimental feature of wgpu.
+const COOPERATIVE_MATRICES: wgpu::Features = wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX;
+
+/// Opens an adapter with given features.
+fn request(
+    adapter: &wgpu::Adapter,
+    features: wgpu::Features,
+) -> Result<(wgpu::Device, wgpu::Queue), ExecError> {
+    let experimental_features = if features.contains(COOPERATIVE_MATRICES) {
+        experimental_features()
+    } else {
+        wgpu::ExperimentalFeatures::disabled()
+    };
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("verigrad"),
         required_features: features,
-        required_limits: limits.clone(),
+        required_limits: adapter.limits(),
+        experimental_features,
         // Buffers are few, large and live as long as the run.
         memory_hints: wgpu::MemoryHints::MemoryUsage,
         ..Default::default()
     };
-    let (device, queue) =
-        pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
-            ExecError::Open { device: info.name.clone(), message: error.to_string() }
-        })?;
-    let faults = Faults::watch(&device, &info.name);
-    let caps = caps_of(&adapter.get_info(), features, &limits);
-    Ok(Opened { adapter: adapter.clone(), device, queue, info, caps, faults })
+    pollster::block_on(adapter.request_device(&descriptor)).map_err(|error| {
+        let device = adapter_info(adapter).name;
+        ExecError::Open { device, message: error.to_string() }
+    })
 }
 
-fn caps_of(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Limits) -> Caps {
+/// wgpu's token for experimental features.
+#[expect(unsafe_code, reason = "wgpu asks for it, and touches no memory")]
+fn experimental_features() -> wgpu::ExperimentalFeatures {
+    // SAFETY: by this, the caller acknowledges that wgpu's code for these features may have bugs. Of
+    // what they offer, kernels only load, multiply and store matrices that lie wholly in workgroup
+    // memory: their places follow from constants, and `check_kernel` validates the texts in tests.
+    unsafe { wgpu::ExperimentalFeatures::enabled() }
+}
+
+/// Rows and columns of the largest square matrices of f16 that subgroups multiply into sums of f32.
+fn cooperative_size(adapter: &wgpu::Adapter) -> Option<u32> {
+    use wgpu::CooperativeScalarType::{F16, F32};
+    let fits = |p: &wgpu::CooperativeMatrixProperties| {
+        [p.n_size, p.k_size] == [p.m_size; 2]
+            && (p.ab_type, p.cr_type, p.saturating_accumulation) == (F16, F32, false)
+    };
+    let properties = adapter.cooperative_matrix_properties();
+    properties.iter().filter(|p| fits(p)).map(|p| p.m_size).max()
+}
+
+/// What an adapter that is opened with given features offers to kernels.
+fn caps_of(adapter: &wgpu::Adapter, features: wgpu::Features) -> Caps {
+    let (info, limits) = (adapter.get_info(), adapter.limits());
     let one_size = info.subgroup_min_size == info.subgroup_max_size;
     let subgroups = features.contains(wgpu::Features::SUBGROUP) && one_size;
+    let f16 = features.contains(wgpu::Features::SHADER_F16);
+    let matrices = features.contains(COOPERATIVE_MATRICES) && subgroups && f16;
     Caps {
         max_invocations: limits.max_compute_invocations_per_workgroup,
         max_workgroup_storage: limits.max_compute_workgroup_storage_size,
@@ -115,8 +167,9 @@ fn caps_of(info: &wgpu::AdapterInfo, features: wgpu::Features, limits: &wgpu::Li
         // WebGPU's default, whatever the device would allow: programs stay portable.
         offset_alignment: 256,
         subgroup_size: subgroups.then_some(info.subgroup_max_size),
-        f16: features.contains(wgpu::Features::SHADER_F16),
-        texel_intensity: texel_intensity(info),
+        f16,
+        cooperative_size: matrices.then(|| cooperative_size(adapter)).flatten(),
+        texel_intensity: texel_intensity(&info),
         kernels: true,
     }
 }

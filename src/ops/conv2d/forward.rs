@@ -8,7 +8,8 @@ use super::geometry::{Sizes, image};
 use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
+    Signature, Vjp,
 };
 use crate::ops::SumRows;
 use crate::ops::product_tail::ProductTail;
@@ -130,6 +131,16 @@ impl Op for Conv2d {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::forward(self, &sizes, caps)
+    }
+
+    fn lower_cooperative(
+        &self,
+        sig: &Signature,
+        is_half: &dyn Fn(Operand) -> bool,
+        caps: &Caps,
+    ) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        lowering::forward_task(self, &sizes).cooperative_lowerings(is_half, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

@@ -8,7 +8,8 @@ use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
+    Signature, Vjp,
 };
 use crate::ops::product_tail::ProductTail;
 use crate::ops::registry::attributes;
@@ -129,6 +130,16 @@ impl Op for Conv2dInputGrad {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::input_grad(self, &sizes, caps)
+    }
+
+    fn lower_cooperative(
+        &self,
+        sig: &Signature,
+        is_half: &dyn Fn(Operand) -> bool,
+        caps: &Caps,
+    ) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        lowering::input_grad_task(self, &sizes, caps).cooperative_lowerings(is_half, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

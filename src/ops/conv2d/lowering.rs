@@ -35,8 +35,13 @@ fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
     }
 }
 
+/// The product that is a convolution.
+pub(super) fn forward_task(op: &Conv2d, sizes: &Sizes) -> Task {
+    Task { tail: op.tail(), ..of_windows(Form::Rows, &op.geometry, sizes) }
+}
+
 pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let task = Task { tail: op.tail(), ..of_windows(Form::Rows, &op.geometry, sizes) };
+    let task = forward_task(op, sizes);
     let kernel = gemm::with_constants(Kernel::new("conv2d"), &task.constants);
     let general = task
         .with_operands(kernel, ["f32"; 3], 1)
@@ -49,11 +54,11 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
     with_general(lowerings, general, &task.product)
 }
 
-pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    // The product of dy with the weights, whose input and output channels are swapped first.
+/// The product of dy with the weights, whose input and output channels are swapped first.
+pub(super) fn input_grad_task(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Task {
     let swapped = Operand::Scratch(0);
     let blocks = [sizes.kh * sizes.kw, sizes.group_c, op.geometry.groups, sizes.group_oc];
-    let task = Task {
+    Task {
         product: Product {
             m: sizes.in_pixels(),
             n: sizes.group_c,
@@ -70,7 +75,11 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         scratch: vec![sizes.weights() * size_of::<f32>()],
         tail: op.tail(),
         ..of_windows(Form::Rows, &op.geometry, sizes)
-    };
+    }
+}
+
+pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
+    let task = input_grad_task(op, sizes, caps);
     let kernel = gemm::with_constants(Kernel::new("conv2d_input_grad"), &task.constants);
     let general = Task { b: Operand::Input(1), ..task.clone() }
         .with_operands(kernel, ["f32"; 3], 1)
@@ -99,8 +108,13 @@ fn with_general(mut lowerings: Vec<Lowering>, general: Kernel, product: &Product
     lowerings
 }
 
+/// The product of the windows with dy.
+pub(super) fn weight_grad_task(op: &Conv2dWeightGrad, sizes: &Sizes) -> Task {
+    of_windows(Form::Columns, &op.geometry, sizes)
+}
+
 pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
-    let task = of_windows(Form::Columns, &op.geometry, sizes);
+    let task = weight_grad_task(op, sizes);
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::weight_grad(op, &task, sizes, caps));
     lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));

@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{
+    Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+};
 use crate::ops::operands::operands;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -108,6 +110,16 @@ impl Op for Conv2dWeightGrad {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::weight_grad(self, &sizes, caps)
+    }
+
+    fn lower_cooperative(
+        &self,
+        sig: &Signature,
+        is_half: &dyn Fn(Operand) -> bool,
+        caps: &Caps,
+    ) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        lowering::weight_grad_task(self, &sizes).cooperative_lowerings(is_half, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

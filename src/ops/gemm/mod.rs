@@ -1,12 +1,15 @@
 //! Matrix products in tiles: the fast kernels that matmul and the convolutions share.
 //!
 //! A [`Task`] says what is multiplied and where it lies. Subgroup kernels suit devices on which a
-//! load costs as much as dozens of multiplications; tiled kernels suit GPUs. Both read factors whose
-//! sizes come in fours as vectors, and others as scalars.
+//! load costs as much as dozens of multiplications; tiled kernels suit GPUs, and so do cooperative
+//! matrices, for factors in 16 bits. All read factors whose sizes come in fours as vectors, and others
+//! as scalars.
 
+mod cooperative;
 mod subgroup_columns;
 mod subgroup_rows;
 mod task;
+mod tile;
 mod tiled;
 
 pub use task::{Form, Product, Task};

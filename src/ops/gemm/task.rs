@@ -3,8 +3,8 @@
 use super::subgroup_columns::ColumnTile;
 use super::subgroup_rows::RowTile;
 use super::{
-    MAX_TERMS, VECTOR, shuffling_lanes, tiled, width_of, with_constants, with_epilogue,
-    with_operands,
+    MAX_TERMS, VECTOR, cooperative, shuffling_lanes, tiled, width_of, with_constants,
+    with_epilogue, with_operands,
 };
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::lanes::Lanes;
@@ -114,6 +114,16 @@ impl Task {
         };
         first.extend(second);
         first
+    }
+
+    /// The variants that multiply cooperative matrices, best guess first, where `is_half` names the
+    /// operands that are stored as f16.
+    pub fn cooperative_lowerings(
+        &self,
+        is_half: &dyn Fn(Operand) -> bool,
+        caps: &Caps,
+    ) -> Vec<Lowering> {
+        cooperative::lowerings(self, is_half, caps)
     }
 
     fn by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {

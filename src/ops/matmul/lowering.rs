@@ -13,7 +13,7 @@ pub(super) fn lowerings(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Vec<Lowering
 
 /// The product for tiled kernels, which want `b` as `[k, n]`: a transposed `b` is transposed into
 /// scratch memory first.
-fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task {
+pub(super) fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task {
     let (form, rows, tap_k) =
         if op.transpose_a { (Form::Columns, k, m) } else { (Form::Rows, m, k) };
     let (b, before, scratch) = if op.transpose_b {

@@ -14,7 +14,8 @@ use super::product_tail::ProductTail;
 use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
+    Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -127,6 +128,16 @@ impl Op for Matmul {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
         lowering::lowerings(self, &sizes, caps)
+    }
+
+    fn lower_cooperative(
+        &self,
+        sig: &Signature,
+        is_half: &dyn Fn(Operand) -> bool,
+        caps: &Caps,
+    ) -> Vec<Lowering> {
+        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
+        lowering::task(self, &sizes, caps).cooperative_lowerings(is_half, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
