@@ -3,16 +3,21 @@
 use std::collections::HashSet;
 
 use super::{Recipe, TrainError, compile_all};
-use crate::compile::{Picks, Program, Role};
+use crate::compile::{Buffer, Picks, Program, Role};
 use crate::data::Splits;
 use crate::graph::Caps;
 
-/// Bytes of the buffers of programs that run on one device: states that they share count once.
+/// Bytes of the buffers and textures of programs that run on one device: states that they share count
+/// once.
 pub fn planned_bytes<'a>(programs: impl IntoIterator<Item = &'a Program>) -> usize {
     let mut states = HashSet::new();
-    let buffers = programs.into_iter().flat_map(|program| &program.buffers);
-    let own = buffers.filter(|b| b.role != Role::State || states.insert(b.name.as_str()));
-    own.map(|buffer| buffer.bytes).sum()
+    let mut bytes = 0;
+    for program in programs {
+        let new = |b: &&'a Buffer| b.role != Role::State || states.insert(b.name.as_str());
+        bytes += program.buffers.iter().filter(new).map(|buffer| buffer.bytes).sum::<usize>();
+        bytes += program.texture_bytes();
+    }
+    bytes
 }
 
 /// Checks, before anything is allocated, that the plan of a run fits into `available` bytes.
