@@ -13,18 +13,26 @@ pub fn place_in_textures(steps: &mut [Step]) -> Vec<usize> {
     let dispatches: Vec<&mut Dispatch> =
         steps.iter_mut().flat_map(|step| &mut step.dispatches).collect();
     let regions: Vec<Regions> = dispatches.iter().map(|d| Regions::of(&d.bindings)).collect();
+    let (places, rows) = place_all(&regions);
+    for (dispatch, reads) in dispatches.into_iter().zip(places) {
+        dispatch.textures = reads;
+    }
+    rows
+}
+
+/// A place for each operand that the dispatches read, in their order; rows of all textures.
+fn place_all(regions: &[Regions]) -> (Vec<Vec<TextureRead>>, Vec<usize>) {
     let count = regions.iter().map(|regions| regions.read.len()).max().unwrap_or(0);
     let mut textures = vec![Texture::default(); count];
-    for (position, dispatch) in dispatches.into_iter().enumerate() {
-        dispatch.textures = place(&mut textures, &regions, position);
+    let mut places = Vec::with_capacity(regions.len());
+    for (position, Regions { written, .. }) in regions.iter().enumerate() {
+        places.push(place(&mut textures, regions, position));
         for texture in &mut textures {
-            let changed = |content: &Region| {
-                regions[position].written.iter().any(|written| overlap(written, content))
-            };
-            texture.content = texture.content.filter(|content| !changed(content));
+            let kept = |held: &Region| !written.iter().any(|written| overlap(written, held));
+            texture.content = texture.content.filter(kept);
         }
     }
-    textures.iter().map(|texture| texture.rows).collect()
+    (places, textures.iter().map(|texture| texture.rows).collect())
 }
 
 /// What a dispatch reads through textures, and what it writes.
@@ -113,32 +121,24 @@ mod tests {
     }
 
     /// Where each operand goes, and whether it is copied.
-    fn placed(regions: &[Regions], count: usize) -> Vec<Vec<(usize, bool)>> {
-        let mut textures = vec![Texture::default(); count];
-        (0..regions.len())
-            .map(|position| {
-                let reads = place(&mut textures, regions, position);
-                for texture in &mut textures {
-                    let written = &regions[position].written;
-                    let kept = |held: &Region| !written.iter().any(|w| overlap(w, held));
-                    texture.content = texture.content.filter(kept);
-                }
-                reads.iter().map(|read| (read.texture, read.copied)).collect()
-            })
-            .collect()
+    fn placed(regions: &[Regions]) -> Vec<Vec<(usize, bool)>> {
+        let (places, _) = place_all(regions);
+        let pairs =
+            |reads: &Vec<TextureRead>| reads.iter().map(|r| (r.texture, r.copied)).collect();
+        places.iter().map(pairs).collect()
     }
 
     #[test]
     fn a_copy_is_spared_until_its_source_changes() {
         let regions = [regions(&[0], &[1]), regions(&[0], &[0]), regions(&[0], &[2])];
-        assert_eq!(placed(&regions, 1), [[(0, true)], [(0, false)], [(0, true)]]);
+        assert_eq!(placed(&regions), [[(0, true)], [(0, false)], [(0, true)]]);
     }
 
     #[test]
     fn what_is_needed_again_stays() {
         let regions =
             [regions(&[0, 1], &[9]), regions(&[2], &[9]), regions(&[1], &[9]), regions(&[2], &[9])];
-        let places = placed(&regions, 2);
+        let places = placed(&regions);
         assert!(places[0].iter().all(|&(_, copied)| copied));
         assert_eq!(places[1], [(places[0][0].0, true)], "0 is not needed again");
         assert_eq!(places[2], [(places[0][1].0, false)]);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn one_operand_twice_is_copied_once() {
-        let places = placed(&[regions(&[3, 3], &[4])], 2);
+        let places = placed(&[regions(&[3, 3], &[4])]);
         let texture = places[0][0].0;
         assert_eq!(places, [[(texture, true), (texture, false)]]);
     }
