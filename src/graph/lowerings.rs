@@ -2,7 +2,7 @@
 //! with operands in 16 bits, or read through textures.
 
 use super::half::{store_half, widened_signature};
-use super::{Caps, Lowering, Op, Operand, Signature, Structure, texels};
+use super::{Caps, Lowering, Op, Signature, Structure, texels};
 use crate::tensor::DType;
 
 impl dyn Op {
@@ -24,12 +24,7 @@ impl dyn Op {
         if !caps.f16 {
             return Vec::new();
         }
-        let dtype = |operand: Operand| match operand {
-            Operand::Input(i) => sig.inputs.get(i).map(|ty| ty.dtype),
-            Operand::Output(o) => sig.outputs.get(o).map(|ty| ty.dtype),
-            Operand::Scratch(_) => None,
-        };
-        let is_half = |operand| dtype(operand) == Some(DType::F16);
+        let is_half = |operand| sig.ty(operand).is_some_and(|ty| ty.dtype == DType::F16);
         let stored = |lowering: Lowering| {
             let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
             Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
@@ -57,8 +52,11 @@ impl dyn Op {
 /// The variants that read through textures, where any of their operands can, and behind them the
 /// best guess among those that do not.
 fn with_texels(lowerings: Vec<Lowering>, sig: &Signature) -> Vec<Lowering> {
-    let read = |lowering: &Lowering| texels::read_by(lowering, sig);
-    let plain = lowerings.first().filter(|first| read(first).is_some()).cloned();
-    let all = lowerings.into_iter().map(|lowering| read(&lowering).unwrap_or(lowering));
-    all.chain(plain).collect()
+    let plain = lowerings.first().cloned();
+    let read = |lowering: Lowering| texels::read_by(&lowering, sig).unwrap_or(lowering);
+    let mut all: Vec<Lowering> = lowerings.into_iter().map(read).collect();
+    if all.first() != plain.as_ref() {
+        all.extend(plain);
+    }
+    all
 }

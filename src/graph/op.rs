@@ -16,6 +16,17 @@ pub struct Signature {
     pub outputs: Vec<TensorType>,
 }
 
+impl Signature {
+    /// Type of an input or output; scratch memory has none.
+    pub fn ty(&self, operand: Operand) -> Option<&TensorType> {
+        match operand {
+            Operand::Input(i) => self.inputs.get(i),
+            Operand::Output(o) => self.outputs.get(o),
+            Operand::Scratch(_) => None,
+        }
+    }
+}
+
 /// Work of one execution of an op.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Cost {

@@ -7,7 +7,7 @@
 
 use super::accesses::{self, Declaration, declaration, resolved, rewrite};
 use super::{Access, Binding, Kernel, Lowering, Operand, Signature};
-use crate::tensor::DType;
+use crate::tensor::{DType, TensorType};
 
 /// Texels in a row of a texture: small operands take no more than a row, and all fit the height that
 /// every device has.
@@ -31,11 +31,8 @@ pub fn rows_of(bytes: usize) -> usize {
 /// The variant that reads what it can through textures. None where that is nothing.
 pub(super) fn read_by(lowering: &Lowering, sig: &Signature) -> Option<Lowering> {
     let bytes = |operand: Operand| match operand {
-        Operand::Input(i) => sig.inputs.get(i).filter(|ty| ty.dtype == DType::F32)?.bytes().into(),
-        Operand::Output(o) => {
-            sig.outputs.get(o).filter(|ty| ty.dtype == DType::F32)?.bytes().into()
-        }
         Operand::Scratch(s) => lowering.scratch.get(s).copied(),
+        _ => sig.ty(operand).filter(|ty| ty.dtype == DType::F32).map(TensorType::bytes),
     };
     let read = |kernel: &Kernel| read_kernel(kernel, &bytes);
     let kernels: Vec<Option<Kernel>> = lowering.kernels.iter().map(read).collect();
