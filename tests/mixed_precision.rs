@@ -8,8 +8,8 @@ use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::graph::Caps;
 use verigrad::tensor::{DType, HostTensor};
 use verigrad::train::{
-    EpochResult, Feed, LossScale, ModelPrograms, Observer, Progress, Recipe, Trainer,
-    sha256_of_weights,
+    EpochResult, Feed, LossScale, ModelPrograms, Observer, ObserverError, Progress, Recipe,
+    Trainer, sha256_of_weights,
 };
 
 fn gpu() -> GpuExecutor {
@@ -42,7 +42,7 @@ impl Observer for Last {
         &mut self,
         result: &EpochResult,
         _: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(), ObserverError> {
         self.0 = Some(result.clone());
         Ok(())
     }

@@ -22,8 +22,8 @@ use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::graph::{Caps, Kernel};
 use verigrad::tensor::HostTensor;
 use verigrad::train::{
-    EpochResult, Feed, ModelPrograms, Observer, Progress, Recipe, Trainer, builtin_recipes,
-    sha256_of_weights,
+    EpochResult, Feed, ModelPrograms, Observer, ObserverError, Progress, Recipe, Trainer,
+    builtin_recipes, sha256_of_weights,
 };
 
 fn recipe(name: &str, set: &[&str]) -> Recipe {
@@ -131,11 +131,7 @@ struct Silent;
 
 impl Observer for Silent {
     fn progress(&mut self, _: &Progress) {}
-    fn epoch(
-        &mut self,
-        _: &EpochResult,
-        _: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn epoch(&mut self, _: &EpochResult, _: &[(String, HostTensor)]) -> Result<(), ObserverError> {
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::exec::ExecError;
-use crate::train::TrainError;
+use crate::train::{RunError, TrainError};
 
 /// What ends the program.
 #[derive(Debug)]
@@ -18,18 +18,24 @@ impl Failure {
     }
 
     fn exec(&self) -> Option<&ExecError> {
-        self.0.downcast_ref::<ExecError>().or(match self.0.downcast_ref::<TrainError>() {
+        self.0.downcast_ref::<ExecError>().or(match self.train() {
             Some(TrainError::Exec(error)) => Some(error),
+            _ => None,
+        })
+    }
+
+    fn train(&self) -> Option<&TrainError> {
+        self.0.downcast_ref::<TrainError>().or(match self.0.downcast_ref::<RunError>() {
+            Some(RunError::Train(error)) => Some(error),
             _ => None,
         })
     }
 
     /// 2 where what was asked for cannot be, 1 where it failed.
     pub fn exit_code(&self) -> ExitCode {
-        let train = self.0.downcast_ref::<TrainError>();
         let exec = self.exec();
         let usage = matches!(
-            train,
+            self.train(),
             Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))
         ) || matches!(exec, Some(ExecError::NoDevice { .. } | ExecError::NeedsGpu));
         ExitCode::from(if usage { 2 } else { 1 })

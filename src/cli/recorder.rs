@@ -1,13 +1,13 @@
 //! Writes what a run gives into its directory while it goes on.
 
 use std::collections::BTreeMap;
-use std::error::Error;
 
 use super::progress::ProgressView;
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
-    Checkpoint, EpochRecord, EpochResult, Observer, Progress, RunDir, StepRecord, save_weights,
+    Checkpoint, EpochRecord, EpochResult, Observer, ObserverError, Progress, RunDir, StepRecord,
+    save_weights,
 };
 
 /// Writes metrics, weights, curves and checkpoints into the run directory, and shows progress.
@@ -21,7 +21,7 @@ pub(super) struct Recorder<'a> {
     /// Step of the last checkpoint that was saved.
     saved: Option<u64>,
     /// Why the last one could not be saved.
-    failed: Option<Box<dyn Error + Send + Sync>>,
+    failed: Option<ObserverError>,
 }
 
 impl<'a> Recorder<'a> {
@@ -40,7 +40,7 @@ impl<'a> Recorder<'a> {
     ///
     /// # Errors
     /// Says why.
-    pub fn finish(mut self) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub fn finish(mut self) -> Result<(), ObserverError> {
         self.view.finish();
         self.failed.map_or(Ok(()), Err)
     }
@@ -73,7 +73,7 @@ impl Observer for Recorder<'_> {
         &mut self,
         result: &EpochResult,
         weights: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ) -> Result<(), ObserverError> {
         let (epoch, test_accuracy) = (result.epoch, result.test.accuracy);
         save_with_epoch(&self.run_dir.weights_last(), weights, epoch, test_accuracy)?;
         if result.best {
@@ -108,7 +108,7 @@ impl Observer for Recorder<'_> {
     }
 
     /// A checkpoint that cannot be saved does not end the run: what was saved before is still there.
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
         let step = checkpoint.state.step;
         match self.run_dir.checkpoints().save(checkpoint, self.keep) {
             Ok(_) => (self.saved, self.failed) = (Some(step), None),
@@ -130,7 +130,7 @@ mod tests {
     use super::*;
     use crate::data;
     use crate::exec::{DeviceChoice, ExecError, open_gpu};
-    use crate::train::{Recipe, TrainError, Trainer, load_weights};
+    use crate::train::{Recipe, RunError, TrainError, Trainer, load_weights};
 
     /// Records a run, and ends its device in the second epoch.
     struct Killing<'a> {
@@ -159,7 +159,7 @@ mod tests {
             &mut self,
             result: &EpochResult,
             weights: &[(String, HostTensor)],
-        ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        ) -> Result<(), ObserverError> {
             assert!(!self.killed, "no epoch ends on a dead device");
             self.completed += 1;
             self.recorder.epoch(result, weights)?;
@@ -185,9 +185,8 @@ mod tests {
         let recorder = Recorder::new(&run_dir, "lost".to_owned(), view, 2, None);
         let mut observer = Killing { recorder, kill: &kill, completed: 0, killed: false };
         let error = trainer.run(&mut observer).expect_err("the device is gone");
-        let lost = match error.downcast_ref::<TrainError>() {
-            Some(TrainError::Exec(error)) => error,
-            other => unreachable!("{other:?}: {error}"),
+        let RunError::Train(TrainError::Exec(lost)) = &error else {
+            unreachable!("{error:?}");
         };
         assert!(matches!(lost, ExecError::Lost { .. }), "{lost}");
         assert!(lost.to_string().contains("was lost"), "{lost}");

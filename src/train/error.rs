@@ -1,4 +1,4 @@
-//! Why training cannot start or go on.
+//! Why training cannot start or go on, and why a run ends before its time.
 
 use thiserror::Error;
 
@@ -75,6 +75,20 @@ pub enum TrainError {
     /// Weights do not belong to the model.
     #[error("weights do not fit the model: {0}")]
     Weights(String),
+}
+
+/// What an observer ends a run with.
+pub type ObserverError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why a run ends before its time.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// Training cannot go on.
+    #[error(transparent)]
+    Train(#[from] TrainError),
+    /// The observer ends it.
+    #[error(transparent)]
+    Observer(#[from] ObserverError),
 }
 
 fn advice(fits: Option<usize>) -> String {

@@ -41,7 +41,7 @@ pub use checkpoint::{
     Checkpoint, CheckpointConfig, CheckpointError, CheckpointEvery, CheckpointStore, DataMark,
     Loaded, RunState,
 };
-pub use error::TrainError;
+pub use error::{ObserverError, RunError, TrainError};
 pub use evaluate::{Evaluator, PendingWeights};
 pub use evaluation::{
     ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::ObserverError;
 use super::checkpoint::Checkpoint;
 use super::histograms::HistogramRecord;
 use super::loss_scaling::LossScale;
@@ -83,16 +84,13 @@ pub trait Observer {
         &mut self,
         result: &EpochResult,
         weights: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>>;
+    ) -> Result<(), ObserverError>;
 
     /// Called with each checkpoint, where [`super::Trainer::make_checkpoints`] asked for them.
     ///
     /// # Errors
     /// Ends the run.
-    fn checkpoint(
-        &mut self,
-        checkpoint: &Checkpoint,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
         let _ = checkpoint;
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! The training loop: many steps per submission, metrics read without waiting, hooks asked between
 //! submissions and after each epoch.
 
-use std::error::Error;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +12,7 @@ use super::hook::{EpochDone, Flow, Hook, StepsDone, Stop, StopReason};
 use super::look::{Look, Seen};
 use super::observer::{EpochResult, Observer, Progress, StepLoss};
 use super::programs::{Metrics, RATE_LOG};
-use super::{TrainError, Trainer};
+use super::{RunError, TrainError, Trainer};
 use crate::tensor::HostTensor;
 
 /// How long one submission should keep the device busy: short enough for a smooth progress bar and
@@ -21,9 +20,6 @@ use crate::tensor::HostTensor;
 const SUBMISSION: Duration = Duration::from_millis(100);
 /// Most steps of one submission.
 pub(super) const MAX_STEPS: u32 = 64;
-
-/// An error of the loop or of its observer.
-pub(super) type RunError = Box<dyn Error + Send + Sync>;
 
 /// Where the loop stands. With the states on the device, this decides the rest of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -216,7 +212,7 @@ impl Trainer<'_> {
             }
         }
         look.finish()?;
-        self.executor.wait()?;
+        self.executor.wait().map_err(TrainError::from)?;
         self.position.epoch_time = before + started.elapsed();
         Ok(flow)
     }

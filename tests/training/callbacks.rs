@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use verigrad::exec::CpuExecutor;
 use verigrad::tensor::HostTensor;
-use verigrad::train::{EpochResult, Observer, Progress, Recipe, StopReason, TrainError, Trainer};
+use verigrad::train::{
+    EpochResult, Observer, ObserverError, Progress, Recipe, StopReason, TrainError, Trainer,
+};
 
 use super::small::{ADAM, SGD, Weights, small};
 use verigrad::data::Splits;
@@ -22,7 +24,7 @@ impl Observer for Kept {
         &mut self,
         result: &EpochResult,
         weights: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(), ObserverError> {
         self.epochs.push(result.clone());
         self.weights.push(weights.to_vec());
         Ok(())

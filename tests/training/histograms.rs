@@ -4,7 +4,8 @@ use verigrad::exec::{CpuExecutor, Executor};
 use verigrad::ops::HistogramCounts;
 use verigrad::tensor::HostTensor;
 use verigrad::train::{
-    EpochResult, HistogramOf, HistogramRecord, Observer, Progress, Recipe, TrainError, Trainer,
+    EpochResult, HistogramOf, HistogramRecord, Observer, ObserverError, Progress, Recipe,
+    TrainError, Trainer,
 };
 
 use super::gpu;
@@ -20,7 +21,7 @@ impl Observer for Kept {
         &mut self,
         result: &EpochResult,
         weights: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    ) -> Result<(), ObserverError> {
         self.0.push((result.histograms.clone(), weights.to_vec()));
         Ok(())
     }

@@ -1,7 +1,5 @@
 //! Runs that are interrupted and go on: in the same trainer, and from checkpoints.
 
-use std::error::Error;
-
 use verigrad::train::{
     Checkpoint, CheckpointEvery, Flow, Hook, Metrics, StepLoss, StepsDone, Stop, StopReason,
     TrainError,
@@ -48,11 +46,11 @@ impl Observer for Keeping {
         &mut self,
         result: &EpochResult,
         _: &[(String, HostTensor)],
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ) -> Result<(), ObserverError> {
         self.epochs.push(result.clone());
         Ok(())
     }
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
         self.checkpoint = Some(checkpoint.clone());
         Ok(())
     }

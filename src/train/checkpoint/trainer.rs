@@ -6,8 +6,8 @@ use super::{Checkpoint, CheckpointEvery, DataMark, RunState};
 use crate::compile::{Picks, Role};
 use crate::train::hook::{Stop, StopReason};
 use crate::train::observer::Observer;
-use crate::train::run::{Best, RunError};
-use crate::train::{TrainError, Trainer};
+use crate::train::run::Best;
+use crate::train::{RunError, TrainError, Trainer};
 
 impl Trainer<'_> {
     /// Gives the observer checkpoints of the run from now on.
