@@ -1,16 +1,17 @@
-// mean[c] and variance[c] of x[:, c] from the statistics of its chunks (batch_norm_statistics.wgsl):
-// m = sum_k n_k chunk_mean[k, c] / ROWS, mean = x[0, c] + m, and
+// mean[c] and variance[c] of x[:, c] from the statistics of its chunks, of which those of
+// batch_norm_statistics.wgsl are of x - pivot, and those of products (gemm/chunks.wgsl) of
+// x itself: m = sum_k n_k chunk_mean[k, c] / ROWS, mean = pivot[c] + m, and
 // variance = sum_k (chunk_squares[k, c] + n_k (chunk_mean[k, c] - m)^2) / ROWS.
-// x: [ROWS, C]; chunk_mean, chunk_squares: [CHUNKS, C]; mean, variance: [C], C in groups of FLOATS.
+// chunk_mean, chunk_squares: [CHUNKS, C]; mean, variance: [C], C in groups of FLOATS. pivot_of comes
+// from common/first_row_pivot.wgsl or common/no_pivot.wgsl.
 // One workgroup computes one group of channels; its invocations take chunks in turns.
 // Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-// Variances", 1979. Twin: BatchNorm in src/ops/batch_norm/forward.rs.
+// Variances", 1979. Twins: BatchNorm and ProductStatistics in src/ops/batch_norm.
 
-@group(0) @binding(0) var<storage, read> x: array<FLOATS>;
-@group(0) @binding(1) var<storage, read> chunk_mean: array<FLOATS>;
-@group(0) @binding(2) var<storage, read> chunk_squares: array<FLOATS>;
-@group(0) @binding(3) var<storage, read_write> mean: array<FLOATS>;
-@group(0) @binding(4) var<storage, read_write> variance: array<FLOATS>;
+@group(0) @binding(0) var<storage, read> chunk_mean: array<FLOATS>;
+@group(0) @binding(1) var<storage, read> chunk_squares: array<FLOATS>;
+@group(0) @binding(2) var<storage, read_write> mean: array<FLOATS>;
+@group(0) @binding(3) var<storage, read_write> variance: array<FLOATS>;
 
 // Number of rows of a chunk.
 fn rows_of(chunk: u32) -> f32 {
@@ -38,7 +39,7 @@ fn main(
   }
   let total = workgroup_total(squares, local_index);
   if local_index == 0u {
-    mean[group] = x[group] + centre;
+    mean[group] = pivot_of(group) + centre;
     variance[group] = total / f32(ROWS);
   }
 }

@@ -9,8 +9,8 @@ use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, evaluate};
 use verigrad::graph::{Activation, Graph, Op, Value};
 use verigrad::ops::{
-    Activate, ActivateGrad, Binary, BinaryFunction, Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d,
-    Matmul, MaxPool2d, PoolGeometry, Scale, View,
+    Activate, ActivateGrad, BatchNorm, Binary, BinaryFunction, Conv2d, ConvGeometry, Dropout,
+    GlobalAvgPool2d, Matmul, MaxPool2d, NormTail, PoolGeometry, Scale, View,
 };
 use verigrad::tensor::TensorType;
 
@@ -243,6 +243,74 @@ fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
                     assert_eq!(plain["dx"], moved["dx"], "{what}");
                 }
             }
+        }
+    }
+}
+
+/// `dense(relu(norm(conv(pool(relu(norm(conv)))))))`, with each norm by the statistics of its batch.
+fn normalised() -> Network {
+    let mut graph = Graph::default();
+    let mut floats = HashMap::new();
+    let mut source = |graph: &mut Graph, name: &str, dims: &[usize]| {
+        let ty = TensorType::f32(dims);
+        let seed = u32::try_from(floats.len()).expect("few") + 21;
+        let values = numbers(ty.elements(), seed).into_iter().map(|v| (v * 64.0).round() / 64.0);
+        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
+        graph.source(name, ty)
+    };
+    let names = ["x", "w1", "gamma1", "beta1", "w2", "gamma2", "beta2", "w3"];
+    let dims: [&[usize]; 8] =
+        [&[4, 8, 8, 3], &[3, 3, 3, 8], &[8], &[8], &[3, 3, 8, 12], &[12], &[12], &[12, 8]];
+    let sources: Vec<Value> =
+        names.iter().zip(dims).map(|(name, dims)| source(&mut graph, name, dims)).collect();
+    let seed = source(&mut graph, "seed", &[64, 8]);
+    let &[x, w1, gamma1, beta1, w2, gamma2, beta2, w3] = &sources[..] else { unreachable!() };
+    let conv = || Conv2d::new(ConvGeometry::new(1, 1));
+    let norm = || BatchNorm { epsilon: 1e-3, tail: NormTail::default() };
+    let relu = || Activate { function: Activation::Relu };
+    let y = graph.push(conv(), &[x, w1]).expect("shapes fit");
+    let [y, mean, _] = graph.push_multi(norm(), &[y, gamma1, beta1]).expect("shapes fit");
+    graph.output("mean", mean);
+    let y = graph.push(relu(), &[y]).expect("shapes fit");
+    let geometry = PoolGeometry::non_overlapping([2, 2]);
+    let [y, _] = graph.push_multi(MaxPool2d { geometry }, &[y]).expect("shapes fit");
+    let y = graph.push(conv(), &[y, w2]).expect("shapes fit");
+    let [y, ..] = graph.push_multi::<3>(norm(), &[y, gamma2, beta2]).expect("shapes fit");
+    let y = graph.push(relu(), &[y]).expect("shapes fit");
+    let y = graph.push(View::reshape([64, 12]), &[y]).expect("shapes fit");
+    let logits = graph.push(Matmul::default(), &[y, w3]).expect("shapes fit");
+    let gradients = backward(&mut graph, &[(logits, seed)], &sources).expect("all have gradients");
+    let gradients: Vec<(&str, Value)> = names
+        .into_iter()
+        .zip(gradients)
+        .map(|(name, gradient)| (name, gradient.expect("the loss depends on it")))
+        .collect();
+    graph.output("logits", logits);
+    for (name, gradient) in &gradients {
+        graph.output(&format!("d{name}"), *gradient);
+    }
+    Network { graph, floats, logits, gradients }
+}
+
+/// Products in front of batch norms collect their statistics, and poolings behind them normalise; the
+/// results and gradients are those of the ops one by one.
+#[test]
+fn norms_are_taken_apart() {
+    let network = normalised();
+    for executor in &mut executors() {
+        let caps = executor.caps().clone();
+        let fused = compile("fused", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+        let plain = compile_unfused("plain", &network.graph, &caps, &|_, _, _| 0).expect("it fits");
+        let count = |name: &str| fused.steps.iter().filter(|s| s.op.name() == name).count();
+        let names = ["product_statistics", "batch_norm_max_pool2d", "batch_norm_inference"];
+        assert_eq!(names.map(count), [2, 1, 1]);
+        assert_eq!(["batch_norm", "max_pool2d", "activate"].map(count), [0; 3]);
+        let device = executor.info().name.clone();
+        let plain = network.run(executor.as_mut(), plain);
+        let fused = network.run(executor.as_mut(), fused);
+        assert_eq!(fused.len(), network.gradients.len() + 2);
+        for (name, expected) in &plain {
+            close(&format!("{device}: {name}"), expected, &fused[name]);
         }
     }
 }

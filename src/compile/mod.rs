@@ -13,6 +13,7 @@ mod derivatives;
 mod error;
 mod fuse;
 mod memory;
+mod norms;
 mod picks;
 mod program;
 mod schedule;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::chains::join_chains;
 use super::derivatives::move_derivatives;
 use super::memory::{Transient, assign_slots};
+use super::norms::split_norms;
 use super::program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
 };
@@ -38,6 +39,7 @@ pub fn compile(
     let nodes = fuse::live_nodes(&graph, graph.nodes().to_vec());
     let nodes = move_derivatives(&mut graph, nodes);
     let nodes = fuse::fuse_epilogues(&graph, nodes);
+    let nodes = split_norms(&graph, nodes);
     let joined = join_chains(&graph, nodes.clone());
     match translate(name, &graph, &joined, caps, choice) {
         // A pass that needs a state before and after its update would have no place.

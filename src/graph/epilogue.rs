@@ -44,6 +44,11 @@ impl Activation {
         !matches!(self, Self::Gelu | Self::Silu)
     }
 
+    /// Whether the function never falls, so that the largest argument has the largest value.
+    pub const fn is_monotonic(self) -> bool {
+        !matches!(self, Self::Gelu | Self::Silu)
+    }
+
     /// The function.
     pub fn apply(self, x: f64) -> f64 {
         match self {

@@ -217,6 +217,16 @@ impl Kernel {
         self.file(&line).read(operand)
     }
 
+    /// Declares and binds an operand that the kernel writes, an array `name` of `FLOATS`.
+    #[must_use]
+    pub fn write_floats(self, name: &str, operand: Operand) -> Self {
+        let binding = self.bindings.len();
+        let line = format!(
+            "@group(0) @binding({binding}) var<storage, read_write> {name}: array<FLOATS>;\n"
+        );
+        self.file(&line).write(operand)
+    }
+
     /// Binds an operand that the kernel writes, and may read.
     #[must_use]
     pub fn write(mut self, operand: Operand) -> Self {

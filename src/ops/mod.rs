@@ -54,7 +54,8 @@ pub use activation::{Activate, ActivateGrad};
 pub use attack_step::AttackStep;
 pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
 pub use batch_norm::{
-    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, NormTail, RunningAverage,
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, BatchNormMaxPool2d,
+    NormTail, NormalisedProduct, ProductStatistics, RunningAverage,
 };
 pub use binary::{Binary, BinaryFunction};
 pub use broadcast::Broadcast;

@@ -331,6 +331,18 @@ pub static DEFECTS: &[Defect] = &[
         "batch_norm",
         &[("sqrt(variance[group] + EPSILON)", "(sqrt(variance[group]) + EPSILON)")],
     ),
+    wrong(
+        "takes the largest of what is turned around",
+        "batch_norm_max_pool2d",
+        &[("let orientation = sign(factor);", "let orientation = FLOATS(1.0);")],
+    ),
+    wrong("takes the last maximum", "batch_norm_max_pool2d", &[("value > best", "value >= best")]),
+    wrong("counts a row too many", "product_statistics", &[("f32(present)", "f32(present + 1u)")]),
+    wrong(
+        "forgets the rows of a worker",
+        "product_statistics",
+        &[("worker < TILE_ROWS / BLOCK_ROWS", "worker < TILE_ROWS / BLOCK_ROWS - 1u")],
+    ),
     wrong("forgets the residual", "batch_norm", &[("return residual[i];", "return FLOATS();")]),
     wrong(
         "takes batch statistics for constants",

@@ -4,10 +4,10 @@ use serde::de::DeserializeOwned;
 use verigrad::graph::{Activation, HostIo, HostKernel, Op, Signature};
 use verigrad::ops::{
     ActivateGrad, Adam, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormGrad, BatchNormInference,
-    BatchNormInferenceGrad, Binary, BinaryFunction, Broadcast, ClipByNorm, ClipByValue, Conv2d,
-    Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, Dropout, GlobalAvgPool2dGrad,
-    LocalResponseNorm, LocalResponseNormGrad, Matmul, MaxPool2dGrad, PadZeros, RmsProp,
-    RunningAverage, Scale, Sgd, Slice,
+    BatchNormInferenceGrad, BatchNormMaxPool2d, Binary, BinaryFunction, Broadcast, ClipByNorm,
+    ClipByValue, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, Dropout,
+    GlobalAvgPool2dGrad, LocalResponseNorm, LocalResponseNormGrad, Matmul, MaxPool2dGrad, PadZeros,
+    RmsProp, RunningAverage, Scale, Sgd, Slice,
 };
 use verigrad::tensor::gemm::{Matrix, multiply_add};
 
@@ -155,6 +155,12 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
     wrong("takes the statistics for variable", "batch_norm_inference_grad", |op, sig| {
         let op: BatchNormInferenceGrad = serde_json::from_value(op.attributes()).expect("its own");
         BatchNormGrad { epsilon: op.epsilon }.host_kernels(sig)
+    }),
+    wrong("forgets the function", "batch_norm_max_pool2d", |op, sig| {
+        changed(op, sig, |op: &mut BatchNormMaxPool2d| op.activation = Activation::Identity)
+    }),
+    wrong("changes what it has statistics of", "product_statistics", |op, sig| {
+        followed_by(op, sig, |y| y[0] += 1.0)
     }),
     wrong("keeps the biased variance", "running_average", |op, sig| {
         changed(op, sig, |op: &mut RunningAverage| op.scale = 1.0)

@@ -100,13 +100,14 @@ impl Sizes {
         self.rows.div_ceil(MAX_CHUNKS).max(MIN_CHUNK_ROWS)
     }
 
-    fn chunks(self) -> usize {
-        self.rows.div_ceil(self.chunk_rows())
+    /// Bytes of one partial sum per chunk of `chunk_rows` and channel.
+    pub fn bytes_of_chunks(self, chunk_rows: usize) -> usize {
+        TensorType::f32([self.rows.div_ceil(chunk_rows), self.channels]).bytes()
     }
 
     /// Bytes of one partial sum per chunk and channel.
     pub fn partial_bytes(self) -> usize {
-        TensorType::f32([self.chunks(), self.channels]).bytes()
+        self.bytes_of_chunks(self.chunk_rows())
     }
 
     fn declare(self, name: &str, lanes: Lanes) -> Kernel {
@@ -120,18 +121,18 @@ impl Sizes {
     pub fn per_chunk(self, name: &str, lanes: Lanes, caps: &Caps) -> Kernel {
         let groups = self.channels / lanes.count();
         self.declare(name, lanes).constant("CHUNK_ROWS", self.chunk_rows()).flat(
-            self.chunks() * groups,
+            self.rows.div_ceil(self.chunk_rows()) * groups,
             WORKGROUP_SIZE,
             caps,
         )
     }
 
-    /// A kernel whose workgroups each combine the chunks of one group of channels.
-    pub fn per_group(self, name: &str, lanes: Lanes, caps: &Caps) -> Kernel {
+    /// A kernel whose workgroups each combine the chunks of `chunk_rows` of one group of channels.
+    fn per_group(self, name: &str, chunk_rows: usize, lanes: Lanes, caps: &Caps) -> Kernel {
         let groups = self.channels / lanes.count();
         self.declare(name, lanes)
-            .constant("CHUNK_ROWS", self.chunk_rows())
-            .constant("CHUNKS", self.chunks())
+            .constant("CHUNK_ROWS", chunk_rows)
+            .constant("CHUNKS", self.rows.div_ceil(chunk_rows))
             .flat(groups * COMBINE_INVOCATIONS as usize, COMBINE_INVOCATIONS, caps)
             .file(include_str!("../../../shaders/common/workgroup_total.wgsl"))
     }
@@ -147,6 +148,58 @@ impl Sizes {
         )
     }
 
+    /// The kernels that make `mean` (output 1) and `variance` (output 2) of `x`, by way of two
+    /// scratch buffers of [`Self::partial_bytes`].
+    pub fn statistics(
+        self,
+        x: Operand,
+        scratch: [Operand; 2],
+        lanes: Lanes,
+        caps: &Caps,
+    ) -> [Kernel; 2] {
+        let [chunk_mean, chunk_squares] = scratch;
+        let chunks = self
+            .per_chunk("batch_norm_statistics", lanes, caps)
+            .file(include_str!("../../../shaders/batch_norm_statistics.wgsl"))
+            .read(x)
+            .write(chunk_mean)
+            .write(chunk_squares);
+        let combine = self
+            .combined(scratch, self.chunk_rows(), lanes, caps)
+            .read_floats("x", x)
+            .file(include_str!("../../../shaders/common/first_row_pivot.wgsl"));
+        [chunks, combine]
+    }
+
+    /// The kernel that makes `mean` (output 1) and `variance` (output 2) of the means of chunks and
+    /// the sums of squares around them.
+    pub fn combine_chunks(
+        self,
+        scratch: [Operand; 2],
+        chunk_rows: usize,
+        lanes: Lanes,
+        caps: &Caps,
+    ) -> Kernel {
+        self.combined(scratch, chunk_rows, lanes, caps)
+            .file(include_str!("../../../shaders/common/no_pivot.wgsl"))
+    }
+
+    /// The same, without the function that says what was subtracted from all values before.
+    fn combined(
+        self,
+        [chunk_mean, chunk_squares]: [Operand; 2],
+        chunk_rows: usize,
+        lanes: Lanes,
+        caps: &Caps,
+    ) -> Kernel {
+        self.per_group("batch_norm_combine", chunk_rows, lanes, caps)
+            .file(include_str!("../../../shaders/batch_norm_combine.wgsl"))
+            .read(chunk_mean)
+            .read(chunk_squares)
+            .write(Operand::Output(1))
+            .write(Operand::Output(2))
+    }
+
     /// The kernels that make `dgamma` (output 1) and `dbeta` (output 2) from the operands
     /// `x gamma mean variance dy`, by way of two scratch buffers.
     pub fn gradient_sums(self, epsilon: f32, lanes: Lanes, caps: &Caps) -> [Kernel; 2] {
@@ -159,7 +212,7 @@ impl Sizes {
             .write(Operand::Scratch(0))
             .write(Operand::Scratch(1));
         let combine = self
-            .per_group("batch_norm_grad_combine", lanes, caps)
+            .per_group("batch_norm_grad_combine", self.chunk_rows(), lanes, caps)
             .constant_f32("EPSILON", epsilon)
             .file(include_str!("../../../shaders/batch_norm_grad_combine.wgsl"))
             .read(Operand::Scratch(0))

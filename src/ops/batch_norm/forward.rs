@@ -57,6 +57,15 @@ impl BatchNorm {
     }
 }
 
+/// The reference of the statistics of `y`, whose last dimension are the channels.
+pub(super) fn channel_statistics<T: Real>([y, mean, variance]: [&mut [T]; 3]) {
+    let channels = mean.len();
+    for (c, (mean, variance)) in mean.iter_mut().zip(variance).enumerate() {
+        let statistics = mean_and_variance(y, c, channels);
+        (*mean, *variance) = (T::from_f64(statistics.0), T::from_f64(statistics.1));
+    }
+}
+
 /// Mean and biased variance of one channel, in two passes.
 fn mean_and_variance<T: Real>(x: &[T], c: usize, channels: usize) -> (f64, f64) {
     let values = || x.iter().skip(c).step_by(channels).map(|x| x.to_f64());
@@ -95,30 +104,13 @@ impl Op for BatchNorm {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let sizes = Sizes::of(&sig.inputs[0]);
         let (x, gamma, beta) = (Operand::Input(0), Operand::Input(1), Operand::Input(2));
-        let (mean, variance) = (Operand::Output(1), Operand::Output(2));
-        let (chunk_mean, chunk_squares) = (Operand::Scratch(0), Operand::Scratch(1));
+        let vectors = [gamma, beta, Operand::Output(1), Operand::Output(2)];
         let lower = |&lanes: &Lanes| {
-            let statistics = sizes
-                .per_chunk("batch_norm_statistics", lanes, caps)
-                .file(include_str!("../../../shaders/batch_norm_statistics.wgsl"))
-                .read(x)
-                .write(chunk_mean)
-                .write(chunk_squares);
-            let combine = sizes
-                .per_group("batch_norm_combine", lanes, caps)
-                .file(include_str!("../../../shaders/batch_norm_combine.wgsl"))
-                .read(x)
-                .read(chunk_mean)
-                .read(chunk_squares)
-                .write(mean)
-                .write(variance);
-            let vectors = [gamma, beta, mean, variance];
-            let apply = self.tail.apply_kernel(sig, self.epsilon, lanes, vectors, caps);
-            Lowering {
-                variant: lanes.variant("two_stages"),
-                scratch: vec![sizes.partial_bytes(); 2],
-                kernels: vec![statistics, combine, apply],
-            }
+            let mut kernels =
+                sizes.statistics(x, [0, 1].map(Operand::Scratch), lanes, caps).to_vec();
+            kernels.push(self.tail.apply_kernel(sig, self.epsilon, lanes, vectors, caps));
+            let variant = lanes.variant("two_stages");
+            Lowering { variant, scratch: vec![sizes.partial_bytes(); 2], kernels }
         };
         Lanes::fitting(sizes.channels).iter().map(lower).collect()
     }

@@ -4,10 +4,14 @@
 //! Few channels make short loops, so that several rows form a line of lanes. Each lane of each block
 //! has sums of its own; they are combined in an order that the shape decides.
 
-use super::{BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, NormTail};
+use super::{
+    BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, BatchNormMaxPool2d,
+    NormTail,
+};
 use crate::graph::{HostIo, HostKernel, Signature};
 use crate::ops::host_activation::activate;
-use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of};
+use crate::ops::pool::{for_each_tap, keep_larger};
+use crate::tensor::parallel::{for_each_chunk, for_each_chunk_of, for_each_chunk_pair};
 use crate::tensor::{Real, TensorType};
 
 /// Lanes of a line, about: long enough for a loop over them.
@@ -114,11 +118,7 @@ pub(super) fn forward(op: &BatchNorm, sig: &Signature) -> Vec<HostKernel> {
         let residual = tail.residual.then(|| io.inputs.float(3));
         let (sums, vectors) = scratch.split_at_mut(blocks.sums());
         let [y, mean, variance] = io.outputs.floats();
-        for_each_chunk(sums, 2 * blocks.lanes, &|block, sums| {
-            let (mean, squares) = sums.split_at_mut(blocks.lanes);
-            lane_statistics(&x[blocks.elements(block)], mean, squares);
-        });
-        combine_statistics(blocks, sums, mean, variance);
+        statistics(blocks, x, sums, [mean, variance]);
         let mut vectors = Vectors::new(vectors, blocks.lanes);
         vectors.fill(blocks.channels, |c| {
             let deviation = (f64::from(variance[c]) + epsilon).sqrt();
@@ -128,6 +128,19 @@ pub(super) fn forward(op: &BatchNorm, sig: &Signature) -> Vec<HostKernel> {
     };
     let scratch = blocks.sums() + 3 * blocks.lanes;
     vec![HostKernel::new("lane_blocks", run).with_scratch(scratch)]
+}
+
+/// A kernel that makes a tensor of type `y`, its first output, with the statistics of it, its others.
+pub(super) fn with_statistics(kernel: HostKernel, y: &TensorType) -> HostKernel {
+    let blocks = Blocks::of(y);
+    let (variant, own) = (kernel.variant, kernel.scratch);
+    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+        let (own, sums) = scratch.split_at_mut(own);
+        kernel.run(io, own);
+        let [y, mean, variance] = io.outputs.floats();
+        statistics(blocks, y, sums, [mean, variance]);
+    };
+    HostKernel::new(variant, run).with_scratch(own + blocks.sums())
 }
 
 pub(super) fn inference(op: &BatchNormInference, sig: &Signature) -> Vec<HostKernel> {
@@ -144,6 +157,52 @@ pub(super) fn inference(op: &BatchNormInference, sig: &Signature) -> Vec<HostKer
         normalise(blocks, tail, x, residual, vectors.slices(), io.outputs.float(0));
     };
     vec![HostKernel::new("lane_blocks", run).with_scratch(3 * blocks.lanes)]
+}
+
+pub(super) fn max_pool(op: &BatchNormMaxPool2d, sig: &Signature) -> Vec<HostKernel> {
+    let (op, (_, channels)) = (op.clone(), sig.inputs[0].rows_columns());
+    let epsilon = f64::from(op.epsilon);
+    let run = move |io: &mut HostIo<'_, f32>, scratch: &mut [f32]| {
+        let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
+        let [_, h, w, c] = io.inputs.dims(0);
+        let [_, oh, ow, _] = io.outputs.dims(0);
+        let mut vectors = Vectors::new(scratch, c);
+        vectors.fill(c, |c| {
+            let deviation = (f64::from(variance[c]) + epsilon).sqrt();
+            let sign = if gamma[c] == 0.0 { 0.0 } else { gamma[c].signum() };
+            // Of values that have been multiplied by the sign.
+            let factor = f64::from(gamma[c]).abs() / deviation;
+            [f64::from(mean[c] * sign), factor, beta[c].into(), sign.into()]
+        });
+        let [mean, factor, beta, sign] = vectors.slices();
+        for_each_chunk_pair(io.outputs.float_and_u32(), [ow * c; 2], &|line, y, index| {
+            let (n, oy) = (line / oh, line % oh);
+            let mut keys = vec![0.0; c];
+            for (ox, (y, index)) in y.chunks_mut(c).zip(index.chunks_mut(c)).enumerate() {
+                let mut is_first = true;
+                for_each_tap(&op.geometry, [oy, ox], [h, w], |tap, pixel| {
+                    let x = &x[(n * h * w + pixel) * c..][..c];
+                    for ((key, x), sign) in keys.iter_mut().zip(x).zip(sign) {
+                        *key = x * sign;
+                    }
+                    if is_first {
+                        y.copy_from_slice(&keys);
+                        index.fill(tap);
+                    } else {
+                        keep_larger(&keys, tap, y, index);
+                    }
+                    is_first = false;
+                });
+            }
+            for y in y.chunks_mut(c) {
+                for (((y, mean), factor), beta) in y.iter_mut().zip(mean).zip(factor).zip(beta) {
+                    *y = (*y - mean) * factor + beta;
+                }
+            }
+            activate(op.activation, y);
+        });
+    };
+    vec![HostKernel::new("lines", run).with_scratch(4 * channels)]
 }
 
 /// `y = f((x - mean) factor + beta + residual)`, block by block.
@@ -173,6 +232,16 @@ fn normalise_lines(x: &[f32], [mean, factor, beta]: [&[f32]; 3], y: &mut [f32]) 
             *y = (x - mean) * factor + beta;
         }
     }
+}
+
+/// Mean and biased variance of each channel of `x`, by way of the sums of blocks.
+fn statistics(blocks: Blocks, x: &[f32], sums: &mut [f32], outputs: [&mut [f32]; 2]) {
+    for_each_chunk(sums, 2 * blocks.lanes, &|block, sums| {
+        let (mean, squares) = sums.split_at_mut(blocks.lanes);
+        lane_statistics(&x[blocks.elements(block)], mean, squares);
+    });
+    let [mean, variance] = outputs;
+    combine_statistics(blocks, sums, mean, variance);
 }
 
 /// Mean of each lane and the sum of squared distances from it, in two passes over a block in the

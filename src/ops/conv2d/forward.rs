@@ -12,6 +12,7 @@ use crate::graph::{
     Signature, Vjp,
 };
 use crate::ops::SumRows;
+use crate::ops::gemm::Task;
 use crate::ops::product_tail::ProductTail;
 use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
@@ -69,6 +70,11 @@ impl Conv2d {
     pub(super) fn tail(&self) -> ProductTail {
         let &Self { bias, residual, activation, .. } = self;
         ProductTail { bias, residual, activation, derivative: None }
+    }
+
+    /// The product that the convolution is.
+    pub(in crate::ops) fn task(&self, inputs: &[TensorType]) -> Option<Task> {
+        self.sizes(inputs).ok().map(|sizes| lowering::forward_task(self, &sizes))
     }
 
     /// The obvious loop nest, over rows of the output in parallel.
@@ -139,8 +145,8 @@ impl Op for Conv2d {
         is_half: &dyn Fn(Operand) -> bool,
         caps: &Caps,
     ) -> Vec<Lowering> {
-        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        lowering::forward_task(self, &sizes).cooperative_lowerings(is_half, caps)
+        let task = self.task(&sig.inputs);
+        task.map_or_else(Vec::new, |task| task.cooperative_lowerings(is_half, caps))
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

@@ -5,6 +5,7 @@
 //! matrices, for factors in 16 bits. All read factors whose sizes come in fours as vectors, and others
 //! as scalars.
 
+mod chunks;
 mod cooperative;
 mod subgroup_columns;
 mod subgroup_rows;
@@ -12,7 +13,7 @@ mod task;
 mod tile;
 mod tiled;
 
-pub use task::{Form, Product, Task};
+pub use task::{ChunkedLowering, Form, Product, Task};
 
 use crate::graph::{Caps, Kernel, Operand};
 use crate::ops::lanes::Lanes;

@@ -1,5 +1,6 @@
 //! Products whose left rows are read along the sum, shared by the lanes of a subgroup.
 
+use super::chunks::{self, Rows};
 use super::{Product, for_each, for_pairs};
 use crate::graph::{Caps, Kernel};
 
@@ -87,8 +88,16 @@ impl RowTile {
     }
 
     /// The kernel for `product`, on subgroups of `lanes`. The caller has added its constants and
-    /// operands, with `b` in vectors of four columns.
-    pub fn finish(self, kernel: Kernel, product: &Product, lanes: usize, caps: &Caps) -> Kernel {
+    /// operands, with `b` in vectors of four columns, and those of statistics where it is `chunked`:
+    /// a chunk is the rows of one lane.
+    pub fn finish(
+        self,
+        kernel: Kernel,
+        product: &Product,
+        chunked: bool,
+        lanes: usize,
+        caps: &Caps,
+    ) -> Kernel {
         let [m_tiles, n_tiles] = self.grid(product, lanes);
         let column_lanes = self.column_lanes(product.n, lanes);
         kernel
@@ -99,10 +108,11 @@ impl RowTile {
             .constant("N_TILES", n_tiles)
             .tiles(self.tiles(product, lanes), caps)
             .file(include_str!("../../../shaders/gemm/subgroup_rows.wgsl"))
-            .file(&self.main(product.k()))
+            .file(&self.main(product, chunked))
     }
 
-    fn main(self, terms: usize) -> String {
+    fn main(self, product: &Product, chunked: bool) -> String {
+        let terms = product.k();
         let rows = |line: &dyn Fn(usize) -> String| for_each(self.rows, line);
         let columns = |line: &dyn Fn(usize) -> String| for_each(self.columns4, line);
         let tile =
@@ -129,6 +139,14 @@ impl RowTile {
         let stores = tile(&|i, j| {
             format!("  store_row(m + {i}u, group, n + {j}u * COLUMN_LANES, y{i}_{j} + bias{j});\n")
         });
+        let statistics = if chunked {
+            let column = |j: usize| format!("n + {j}u * COLUMN_LANES");
+            let all_exist = product.m.is_multiple_of(self.rows);
+            let rows = Rows { count: self.rows, all_exist };
+            chunks::of_lanes(rows, self.columns4, &column)
+        } else {
+            String::new()
+        };
         let clamped = columns(&|j| {
             format!("  let b_column{j} = group * N4 + min(n + {j}u * COLUMN_LANES, N4 - 1u);\n")
         });
@@ -158,7 +176,7 @@ fn main(
 {shuffles}{weights}{products}
     }}
   }}
-{biases}{stores}}}
+{biases}{stores}{statistics}}}
 "
         )
     }

@@ -103,6 +103,18 @@ pub struct Task {
     pub scratch: Vec<usize>,
 }
 
+/// A lowering of a product that also writes the statistics of chunks of rows of the result: means,
+/// and sums of squared distances from them.
+#[derive(Debug, Clone)]
+pub struct ChunkedLowering {
+    /// The lowering, whose scratch memory ends before that of the statistics.
+    pub lowering: Lowering,
+    /// Rows of a chunk; the last one may have fewer.
+    pub chunk_rows: usize,
+    /// Where means and sums of squares are written, `[chunks, groups * n]` each.
+    pub chunks: [Operand; 2],
+}
+
 impl Task {
     /// Every variant, best guess first.
     pub fn lowerings(&self, caps: &Caps) -> Vec<Lowering> {
@@ -126,6 +138,39 @@ impl Task {
         cooperative::lowerings(self, is_half, caps)
     }
 
+    /// Those of [`Self::lowerings`] that can collect statistics of the result as they go, which need
+    /// columns in fours, and no more than a bias behind the sum.
+    pub fn chunked_lowerings(&self, caps: &Caps) -> Vec<ChunkedLowering> {
+        let plain = ProductTail { bias: self.tail.bias, ..ProductTail::default() };
+        if self.form != Form::Rows || !self.product.n.is_multiple_of(4) || self.tail != plain {
+            return Vec::new();
+        }
+        let mut lowerings = tiled::chunked_lowerings(self, caps);
+        if let Some(lanes) = shuffling_lanes(caps).filter(|_| self.product.k() <= MAX_TERMS) {
+            let tiles = RowTile::candidates(&self.product, lanes).into_iter();
+            lowerings.extend(tiles.map(|tile| ChunkedLowering {
+                lowering: self.row_tile(tile, true, lanes, caps),
+                chunk_rows: tile.rows,
+                chunks: self.chunks(),
+            }));
+        }
+        lowerings
+    }
+
+    /// Scratch buffers for the statistics of chunks.
+    pub(super) fn chunks(&self) -> [Operand; 2] {
+        [0, 1].map(|i| Operand::Scratch(self.scratch.len() + i))
+    }
+
+    /// Binds the statistics of chunks.
+    pub(super) fn with_chunks(&self, kernel: Kernel) -> Kernel {
+        let [mean, squares] = self.chunks();
+        kernel
+            .write_floats("chunk_mean", mean)
+            .write_floats("chunk_squares", squares)
+            .file(include_str!("../../../shaders/gemm/chunks.wgsl"))
+    }
+
     fn by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {
         match self.form {
             // Longer sums need loops that software devices leave, or shares.
@@ -137,12 +182,16 @@ impl Task {
 
     fn rows_by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {
         let task = self.with_padded_columns(caps);
-        let lowering = |tile: RowTile| {
-            let kernel = task.kernel("subgroup_rows", 1, true);
-            let kernel = tile.finish(kernel, &task.product, lanes, caps);
-            task.lowering(&tile.variant(), kernel, 1, caps)
-        };
-        RowTile::candidates(&self.product, lanes).into_iter().map(lowering).collect()
+        let tiles = RowTile::candidates(&self.product, lanes).into_iter();
+        tiles.map(|tile| task.row_tile(tile, false, lanes, caps)).collect()
+    }
+
+    /// Where columns of `b` come in fours; `chunked` kernels write statistics, too.
+    fn row_tile(&self, tile: RowTile, chunked: bool, lanes: usize, caps: &Caps) -> Lowering {
+        let kernel = self.kernel("subgroup_rows", 1, true);
+        let kernel = if chunked { self.with_chunks(kernel) } else { kernel };
+        let kernel = tile.finish(kernel, &self.product, chunked, lanes, caps);
+        self.lowering(&tile.variant(), kernel, 1, caps)
     }
 
     fn columns_by_subgroups(&self, lanes: usize, caps: &Caps) -> Vec<Lowering> {

@@ -1,7 +1,8 @@
 //! Products in tiles of workgroup memory: any sizes, any device.
 
+use super::chunks::{self, Rows};
 use super::tile::{Body, Plan, Tile};
-use super::{Form, Task, VECTOR, for_each, for_pairs};
+use super::{ChunkedLowering, Form, Task, VECTOR, for_each, for_pairs};
 use crate::graph::{Caps, Lowering};
 
 /// Tiles of both factors lie in workgroup memory; an invocation holds a block of sums, so that each
@@ -28,7 +29,22 @@ const COMPONENTS: [&str; 4] = ["x", "y", "z", "w"];
 pub(super) fn lowerings(task: &Task, caps: &Caps) -> Vec<Lowering> {
     let tiles = TILES.into_iter().filter(|tile| fits(tile, caps));
     let plans = Plan::candidates(tiles, task, caps);
-    plans.iter().map(|plan| lowering(plan, task, caps)).collect()
+    plans.iter().map(|plan| lowering(plan, false, task, caps)).collect()
+}
+
+/// Those of them that can write the statistics of chunks: of whole sums, with room for the sums of
+/// workers in the tile of the left factor.
+pub(super) fn chunked_lowerings(task: &Task, caps: &Caps) -> Vec<ChunkedLowering> {
+    let tiles = TILES.into_iter().filter(|tile| fits(tile, caps));
+    let plans = Plan::candidates(tiles, task, caps).into_iter();
+    let has_room = |Tile { columns, depth, block, .. }: Tile| columns <= depth * block[0];
+    let plans = plans.filter(|plan| plan.splits == 1 && has_room(plan.tile));
+    let chunked = plans.map(|plan| ChunkedLowering {
+        lowering: lowering(&plan, true, task, caps),
+        chunk_rows: plan.tile.rows,
+        chunks: task.chunks(),
+    });
+    chunked.collect()
 }
 
 fn fits(tile: &Tile, caps: &Caps) -> bool {
@@ -40,17 +56,22 @@ fn variant(tile: &Tile) -> String {
     format!("tiled_{rows}x{columns}x{depth}_{block_rows}x{block_columns}")
 }
 
-fn lowering(plan: &Plan, task: &Task, caps: &Caps) -> Lowering {
+fn lowering(plan: &Plan, chunked: bool, task: &Task, caps: &Caps) -> Lowering {
     let tile = &plan.tile;
     let kernel = plan
         .kernel("tiled", VECTOR, task, caps)
         .constant("A_VECTORS", tile.rows * tile.depth / 4)
-        .constant("B_VECTORS", tile.columns * tile.depth / 4)
-        .file(&main(tile, task.form));
+        .constant("B_VECTORS", tile.columns * tile.depth / 4);
+    let kernel = if chunked {
+        task.with_chunks(kernel).file(include_str!("../../../shaders/gemm/chunk_total.wgsl"))
+    } else {
+        kernel
+    };
+    let kernel = kernel.file(&main(tile, task, chunked));
     task.lowering(&variant(tile), kernel, plan.splits, caps)
 }
 
-fn main(tile: &Tile, form: Form) -> String {
+fn main(tile: &Tile, task: &Task, chunked: bool) -> String {
     let [block_rows, columns4] = [tile.block[0], tile.block[1] / 4];
     let block = |line: &dyn Fn(usize, usize) -> String| for_pairs(block_rows, columns4, line);
     let sums = block(&|r, j| format!("  var y{r}_{j} = vec4<f32>();\n"));
@@ -61,6 +82,14 @@ fn main(tile: &Tile, form: Form) -> String {
         let (column, sum) = (column(j), format!("y{r}_{j} + bias{j}"));
         format!("  store_row(split, first_row + row + {r}u, group, {column}, {sum});\n")
     });
+    let statistics = if chunked {
+        let column = |j: usize| format!("n4 + {j}u * WORKERS_N");
+        let all_exist = task.product.m.is_multiple_of(tile.rows);
+        let rows = Rows { count: block_rows, all_exist };
+        chunks::of_workgroups(rows, columns4, &column)
+    } else {
+        String::new()
+    };
     let body = Body {
         parameters: "",
         sums: format!(
@@ -71,13 +100,13 @@ fn main(tile: &Tile, form: Form) -> String {
         put: &|letter, i| {
             format!("    tile_{letter}[local_index + {i}u * INVOCATIONS] = next_{letter}{i};\n")
         },
-        products: match form {
+        products: match task.form {
             Form::Rows => products_of_rows(block_rows, columns4),
             Form::Columns => products_of_columns(block_rows / 4, columns4),
         },
-        results: biases + &stores,
+        results: biases + &stores + &statistics,
     };
-    body.main(tile, form)
+    body.main(tile, task.form)
 }
 
 /// The products where the left factor lies in memory along the sum.

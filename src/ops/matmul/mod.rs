@@ -9,6 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::SumRows;
+use super::gemm::Task;
 use super::operands::of_dtype;
 use super::product_tail::ProductTail;
 use super::registry::{OpEntry, attributes};
@@ -77,6 +78,11 @@ impl Matmul {
         Ok(Sizes { m, k, n })
     }
 
+    /// The product as the kernels of all products see it.
+    pub(in crate::ops) fn task(&self, inputs: &[TensorType], caps: &Caps) -> Option<Task> {
+        self.sizes(inputs).ok().map(|sizes| lowering::task(self, &sizes, caps))
+    }
+
     /// The obvious loop nest, over rows in parallel.
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
@@ -136,8 +142,8 @@ impl Op for Matmul {
         is_half: &dyn Fn(Operand) -> bool,
         caps: &Caps,
     ) -> Vec<Lowering> {
-        let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        lowering::task(self, &sizes, caps).cooperative_lowerings(is_half, caps)
+        let task = self.task(&sig.inputs, caps);
+        task.map_or_else(Vec::new, |task| task.cooperative_lowerings(is_half, caps))
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

@@ -66,7 +66,11 @@ impl PoolGeometry {
     }
 
     /// Output type of a pooling of `x`, as its dimensions.
-    pub(super) fn pooled(&self, op: &str, x: &TensorType) -> Result<[usize; 4], ShapeError> {
+    pub(in crate::ops) fn pooled(
+        &self,
+        op: &str,
+        x: &TensorType,
+    ) -> Result<[usize; 4], ShapeError> {
         let [n, h, w, c] = images(op, ("x", x))?;
         let [oh, ow] = self.output(op, [h, w])?;
         Ok([n, oh, ow, c])
@@ -96,13 +100,24 @@ impl PoolGeometry {
 
     /// Where element `k` of window `o` lies on an axis of the input (0 height, 1 width) with
     /// `size` elements; none in the padding.
-    pub(super) fn position(&self, axis: usize, o: usize, k: usize, size: usize) -> Option<usize> {
+    pub(in crate::ops) fn position(
+        &self,
+        axis: usize,
+        o: usize,
+        k: usize,
+        size: usize,
+    ) -> Option<usize> {
         let before = self.padding[2 * axis];
         (o * self.stride[axis] + k).checked_sub(before).filter(|position| *position < size)
     }
 
     /// Adds the constants of `shaders/common/pool_windows.wgsl` and that file.
-    pub(super) fn declare(&self, kernel: Kernel, input: [usize; 2], output: [usize; 2]) -> Kernel {
+    pub(in crate::ops) fn declare(
+        &self,
+        kernel: Kernel,
+        input: [usize; 2],
+        output: [usize; 2],
+    ) -> Kernel {
         kernel
             .constant("H", input[0])
             .constant("W", input[1])
@@ -131,7 +146,7 @@ pub(super) fn images(op: &str, (name, ty): (&str, &TensorType)) -> Result<[usize
 }
 
 /// Geometries and image sizes `[n, h, w, c]` that the cases of windowed pooling share, and a name.
-pub(super) fn test_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
+pub fn test_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
     let pool = |window, stride, padding| PoolGeometry { window, stride, padding };
     vec![
         ("one_element", PoolGeometry::non_overlapping([1, 1]), [1, 1, 1, 1]),

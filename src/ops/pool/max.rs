@@ -43,36 +43,49 @@ pub struct MaxPool2dGrad {
 impl MaxPool2d {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
-        let [_, h, w, c_count] = io.inputs.dims(0);
-        let [_, oh, ow, _] = io.outputs.dims(0);
-        let [kh, kw] = self.geometry.window;
-        let largest = |i: usize| {
-            let (c, ox, oy) = (i % c_count, i / c_count % ow, i / (c_count * ow) % oh);
-            let n = i / (c_count * ow * oh);
-            let mut best: Option<(f64, usize)> = None;
-            for ky in 0..kh {
-                let Some(iy) = self.geometry.position(0, oy, ky, h) else { continue };
-                for kx in 0..kw {
-                    let Some(ix) = self.geometry.position(1, ox, kx, w) else { continue };
-                    let value = x[((n * h + iy) * w + ix) * c_count + c].to_f64();
-                    let wins = best
-                        .is_none_or(|(best, _)| value > best || (value.is_nan() && !best.is_nan()));
-                    if wins {
-                        best = Some((value, ky * kw + kx));
-                    }
-                }
-            }
-            best.expect("infer has checked that each window holds an element")
-        };
-        let elements = io.outputs.ty(0).elements();
-        let found = map_indices(elements, &largest);
-        for (y, (value, _)) in io.outputs.float(0).iter_mut().zip(&found) {
-            *y = T::from_f64(*value);
+        let dims = io.inputs.dims(0);
+        let found =
+            first_maxima(&self.geometry, dims, io.outputs.dims(0), &|i: usize| x[i].to_f64());
+        for (y, &(element, _)) in io.outputs.float(0).iter_mut().zip(&found) {
+            *y = x[element];
         }
-        for (index, (_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {
-            *index = u32::try_from(*position).expect("a window is no larger than a tensor");
+        for (index, &(_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {
+            *index = position;
         }
     }
+}
+
+/// The first maximum of each window of an image of `dims`, whose elements have the given values: its
+/// element and its position in the window. The first NaN of a window wins.
+pub fn first_maxima(
+    geometry: &PoolGeometry,
+    [_, h, w, c_count]: [usize; 4],
+    output @ [_, oh, ow, _]: [usize; 4],
+    value: &(dyn Fn(usize) -> f64 + Sync),
+) -> Vec<(usize, u32)> {
+    let [kh, kw] = geometry.window;
+    let largest = |i: usize| {
+        let (c, ox, oy) = (i % c_count, i / c_count % ow, i / (c_count * ow) % oh);
+        let n = i / (c_count * ow * oh);
+        let mut best: Option<(f64, usize, usize)> = None;
+        for ky in 0..kh {
+            let Some(iy) = geometry.position(0, oy, ky, h) else { continue };
+            for kx in 0..kw {
+                let Some(ix) = geometry.position(1, ox, kx, w) else { continue };
+                let element = ((n * h + iy) * w + ix) * c_count + c;
+                let value = value(element);
+                let wins = best
+                    .is_none_or(|(best, ..)| value > best || (value.is_nan() && !best.is_nan()));
+                if wins {
+                    best = Some((value, element, ky * kw + kx));
+                }
+            }
+        }
+        let (_, element, position) =
+            best.expect("infer has checked that each window holds an element");
+        (element, u32::try_from(position).expect("a window is no larger than a tensor"))
+    };
+    map_indices(output.iter().product(), &largest)
 }
 
 impl Op for MaxPool2d {
@@ -113,6 +126,7 @@ impl Op for MaxPool2d {
             let kernel = self
                 .geometry
                 .declare(kernel, [h, w], [oh, ow])
+                .file(include_str!("../../../shaders/common/window_maximum.wgsl"))
                 .file(include_str!("../../../shaders/max_pool2d.wgsl"));
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
         };

@@ -40,7 +40,7 @@ fn pool(geometry: &PoolGeometry, io: &mut HostIo<'_, f32>) {
 
 /// Takes elements of `x` that are larger than those of `y`; the first NaN stays. Masks take the
 /// place of choices, which would become branches.
-fn keep_larger(x: &[f32], tap: u32, y: &mut [f32], index: &mut [u32]) {
+pub fn keep_larger(x: &[f32], tap: u32, y: &mut [f32], index: &mut [u32]) {
     for ((x, y), index) in x.iter().zip(y).zip(index) {
         let wins = (x > y) | (x.is_nan() & !y.is_nan());
         let mask = 0_u32.wrapping_sub(u32::from(wins));
@@ -71,7 +71,7 @@ fn unpool(geometry: &PoolGeometry, [h, w]: [usize; 2], io: &mut HostIo<'_, f32>)
 /// Calls `work` with the number and the pixel of each tap of a window that is not in the padding,
 /// in order.
 #[inline]
-pub(super) fn for_each_tap(
+pub fn for_each_tap(
     geometry: &PoolGeometry,
     [oy, ox]: [usize; 2],
     [h, w]: [usize; 2],

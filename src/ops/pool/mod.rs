@@ -11,8 +11,11 @@ mod max_host;
 pub use adaptive_average::{AdaptiveAvgPool2d, AdaptiveAvgPool2dGrad};
 pub use average::{AvgPool2d, AvgPool2dGrad};
 pub use geometry::PoolGeometry;
+pub(super) use geometry::test_geometries;
 pub use global_average::{GlobalAvgPool2d, GlobalAvgPool2dGrad};
+pub(super) use max::first_maxima;
 pub use max::{MaxPool2d, MaxPool2dGrad};
+pub(super) use max_host::{for_each_tap, keep_larger};
 
 use super::registry::OpEntry;
 
