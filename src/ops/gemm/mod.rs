@@ -5,6 +5,7 @@
 //! matrices, for factors in 16 bits. All read factors whose sizes come in fours as vectors, and others
 //! as scalars.
 
+mod blocks;
 mod cooperative;
 mod subgroup_columns;
 mod subgroup_rows;
@@ -12,6 +13,7 @@ mod task;
 mod tile;
 mod tiled;
 
+pub use blocks::Blocks;
 pub use task::{Form, Product, Task};
 
 use crate::graph::{Caps, Kernel, Operand};
