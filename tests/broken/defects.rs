@@ -172,6 +172,27 @@ pub static DEFECTS: &[Defect] = &[
         &[("LAST_TAP - tap, FLIPPED == 1u", "LAST_TAP - tap, FLIPPED != 1u")],
     ),
     wrong(
+        "takes the pixels of a block in reverse",
+        "conv2d_input_grad",
+        &[("let pixel = n / CHANNELS;", "let pixel = BLOCK_H * BLOCK_W - 1u - n / CHANNELS;")],
+    ),
+    Defect {
+        name: "writes pixels of a block outside the image",
+        op: "conv2d_input_grad",
+        change: Change::Text(&[("&& iy < IMAGE_H && ix < IMAGE_W {", "&& iy < IMAGE_H {")]),
+        expected: &[Kind::OutOfBounds, Kind::Wrong],
+    },
+    wrong(
+        "does not turn the window of a block",
+        "conv2d_input_grad",
+        &[("(TAPS_X - 1u - tap % TAPS_X)", "(tap % TAPS_X)")],
+    ),
+    wrong(
+        "gives a phase taps behind the end of the kernel",
+        "conv2d_input_grad",
+        &[("if ky < KERNEL_H && kx < KERNEL_W {", "if ky < KERNEL_H {")],
+    ),
+    wrong(
         "transforms pixels of the next row",
         "conv2d",
         &[("let inside = iy < IN_H && ix < IN_W;", "let inside = iy < IN_H;")],

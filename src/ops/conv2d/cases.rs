@@ -126,6 +126,38 @@ fn tiles() -> Vec<ConvCase> {
     ]
 }
 
+/// Shapes on which strides, padding and sizes of images meet in different ways: how input gradients
+/// cut images into blocks.
+fn strided() -> Vec<ConvCase> {
+    let strided = |stride, padding| ConvGeometry { stride, padding, ..ConvGeometry::default() };
+    let square = ConvGeometry::new;
+    vec![
+        conv("strided_1_channel", [2, 7, 8, 1], [3, 3], 4, square(2, 0)),
+        conv("strided_4_channels", [1, 8, 7, 4], [3, 3], 3, square(2, 1)),
+        conv("strided_asymmetric_padding", [2, 6, 7, 8], [3, 3], 4, strided([2; 2], [0, 1, 1, 0])),
+        conv("strided_padding_beyond_kernel", [1, 4, 3, 3], [3, 3], 2, square(2, 5)),
+        conv("strided_groups", [1, 7, 6, 6], [3, 3], 4, {
+            ConvGeometry { groups: 2, ..square(2, 1) }
+        }),
+        conv("stride_2_5x5", [2, 9, 8, 3], [5, 5], 4, square(2, 2)),
+        conv("stride_2_2x2", [2, 6, 8, 4], [2, 2], 8, square(2, 0)),
+        conv("stride_2_2x2_odd", [1, 7, 9, 3], [2, 2], 5, square(2, 0)),
+        conv("stride_3_3x3", [2, 9, 8, 3], [3, 3], 4, square(3, 1)),
+        conv("stride_3_2x2", [1, 11, 10, 4], [2, 2], 3, square(3, 0)),
+        conv("stride_2_1_4x4", [1, 7, 6, 3], [4, 4], 5, strided([2, 1], [1, 2, 2, 0])),
+        conv("stride_4_7x7", [1, 15, 14, 3], [7, 7], 4, square(4, 3)),
+    ]
+}
+
+/// Strided shapes that fill tiles, and leave tails.
+fn strided_tiles() -> Vec<ConvCase> {
+    vec![
+        conv("tile_strided_odd", [5, 19, 16, 20], [3, 3], 36, ConvGeometry::new(2, 1)),
+        conv("tile_stride_2_2x2", [4, 16, 12, 32], [2, 2], 64, ConvGeometry::new(2, 0)),
+        conv("tile_strided_shares", [1, 6, 5, 17], [5, 5], 64, ConvGeometry::new(2, 2)),
+    ]
+}
+
 /// Shapes that reach every kernel of the family, for what may follow it in the same pass.
 fn with_tail() -> Vec<ConvCase> {
     const NAMES: [&str; 12] = [
@@ -145,7 +177,7 @@ fn with_tail() -> Vec<ConvCase> {
     small().into_iter().chain(tiles()).filter(|conv| NAMES.contains(&conv.name)).collect()
 }
 
-/// Shapes of real models: `mnist-cnn` at batch 128, AlexNet on CIFAR at batch 64.
+/// Shapes of real models: `mnist-cnn` at batch 128, AlexNet and a ResNet on CIFAR at batch 64.
 fn bench() -> Vec<ConvCase> {
     let padded = || ConvGeometry::new(1, 1);
     vec![
@@ -156,6 +188,7 @@ fn bench() -> Vec<ConvCase> {
         conv("bench_cifar_conv3", [64, 8, 8, 192], [3, 3], 384, padded()),
         conv("bench_cifar_conv4", [64, 8, 8, 384], [3, 3], 256, padded()),
         conv("bench_cifar_conv5", [64, 8, 8, 256], [3, 3], 256, padded()),
+        conv("bench_resnet_strided", [64, 16, 16, 64], [3, 3], 128, ConvGeometry::new(2, 1)),
     ]
 }
 
@@ -237,7 +270,11 @@ pub(super) fn input_grad() -> Vec<Case> {
         Case::new(name, op).normal(conv.sizes.y()).normal(conv.sizes.weight())
     };
     let mut cases = all(|conv| case(conv.name, plain(conv), conv));
-    for conv in &with_tail() {
+    let (strided, tiles) = (strided(), strided_tiles());
+    cases.extend(strided.iter().map(|conv| case(conv.name, plain(conv), conv)));
+    cases.extend(tiles.iter().map(|conv| case(conv.name, plain(conv), conv).forward_only()));
+    let vectors = strided.iter().filter(|conv| conv.name == "strided_asymmetric_padding");
+    for conv in with_tail().iter().chain(vectors).chain(&tiles) {
         let x = conv.sizes.x();
         let op = Conv2dInputGrad { residual: true, ..plain(conv) };
         let residual = case(&format!("residual_{}", conv.name), op, conv).normal(x);

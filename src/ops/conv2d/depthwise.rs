@@ -12,11 +12,15 @@ const VARIANT: &str = "depthwise";
 /// Adjacent output pixels of one invocation of the convolution.
 const PIXELS: usize = 4;
 
+/// Whether each output channel reads one input channel of several.
+pub(super) fn applies(sizes: &Sizes) -> bool {
+    sizes.group_c == 1 && sizes.c > 1
+}
+
 /// The channels that one invocation handles, where each output channel reads one input channel.
 fn lanes_of(sizes: &Sizes) -> Option<Lanes> {
     let in_fours = sizes.group_oc == 1 && sizes.c.is_multiple_of(4);
-    let depthwise = sizes.group_c == 1 && sizes.c > 1;
-    depthwise.then_some(if in_fours { Lanes::Four } else { Lanes::One })
+    applies(sizes).then_some(if in_fours { Lanes::Four } else { Lanes::One })
 }
 
 /// Type of elements of as many channels.

@@ -222,7 +222,8 @@ impl Sizes {
     /// Whether each output pixel is made of the input pixel at the same place alone.
     pub(super) fn is_pointwise(&self, geometry: &ConvGeometry) -> bool {
         let unpadded = geometry.padding == [0; 4];
-        [self.kh, self.kw] == [1, 1] && geometry.stride == [1, 1] && unpadded
+        let same_pixels = [self.oh, self.ow] == [self.h, self.w];
+        [self.kh, self.kw] == [1, 1] && geometry.stride == [1, 1] && unpadded && same_pixels
     }
 
     /// The constants that every convolution kernel may use.

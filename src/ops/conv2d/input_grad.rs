@@ -25,6 +25,10 @@ const NAME: &str = "conv2d_input_grad";
 ///
 /// Inputs: `dy` `[n, oh, ow, oc]`, `w` `[kh, kw, c / groups, oc]`, then `residual` and `value`
 /// `[n, h, w, c]`, those that are set. Output: `[n, h, w, c]`.
+///
+/// Kernels may multiply weights by zeros in place of windows that do not exist, and, where the stride
+/// is above 1, `dy` by zeros in place of taps that the kernel does not have: what is not finite then
+/// also reaches, as NaN, neighbouring pixels whose windows or taps are such.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2dInputGrad {
@@ -139,7 +143,7 @@ impl Op for Conv2dInputGrad {
         caps: &Caps,
     ) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        lowering::input_grad_task(self, &sizes, caps).cooperative_lowerings(is_half, caps)
+        lowering::cooperative_input_grad(self, &sizes, is_half, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

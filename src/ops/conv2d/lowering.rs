@@ -2,7 +2,9 @@
 
 use super::geometry::Sizes;
 use super::winograd::Winograd;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, depthwise, few_channels};
+use super::{
+    Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, depthwise, few_channels, phases,
+};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::gemm::{self, Form, Product, Task};
 use crate::ops::product_tail::ProductTail;
@@ -20,7 +22,7 @@ fn rows_file(geometry: &ConvGeometry, sizes: &Sizes, general: &'static str) -> &
 }
 
 /// The product of the windows of input 0 with input 1, into output 0.
-fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
+pub(super) fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
     Task {
         form,
         product: sizes.product(geometry),
@@ -32,6 +34,7 @@ fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
         constants: sizes.constants(geometry),
         before: Vec::new(),
         scratch: Vec::new(),
+        blocks: None,
     }
 }
 
@@ -55,7 +58,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
 }
 
 /// The product of dy with the weights, whose input and output channels are swapped first.
-pub(super) fn input_grad_task(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Task {
+fn input_grad_task(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Task {
     let swapped = Operand::Scratch(0);
     let blocks = [sizes.kh * sizes.kw, sizes.group_c, op.geometry.groups, sizes.group_oc];
     Task {
@@ -87,8 +90,23 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         .file(include_str!("../../../shaders/conv2d_input_grad.wgsl"));
     let winograd = Winograd::input_grad(&op.geometry, sizes);
     let depthwise = depthwise::input_grad(op, sizes, caps);
-    let lowerings = depthwise.into_iter().chain(with_winograd(&task, winograd, caps)).collect();
-    with_general(lowerings, general, &task.product)
+    let plain = depthwise.into_iter().chain(with_winograd(&task, winograd, caps)).collect();
+    let by_phase = phases::task(op, sizes, &task, caps);
+    let by_phase = by_phase.iter().flat_map(|task| task.lowerings(caps)).collect();
+    with_general(phases::before(by_phase, plain), general, &task.product)
+}
+
+/// The variants of the input gradient that multiply cooperative matrices.
+pub(super) fn cooperative_input_grad(
+    op: &Conv2dInputGrad,
+    sizes: &Sizes,
+    is_half: &dyn Fn(Operand) -> bool,
+    caps: &Caps,
+) -> Vec<Lowering> {
+    let task = input_grad_task(op, sizes, caps);
+    let by_phase = phases::task(op, sizes, &task, caps);
+    let by_matrices = |task: &Task| task.cooperative_lowerings(is_half, caps);
+    phases::before(by_phase.iter().flat_map(by_matrices).collect(), by_matrices(&task))
 }
 
 /// The products of a task, and those of Winograd's algorithm where it applies.

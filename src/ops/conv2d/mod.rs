@@ -11,6 +11,7 @@ mod geometry;
 mod host;
 mod input_grad;
 mod lowering;
+mod phases;
 mod weight_grad;
 mod winograd;
 

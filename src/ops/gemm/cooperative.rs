@@ -44,9 +44,8 @@ pub(super) fn lowerings(
         return Vec::new();
     };
     let [size, lanes] = [size as usize, lanes as usize];
-    let rows = task.elements() / (task.product.n * task.product.groups).max(1);
     // Matrices of smaller products would be mostly empty.
-    if !is_half(task.a) || 2 * rows < size || 2 * task.product.n < size {
+    if !is_half(task.a) || 2 * task.result_rows() < size || 2 * task.product.n < size {
         return Vec::new();
     }
     let matrices = Matrices { size, lanes, form: task.form, b_is_half: is_half(task.b) };

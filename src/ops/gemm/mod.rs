@@ -5,6 +5,7 @@
 //! matrices, for factors in 16 bits. All read factors whose sizes come in fours as vectors, and others
 //! as scalars.
 
+mod blocks;
 mod chunks;
 mod cooperative;
 mod subgroup_columns;
@@ -13,6 +14,7 @@ mod task;
 mod tile;
 mod tiled;
 
+pub use blocks::Blocks;
 pub use task::{ChunkedLowering, Form, Product, Task};
 
 use crate::graph::{Caps, Kernel, Operand};

@@ -3,7 +3,7 @@
 use super::subgroup_columns::ColumnTile;
 use super::subgroup_rows::RowTile;
 use super::{
-    MAX_TERMS, VECTOR, cooperative, shuffling_lanes, tiled, width_of, with_constants,
+    Blocks, MAX_TERMS, VECTOR, cooperative, shuffling_lanes, tiled, width_of, with_constants,
     with_epilogue, with_operands,
 };
 use crate::graph::{Caps, Kernel, Lowering, Operand};
@@ -101,6 +101,8 @@ pub struct Task {
     pub before: Vec<Kernel>,
     /// Scratch memory that they write, in bytes.
     pub scratch: Vec<usize>,
+    /// How the result lies in `y` where it is not a matrix `[m, groups * n]`; for [`Form::Rows`].
+    pub blocks: Option<Blocks>,
 }
 
 /// A lowering of a product that also writes the statistics of chunks of rows of the result: means,
@@ -223,27 +225,37 @@ impl Task {
         task
     }
 
-    /// Elements of the result.
-    pub(super) fn elements(&self) -> usize {
-        let rows = match self.form {
+    /// Rows of the result.
+    pub(super) fn result_rows(&self) -> usize {
+        match self.form {
             Form::Rows => self.product.m,
             Form::Columns => self.product.k(),
-        };
-        rows * self.product.n * self.product.groups
+        }
+    }
+
+    /// Elements of the result that are stored.
+    pub(super) fn elements(&self) -> usize {
+        let product = &self.product;
+        match &self.blocks {
+            Some(blocks) => blocks.elements(product),
+            None => self.result_rows() * product.n * product.groups,
+        }
     }
 
     /// Prelude, operands and rows of a kernel that computes `splits` shares of the sum; the columns
     /// of `b` come in fours, or have been filled up to do so where `b_is_padded`.
     pub(super) fn kernel(&self, name: &str, splits: usize, b_is_padded: bool) -> Kernel {
         let Product { n, tap_k, .. } = self.product;
-        let [a, y] = [width_of(tap_k), width_of(n)];
-        let b = if b_is_padded { VECTOR } else { y };
+        let a = width_of(tap_k);
+        let b = if b_is_padded { VECTOR } else { width_of(n) };
+        let y = width_of(self.blocks.as_ref().map_or(n, |blocks| blocks.channels));
         let a_width = if a == VECTOR { 4 } else { 1 };
         let kernel = with_constants(Kernel::new(name), &self.constants);
         let kernel = with_constants(kernel, &self.product.constants(a_width));
         let file =
             |wgsl_type, vectors, scalars| if wgsl_type == VECTOR { vectors } else { scalars };
-        self.with_operands(kernel, [a, b, y], splits)
+        let kernel = self
+            .with_operands(kernel, [a, b, y], splits)
             .file(self.rows)
             .file(file(
                 a,
@@ -254,13 +266,16 @@ impl Task {
                 b,
                 include_str!("../../../shaders/gemm/b_vectors.wgsl"),
                 include_str!("../../../shaders/gemm/b_scalars.wgsl"),
-            ))
-            .file(file(y, Lanes::Four.epilogue_file(), Lanes::One.epilogue_file()))
-            .file(file(
+            ));
+        let lanes = if y == VECTOR { Lanes::Four } else { Lanes::One };
+        match &self.blocks {
+            Some(blocks) => blocks.with_store(kernel, lanes),
+            None => kernel.file(lanes.epilogue_file()).file(file(
                 y,
                 include_str!("../../../shaders/gemm/y_vectors.wgsl"),
                 include_str!("../../../shaders/gemm/y_scalars.wgsl"),
-            ))
+            )),
+        }
     }
 
     /// Operands of a kernel that computes `splits` shares of the sum, with elements of the types
@@ -294,7 +309,9 @@ impl Task {
 
     /// The ordered sum of shares, and what follows it.
     fn sum_splits(&self, splits: usize, caps: &Caps) -> Kernel {
-        let columns = self.product.n * self.product.groups;
+        let Product { n, groups, .. } = self.product;
+        let columns =
+            self.blocks.as_ref().map_or(n * groups, |blocks| blocks.columns(&self.product));
         let lanes = if columns.is_multiple_of(4) { Lanes::Four } else { Lanes::One };
         let kernel = lanes
             .declare(Kernel::new("sum_splits"))
@@ -327,6 +344,7 @@ mod tests {
             constants: Vec::new(),
             before: Vec::new(),
             scratch: Vec::new(),
+            blocks: None,
         };
         let all = ProductTail { bias: true, residual: true, ..ProductTail::default() };
         let tails = [

@@ -80,11 +80,12 @@ impl Plan {
 
     fn new(tile: Tile, task: &Task, caps: &Caps) -> Self {
         let product = &task.product;
-        let (rows, terms, least_terms) = match task.form {
+        let (terms, least_terms) = match task.form {
             // The sum is cut between vectors of four terms.
-            Form::Rows => (product.m, product.k4(), LEAST_TERMS / 4),
-            Form::Columns => (product.k(), product.m, LEAST_TERMS),
+            Form::Rows => (product.k4(), LEAST_TERMS / 4),
+            Form::Columns => (product.m, LEAST_TERMS),
         };
+        let rows = task.result_rows();
         let grid = [rows.div_ceil(tile.rows), product.n.div_ceil(tile.columns)];
         let tiles = grid[0] * grid[1] * product.groups;
         let elements = task.elements();

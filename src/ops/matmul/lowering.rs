@@ -34,6 +34,7 @@ pub(super) fn task(op: &Matmul, &Sizes { m, k, n }: &Sizes, caps: &Caps) -> Task
         constants: Vec::new(),
         before,
         scratch,
+        blocks: None,
     }
 }
 

@@ -193,6 +193,7 @@ impl Winograd {
             constants: Vec::new(),
             before: Vec::new(),
             scratch: self.scratch(filtering).to_vec(),
+            blocks: None,
         }
     }
 
