@@ -102,6 +102,7 @@ fn recipe(optimizer: OptimizerConfig) -> Recipe {
     let mut recipe = Recipe::builtin("mnist-cnn", &overrides).expect("a built-in recipe");
     (recipe.batch_size, recipe.optimizer) = (BATCH, optimizer);
     recipe.schedule = Default::default();
+    recipe.ema = None;
     recipe
 }
 

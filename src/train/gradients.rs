@@ -1,5 +1,7 @@
 //! Forward and backward of a batch: the gradients of all parameters, side by side in an arena.
 
+use serde::{Deserialize, Serialize};
+
 use super::Recipe;
 use super::augment::Batch;
 use super::programs::{ModelPrograms, fold_seed};
@@ -7,7 +9,7 @@ use crate::compile::backward;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
 use crate::nn::{Mode, ModelBuilder, ParameterSpec, StateUpdates};
-use crate::ops::{Binary, Concat, Fill, MaskedMean, MaskedMeanGrad, Pack, View};
+use crate::ops::{Binary, Broadcast, Concat, Fill, MaskedMean, MaskedMeanGrad, Over, Pack, View};
 
 /// What a batch goes through the model with.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +35,26 @@ pub(super) struct BatchGradients {
     pub parameters: Option<Value>,
     /// What it does to running statistics, if the step counts.
     pub states: StateUpdates,
+}
+
+/// What is differentiated of the losses of a batch, as PyTorch's `reduction`. The loss that is shown
+/// is their mean in either case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LossReduction {
+    /// Their mean.
+    #[default]
+    Mean,
+    /// Their sum: gradients grow with the batch.
+    Sum,
+}
+
+impl LossReduction {
+    /// Whether this is the default.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn is_mean(&self) -> bool {
+        *self == Self::Mean
+    }
 }
 
 /// Gradients by parameter.
@@ -61,8 +83,8 @@ impl ModelPrograms {
         graph.set_scope("loss");
         let losses = input.batch.losses(graph, logits, recipe.label_smoothing)?;
         let loss = graph.push(MaskedMean {}, &[losses, input.batch.labels])?;
-        let seed = seed_of(graph, input.scale)?;
-        let gradients = self.differentiate(graph, (loss, seed), specs, &values)?;
+        let shares = shares(graph, recipe.loss_reduction, input)?;
+        let gradients = self.differentiate(graph, (losses, shares), specs, &values)?;
         graph.set_scope("update");
         let gradients = self.pack(graph, gradients)?;
         Ok(BatchGradients { logits, loss, gradients, parameters, states })
@@ -81,9 +103,7 @@ impl ModelPrograms {
         let (rows, image) = images.split_first().map_or((0, &[][..]), |(n, image)| (*n, image));
         let parts = recipe.accumulate.min(rows);
         graph.set_scope("loss");
-        let seed = seed_of(graph, input.scale)?;
-        // The derivative of the mean loss by the loss of each example.
-        let shares = graph.push(MaskedMeanGrad {}, &[input.batch.labels, seed])?;
+        let shares = shares(graph, recipe.loss_reduction, input)?;
         let mut states = StateUpdates::default();
         let (mut all_logits, mut all_losses, mut parameters) = (Vec::new(), Vec::new(), None);
         let mut sum: Gradients = Vec::new();
@@ -176,11 +196,31 @@ impl ModelPrograms {
     }
 }
 
-/// The gradient of the loss itself.
-fn seed_of(graph: &mut Graph, scale: Option<Value>) -> Result<Value, ShapeError> {
-    match scale {
-        Some(scale) => Ok(scale),
-        None => graph.push(Fill { value: 1.0, shape: [1].into() }, &[]),
+/// The derivative of what is differentiated by the loss of each example. That loss is zero, and so is
+/// its gradient, where a label is ignored.
+fn shares(
+    graph: &mut Graph,
+    reduction: LossReduction,
+    input: BatchInput,
+) -> Result<Value, ShapeError> {
+    let labels = input.batch.labels;
+    match reduction {
+        LossReduction::Mean => {
+            let seed = match input.scale {
+                None => graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?,
+                Some(scale) => scale,
+            };
+            graph.push(MaskedMeanGrad {}, &[labels, seed])
+        }
+        LossReduction::Sum => {
+            let shape = graph.ty(labels).shape.clone();
+            match input.scale {
+                None => graph.push(Fill { value: 1.0, shape }, &[]),
+                Some(scale) => {
+                    graph.push(Broadcast { shape, over: Over::All, scale: 1.0 }, &[scale])
+                }
+            }
+        }
     }
 }
 

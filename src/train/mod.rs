@@ -50,6 +50,7 @@ pub use exchange::{Exchange, ExchangeError, read_npz, read_safetensors, write_np
 pub use feed::Feed;
 pub use files::FileError;
 pub(crate) use files::{read_text, write_atomically};
+pub use gradients::LossReduction;
 pub use histograms::{HistogramOf, HistogramRecord, HistogramsConfig, histograms_of_weights};
 pub use hook::{EpochDone, Flow, Hook, Interrupt, StepsDone, Stop, StopReason};
 pub use init_from::InitReport;

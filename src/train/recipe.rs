@@ -8,6 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::augment::AugmentConfig;
 use super::callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
 use super::checkpoint::CheckpointConfig;
+use super::gradients::LossReduction;
 use super::histograms::HistogramsConfig;
 use super::optimizer::{Clipping, OptimizerConfig};
 use super::overrides;
@@ -44,6 +45,9 @@ pub struct Recipe {
     /// Part of the target that is spread over all classes, in [0, 1).
     #[serde(default)]
     pub label_smoothing: f32,
+    /// What is differentiated of the losses of a batch.
+    #[serde(default, skip_serializing_if = "LossReduction::is_mean")]
+    pub loss_reduction: LossReduction,
     /// How activations and their gradients are stored. In 16 bits the loss is scaled.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,

@@ -106,6 +106,38 @@ fn parts_of_a_batch_add_up_to_it() {
     }
 }
 
+/// The sum of 40 losses at a fortieth of the rate, whole and in parts, also of a batch whose last
+/// labels do not count.
+#[test]
+fn a_sum_of_losses_is_their_mean_times_their_number() {
+    let plain = |extra: &str, rate: f32, batch: usize| {
+        let rate = format!("optimizer.learning_rate={rate}");
+        let batch = format!("batch_size={batch}");
+        let (mut recipe, data) = small(&format!("{extra}\n{SGD}"), &[&rate, &batch]);
+        recipe.layers.remove(1);
+        (recipe, data)
+    };
+    const SUM: &str = "loss_reduction = \"sum\"";
+    let mean = plain("", 0.05, 40);
+    let sum = plain(SUM, 0.05 / 40.0, 40);
+    let incomplete = plain(SUM, 0.05 / 48.0, 48);
+    let in_parts = plain(&format!("{SUM}\naccumulate = 3"), 0.05 / 48.0, 48);
+    let too_large = plain(SUM, 0.05, 40);
+    let results = |recipe: &(Recipe, Splits)| {
+        devices().map(|mut device| weights_after(device.as_mut(), recipe, 5))
+    };
+    let mean = results(&mean);
+    for (a, b) in mean.iter().zip(&results(&sum)) {
+        assert!(difference(a, b) < 1e-4, "{}", difference(a, b));
+    }
+    for (a, b) in results(&incomplete).iter().zip(&results(&in_parts)) {
+        assert!(difference(a, b) < 1e-4, "{}", difference(a, b));
+    }
+    for (a, b) in mean.iter().zip(&results(&too_large)) {
+        assert!(difference(a, b) > 1e-2, "the rate counts");
+    }
+}
+
 #[test]
 fn parts_need_less_memory_and_change_running_statistics_in_turn() {
     let planned = |extra: &str| {
