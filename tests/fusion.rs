@@ -33,18 +33,34 @@ fn numbers(count: usize, seed: u32) -> Vec<f64> {
     (0..count).map(|_| next()).collect()
 }
 
+/// Sources of a graph, with their values.
+struct Sources {
+    floats: HashMap<String, Vec<f64>>,
+    seed: u32,
+}
+
+impl Sources {
+    fn new(seed: u32) -> Self {
+        Self { floats: HashMap::new(), seed }
+    }
+
+    /// Adds one: multiples of `scale` up to 64, values of f32, so that every device gets the same ones.
+    fn add(&mut self, graph: &mut Graph, name: &str, dims: &[usize], scale: f64) -> Value {
+        let ty = TensorType::f32(dims);
+        let values = numbers(ty.elements(), self.seed).into_iter();
+        self.seed += 1;
+        self.floats.insert(name.to_owned(), values.map(|v| scale * (v * 64.0).round()).collect());
+        graph.source(name, ty)
+    }
+}
+
 /// `tanh(conv)`, then `tanh(conv(tanh(conv)) + x)`, a mean over the pixels, and a dense layer whose
 /// result is added to another: every kind of tail that products take.
 fn network() -> Network {
     let mut graph = Graph::default();
-    let mut floats = HashMap::new();
+    let mut sources = Sources::new(1);
     let mut source = |graph: &mut Graph, name: &str, dims: &[usize], scale: f64| {
-        let ty = TensorType::f32(dims);
-        let seed = u32::try_from(floats.len()).expect("few") + 1;
-        // Values of f32, so that every device gets the same ones.
-        let values = numbers(ty.elements(), seed).into_iter().map(|v| scale * (v * 64.0).round());
-        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
-        graph.source(name, ty)
+        sources.add(graph, name, dims, scale)
     };
     let x = source(&mut graph, "x", &[2, 6, 5, 3], 1.0 / 64.0);
     let w1 = source(&mut graph, "w1", &[3, 3, 3, 8], 1.0 / 256.0);
@@ -84,7 +100,7 @@ fn network() -> Network {
     for (name, gradient) in &gradients {
         graph.output(&format!("d{name}"), *gradient);
     }
-    Network { graph, floats, logits, gradients }
+    Network { graph, floats: sources.floats, logits, gradients }
 }
 
 impl Network {
@@ -250,21 +266,16 @@ fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
 /// `dense(relu(norm(conv(pool(relu(norm(conv)))))))`, with each norm by the statistics of its batch.
 fn normalised() -> Network {
     let mut graph = Graph::default();
-    let mut floats = HashMap::new();
-    let mut source = |graph: &mut Graph, name: &str, dims: &[usize]| {
-        let ty = TensorType::f32(dims);
-        let seed = u32::try_from(floats.len()).expect("few") + 21;
-        let values = numbers(ty.elements(), seed).into_iter().map(|v| (v * 64.0).round() / 64.0);
-        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
-        graph.source(name, ty)
-    };
+    let mut sources = Sources::new(21);
+    let mut source =
+        |graph: &mut Graph, name: &str, dims: &[usize]| sources.add(graph, name, dims, 1.0 / 64.0);
     let names = ["x", "w1", "gamma1", "beta1", "w2", "gamma2", "beta2", "w3"];
     let dims: [&[usize]; 8] =
         [&[4, 8, 8, 3], &[3, 3, 3, 8], &[8], &[8], &[3, 3, 8, 12], &[12], &[12], &[12, 8]];
-    let sources: Vec<Value> =
+    let wrt: Vec<Value> =
         names.iter().zip(dims).map(|(name, dims)| source(&mut graph, name, dims)).collect();
     let seed = source(&mut graph, "seed", &[64, 8]);
-    let &[x, w1, gamma1, beta1, w2, gamma2, beta2, w3] = &sources[..] else { unreachable!() };
+    let &[x, w1, gamma1, beta1, w2, gamma2, beta2, w3] = &wrt[..] else { unreachable!() };
     let conv = || Conv2d::new(ConvGeometry::new(1, 1));
     let norm = || BatchNorm { epsilon: 1e-3, tail: NormTail::default() };
     let relu = || Activate { function: Activation::Relu };
@@ -279,7 +290,7 @@ fn normalised() -> Network {
     let y = graph.push(relu(), &[y]).expect("shapes fit");
     let y = graph.push(View::reshape([64, 12]), &[y]).expect("shapes fit");
     let logits = graph.push(Matmul::default(), &[y, w3]).expect("shapes fit");
-    let gradients = backward(&mut graph, &[(logits, seed)], &sources).expect("all have gradients");
+    let gradients = backward(&mut graph, &[(logits, seed)], &wrt).expect("all have gradients");
     let gradients: Vec<(&str, Value)> = names
         .into_iter()
         .zip(gradients)
@@ -289,7 +300,7 @@ fn normalised() -> Network {
     for (name, gradient) in &gradients {
         graph.output(&format!("d{name}"), *gradient);
     }
-    Network { graph, floats, logits, gradients }
+    Network { graph, floats: sources.floats, logits, gradients }
 }
 
 /// Products in front of batch norms collect their statistics, and poolings behind them normalise; the
@@ -318,14 +329,9 @@ fn norms_are_taken_apart() {
 /// `relu(dropout(x) f'(value) rows - (2 b + bias))`: a tree of element-wise ops of every kind.
 fn element_wise(function: Activation) -> Network {
     let mut graph = Graph::default();
-    let mut floats = HashMap::new();
-    let mut source = |graph: &mut Graph, name: &str, dims: &[usize]| {
-        let ty = TensorType::f32(dims);
-        let seed = u32::try_from(floats.len()).expect("few") + 11;
-        let values = numbers(ty.elements(), seed).into_iter().map(|v| (v * 64.0).round() / 64.0);
-        floats.insert(name.to_owned(), values.collect::<Vec<f64>>());
-        graph.source(name, ty)
-    };
+    let mut sources = Sources::new(11);
+    let mut source =
+        |graph: &mut Graph, name: &str, dims: &[usize]| sources.add(graph, name, dims, 1.0 / 64.0);
     let [x, value, b] = ["x", "value", "b"].map(|name| source(&mut graph, name, &[40, 52]));
     let rows = source(&mut graph, "rows", &[40, 1]);
     let bias = source(&mut graph, "bias", &[52]);
@@ -341,7 +347,7 @@ fn element_wise(function: Activation) -> Network {
     let difference = push(Arc::new(subtract), &[left, right]);
     let logits = push(Arc::new(Activate { function }), &[difference]);
     graph.output("logits", logits);
-    Network { graph, floats, logits, gradients: Vec::new() }
+    Network { graph, floats: sources.floats, logits, gradients: Vec::new() }
 }
 
 /// Element-wise ops become one step, which moves less and computes the same.
