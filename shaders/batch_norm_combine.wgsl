@@ -1,7 +1,7 @@
 // mean[c] and variance[c] of x[:, c] from the statistics of its chunks, of which those of
-// batch_norm_statistics.wgsl are of x - pivot, and those of products (gemm/chunks.wgsl) of
-// x itself: m = sum_k n_k chunk_mean[k, c] / ROWS, mean = pivot[c] + m, and
-// variance = sum_k (chunk_squares[k, c] + n_k (chunk_mean[k, c] - m)^2) / ROWS.
+// batch_norm_statistics.wgsl are of x - pivot, and those of products (gemm/chunks.wgsl) of x itself:
+// m = chunk_mean[0, c] + sum_k n_k (chunk_mean[k, c] - chunk_mean[0, c]) / ROWS, mean = pivot[c] + m,
+// and variance = sum_k (chunk_squares[k, c] + n_k (chunk_mean[k, c] - m)^2) / ROWS.
 // chunk_mean, chunk_squares: [CHUNKS, C]; mean, variance: [C], C in groups of FLOATS. pivot_of comes
 // from common/first_row_pivot.wgsl or common/no_pivot.wgsl.
 // One workgroup computes one group of channels; its invocations take chunks in turns.
@@ -26,11 +26,13 @@ fn main(
 ) {
   let group = flat_index(workgroup_id, num_workgroups, 0u) / WORKGROUP_SIZE;
   if group >= GROUPS { return; }
+  // Distances from the first mean: an offset of all of them takes no digits of the sum.
+  let first = chunk_mean[group];
   var sum = FLOATS(0.0);
   for (var chunk = local_index; chunk < CHUNKS; chunk += WORKGROUP_SIZE) {
-    sum += chunk_mean[chunk * GROUPS + group] * rows_of(chunk);
+    sum += (chunk_mean[chunk * GROUPS + group] - first) * rows_of(chunk);
   }
-  let centre = workgroup_total(sum, local_index) / f32(ROWS);
+  let centre = first + workgroup_total(sum, local_index) / f32(ROWS);
 
   var squares = FLOATS(0.0);
   for (var chunk = local_index; chunk < CHUNKS; chunk += WORKGROUP_SIZE) {

@@ -7,7 +7,7 @@ use super::forward::channel_statistics;
 use super::host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Activation, Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
 };
 use crate::ops::gemm::{ChunkedLowering, Task};
 use crate::ops::lanes::Lanes;
@@ -151,12 +151,11 @@ impl Op for ProductStatistics {
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
-        // Subtract, square and two sums.
-        let statistics =
-            Cost::of(&Signature { inputs: vec![], outputs: sig.outputs[1..].to_vec() }, 0);
         let product = self.product.op().cost(&Self::inner(sig));
-        let flop = product.flop + 4 * sig.outputs[0].elements() as u64;
-        Cost { flop, bytes: product.bytes + statistics.bytes }
+        let vectors: usize = sig.outputs[1..].iter().map(TensorType::bytes).sum();
+        // Subtract, square and two sums.
+        let flop = 4 * sig.outputs[0].elements();
+        Cost { flop: product.flop + flop as u64, bytes: product.bytes + vectors as u64 }
     }
 }
 
@@ -207,6 +206,11 @@ pub(super) fn cases() -> Vec<Case> {
         let case = Case::new(name, ProductStatistics { product }).normal([m, k]).normal(b);
         cases.push(if bias { case.normal([n]).forward_only() } else { case.forward_only() });
     }
+    // An offset that is large beside the deviation.
+    let product = NormalisedProduct::Matmul(Matmul { bias: true, ..Matmul::default() });
+    let offset = Case::new("offset", ProductStatistics { product }).normal([1024, 16]);
+    let bias = (TensorType::f32([32]), Fill::Uniform(999.0, 1001.0));
+    cases.push(offset.normal([16, 32]).input(bias.0, bias.1).forward_only());
     for (x, oc) in [([64, 32, 32, 32], 32), ([64, 16, 16, 32], 64), ([64, 8, 8, 128], 128)] {
         let name = format!("bench_{}x{}x{}x{}_3x3x{oc}", x[0], x[1], x[2], x[3]);
         cases.push(conv(name, Conv2d::new(same(3)), x, oc, 3).bench());
