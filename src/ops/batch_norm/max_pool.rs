@@ -18,7 +18,7 @@ use crate::tensor::{Real, TensorType, Tolerance};
 
 const NAME: &str = "batch_norm_max_pool2d";
 
-/// [`super::MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
+/// [`MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
 ///
 /// The normalisation and the function never fall where they do not rise: the largest value of a
 /// window comes from its largest `x`, or its smallest one where `gamma[c]` is negative. So `index`
