@@ -19,7 +19,7 @@ use crate::tensor::HostTensor;
 /// for the watchdogs of desktop drivers, long enough to hide the host.
 const SUBMISSION: Duration = Duration::from_millis(100);
 /// Most steps of one submission.
-pub(super) const MAX_STEPS: u32 = 64;
+const MAX_STEPS: u32 = 64;
 
 /// Where the loop stands. With the states on the device, this decides the rest of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -356,7 +356,7 @@ impl Trainer<'_> {
 
     /// Chooses the number of steps per submission from how long the last one kept the host waiting:
     /// with a few submissions in flight, that is how long the device takes for one.
-    fn adapt(&mut self, waited: Duration, steps: u32) {
+    pub(super) fn adapt(&mut self, waited: Duration, steps: u32) {
         if steps < self.steps_per_submission {
             return;
         }

@@ -1,8 +1,7 @@
 //! A trainer step by step: for benchmarks, traces and tests.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::run::MAX_STEPS;
 use super::{TrainError, Trainer};
 use crate::exec::RunProfile;
 
@@ -43,8 +42,10 @@ impl Trainer<'_> {
         let mut left = steps;
         while left > 0 {
             let now = self.make_ready(left)?;
+            let submitted = Instant::now();
             self.executor.run(self.id, now)?;
             self.step += u64::from(now);
+            self.adapt(submitted.elapsed(), now);
             left -= now;
         }
         self.executor.wait()?;
@@ -73,7 +74,8 @@ impl Trainer<'_> {
         if self.step == first {
             self.feed.start_epoch(self.executor, &self.order)?;
         }
-        let steps = most.min(in_epoch).min(MAX_STEPS).min(self.feed.longest_run(self.step));
+        let most = most.min(in_epoch).min(self.steps_per_submission);
+        let steps = most.min(self.feed.longest_run(self.step));
         let (data, order) = (&self.data.train, &self.order);
         self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
         Ok(steps)
