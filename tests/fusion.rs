@@ -90,20 +90,33 @@ fn network() -> Network {
     let logits = push(Arc::new(Binary::ADD), &[hidden, dense]);
     let names = ["x", "w1", "b1", "w2", "w3", "w4", "w5"];
     let wrt = [x, w1, b1, w2, w3, w4, w5];
-    let gradients = backward(&mut graph, &[(logits, seed)], &wrt).expect("every op has a gradient");
-    let gradients: Vec<(&str, Value)> = names
-        .into_iter()
-        .zip(gradients)
-        .map(|(name, gradient)| (name, gradient.expect("the loss depends on it")))
-        .collect();
-    graph.output("logits", logits);
-    for (name, gradient) in &gradients {
-        graph.output(&format!("d{name}"), *gradient);
-    }
-    Network { graph, floats: sources.floats, logits, gradients }
+    let wrt: Vec<(&'static str, Value)> = names.into_iter().zip(wrt).collect();
+    Network::with_gradients(graph, sources.floats, (logits, seed), &wrt)
 }
 
 impl Network {
+    /// The graph with the gradients of `sum(seed * logits)` with respect to `sources`; they and the
+    /// logits are outputs.
+    fn with_gradients(
+        mut graph: Graph,
+        floats: HashMap<String, Vec<f64>>,
+        (logits, seed): (Value, Value),
+        sources: &[(&'static str, Value)],
+    ) -> Self {
+        let wrt: Vec<Value> = sources.iter().map(|&(_, value)| value).collect();
+        let found = backward(&mut graph, &[(logits, seed)], &wrt).expect("every op has a gradient");
+        let gradients: Vec<(&str, Value)> = sources
+            .iter()
+            .zip(found)
+            .map(|(&(name, _), gradient)| (name, gradient.expect("the loss depends on it")))
+            .collect();
+        graph.output("logits", logits);
+        for (name, gradient) in &gradients {
+            graph.output(&format!("d{name}"), *gradient);
+        }
+        Self { graph, floats, logits, gradients }
+    }
+
     /// Every output of the program, by name.
     fn run(&self, executor: &mut dyn Executor, program: Program) -> HashMap<String, Vec<f64>> {
         let outputs = program.outputs.clone();
@@ -290,17 +303,8 @@ fn normalised() -> Network {
     let y = graph.push(relu(), &[y]).expect("shapes fit");
     let y = graph.push(View::reshape([64, 12]), &[y]).expect("shapes fit");
     let logits = graph.push(Matmul::default(), &[y, w3]).expect("shapes fit");
-    let gradients = backward(&mut graph, &[(logits, seed)], &wrt).expect("all have gradients");
-    let gradients: Vec<(&str, Value)> = names
-        .into_iter()
-        .zip(gradients)
-        .map(|(name, gradient)| (name, gradient.expect("the loss depends on it")))
-        .collect();
-    graph.output("logits", logits);
-    for (name, gradient) in &gradients {
-        graph.output(&format!("d{name}"), *gradient);
-    }
-    Network { graph, floats: sources.floats, logits, gradients }
+    let wrt: Vec<(&'static str, Value)> = names.into_iter().zip(wrt).collect();
+    Network::with_gradients(graph, sources.floats, (logits, seed), &wrt)
 }
 
 /// Products in front of batch norms collect their statistics, and poolings behind them normalise; the
