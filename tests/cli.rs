@@ -125,7 +125,7 @@ fn a_run_leaves_all_files_and_can_be_used() {
     let csv = fs::read_to_string(folder.path().join("p.csv")).expect("it was asked for");
     assert!(csv.starts_with("file,prediction,class,p0,") && csv.lines().count() == 2, "{csv}");
 
-    analyze::a_run_can_be_analysed(folder.path(), &run);
+    analyze::a_run_can_be_analyzed(folder.path(), &run);
 }
 
 /// `evaluation.json` and `predictions.csv` agree, and `eval` makes them again.

@@ -277,7 +277,7 @@ fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
 }
 
 /// `dense(relu(norm(conv(pool(relu(norm(conv)))))))`, with each norm by the statistics of its batch.
-fn normalised() -> Network {
+fn normalized() -> Network {
     let mut graph = Graph::default();
     let mut sources = Sources::new(21);
     let mut source =
@@ -307,11 +307,11 @@ fn normalised() -> Network {
     Network::with_gradients(graph, sources.floats, (logits, seed), &wrt)
 }
 
-/// Products in front of batch norms collect their statistics, and poolings behind them normalise; the
+/// Products in front of batch norms collect their statistics, and poolings behind them normalize; the
 /// results and gradients are those of the ops one by one.
 #[test]
 fn norms_are_taken_apart() {
-    let network = normalised();
+    let network = normalized();
     for executor in &mut executors() {
         let caps = executor.caps().clone();
         let fused = compile("fused", &network.graph, &caps, &|_, _, _| 0).expect("it fits");

@@ -179,10 +179,10 @@ fn a_device_without_f16_is_told_so() {
 }
 
 /// A small model with running statistics, in parts or in one.
-fn normalised(accumulate: usize) -> Recipe {
+fn normalized(accumulate: usize) -> Recipe {
     let text = format!(
         r#"
-name = "normalised"
+name = "normalized"
 precision = "f16"
 epochs = 1
 batch_size = 16
@@ -197,7 +197,7 @@ layers = [
 ]
 "#
     );
-    Recipe::parse("normalised", &text, &[]).expect("a valid recipe")
+    Recipe::parse("normalized", &text, &[]).expect("a valid recipe")
 }
 
 /// The first layer's weights of `weights`, multiplied.
@@ -217,7 +217,7 @@ fn scaled(weights: &[(String, HostTensor)], factor: f32) -> Vec<(String, HostTen
 #[test]
 fn an_overflow_leaves_running_statistics_unharmed() {
     for accumulate in [1, 2] {
-        let recipe = normalised(accumulate);
+        let recipe = normalized(accumulate);
         let data = load(&recipe.data, None).expect("synthetic digits need no files");
         let executors: [&mut dyn Executor; 2] = [&mut gpu(), &mut CpuExecutor::new()];
         for executor in executors {

@@ -1,4 +1,4 @@
-"""Cases of the layers: matmul, element-wise functions, convolution, pooling, normalisation."""
+"""Cases of the layers: matmul, element-wise functions, convolution, pooling, normalization."""
 
 import numpy as np
 import torch

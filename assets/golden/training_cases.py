@@ -1,4 +1,4 @@
-"""Cases of what surrounds the layers: losses, reductions, data movement, optimisers, batches."""
+"""Cases of what surrounds the layers: losses, reductions, data movement, optimizers, batches."""
 
 import numpy as np
 import torch
@@ -161,7 +161,7 @@ class Steps:
 
 
 def optimiser():
-    family = Family("optimiser")
+    family = Family("optimizer")
     lr = f32(0.01)
     for name, make, decoupled, weight_decay, elements, decayed in [
         ("adam", torch.optim.Adam, False, 0.0, 7, 7),
@@ -334,7 +334,7 @@ def reduce():
 
 
 def batch():
-    """The batch that a data loader with a fixed order and normalisation would give."""
+    """The batch that a data loader with a fixed order and normalization would give."""
     family = Family("batch")
     for name, n, image, size, step, channels, shards in [
         ("first", 10, (3, 2, 1), 4, 0, 1, 1), ("tail", 10, (3, 2, 1), 4, 2, 1, 1),

@@ -2,7 +2,7 @@
 
     scripts/peers/accuracy [--recipes NAME,...] [--epochs N] [--images N] [--seeds N] [--device NAME]
 
-Both sides have the layers, initial distributions, augmentation, optimiser, schedule and first images
+Both sides have the layers, initial distributions, augmentation, optimizer, schedule and first images
 of the recipe; random numbers differ, so that runs of several seeds are compared.
 """
 
@@ -60,7 +60,7 @@ def read(folder, names, count):
     return rows[:, 1:].reshape(-1, 3, 32, 32), rows[:, 0].long()
 
 
-def initialise(model, he):
+def initialize(model, he):
     for layer in model.modules():
         if isinstance(layer, nn.Conv2d) and he:
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
@@ -87,7 +87,7 @@ def train_torch(recipe, seed, args):
     test_images, test_labels = read(args.data, ["test_batch"], TEST_IMAGES)
     mean, std = (torch.tensor(values).reshape(3, 1, 1) for values in (mean, std))
     model = build()
-    initialise(model, he)
+    initialize(model, he)
     optimizer = torch.optim.Adam(model.parameters(), lr=rate)
     loss_of = nn.CrossEntropyLoss()
     steps, step = args.epochs * math.ceil(len(images) / BATCH), 0

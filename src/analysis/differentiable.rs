@@ -15,7 +15,7 @@ const GRADIENT: &str = "analysis/gradient";
 const DIRECTION: &str = "analysis/direction";
 
 /// Computes logits and derivatives with respect to pixels, in evaluation mode: without dropout and
-/// with the running statistics of batch normalisation. Pixels go from 0 to 1 and are normalised as
+/// with the running statistics of batch normalization. Pixels go from 0 to 1 and are normalized as
 /// part of the model, so derivatives are by what an image file holds.
 #[derive(Debug)]
 pub struct DifferentiableModel {
@@ -149,7 +149,7 @@ mod tests {
         at.iter().map(|&at| (value(at, STEP) - value(at, -STEP)) / (2.0 * STEP)).collect()
     }
 
-    /// Batch normalisation by running statistics, dropout that is off, and normalised pixels: the
+    /// Batch normalization by running statistics, dropout that is off, and normalized pixels: the
     /// derivative is that of what evaluation computes, on every device.
     #[test]
     fn derivatives_agree_with_finite_differences() {

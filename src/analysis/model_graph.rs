@@ -1,4 +1,4 @@
-//! The graph of a trained model that starts at pixels: normalisation is a part of it.
+//! The graph of a trained model that starts at pixels: normalization is a part of it.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub(super) const PIXELS: &str = "analysis/pixels";
 const MEAN: &str = "analysis/mean";
 const STD: &str = "analysis/std";
 
-/// Pixels to logits, without dropout and with the running statistics of batch normalisation.
+/// Pixels to logits, without dropout and with the running statistics of batch normalization.
 /// Activations are f32, whatever the run stored them in.
 #[derive(Debug)]
 pub(super) struct ModelGraph {
@@ -63,7 +63,7 @@ pub(super) fn load(
     Ok(executor.load(Arc::new(program))?)
 }
 
-/// Writes the statistics by which a loaded [`ModelGraph`] normalises.
+/// Writes the statistics by which a loaded [`ModelGraph`] normalizes.
 pub(super) fn write_statistics(
     executor: &mut dyn Executor,
     model: &ModelPrograms,

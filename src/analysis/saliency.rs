@@ -16,7 +16,7 @@ const KEY_HIGH: u32 = 0x736d_6f6f;
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum SaliencyMethod {
     /// Its magnitude. Source: Simonyan, Vedaldi and Zisserman, "Deep Inside Convolutional Networks:
-    /// Visualising Image Classification Models and Saliency Maps", 2013.
+    /// Visualizing Image Classification Models and Saliency Maps", 2013.
     Gradient,
     /// The magnitude of its product with the pixel: what black pixels do not add to the score does
     /// not show. Source: Shrikumar et al., "Not Just a Black Box", 2016.

@@ -1,5 +1,5 @@
 //! Takes batch norms apart where their parts fit the ops around them: a product in front collects the
-//! statistics of what it writes, and a pooling behind normalises what it reads.
+//! statistics of what it writes, and a pooling behind normalizes what it reads.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn split_norms(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     nodes
 }
 
-/// The batch norm at position `at`, where a product makes what it normalises: the position of the
+/// The batch norm at position `at`, where a product makes what it normalizes: the position of the
 /// product, and what becomes of both.
 fn with_product(graph: &Graph, nodes: &[Node], at: usize) -> Option<(usize, [Node; 2])> {
     let node = &nodes[at];
@@ -54,8 +54,8 @@ fn with_product(graph: &Graph, nodes: &[Node], at: usize) -> Option<(usize, [Nod
     both.iter().all(|node| is_valid(graph, node)).then_some((from, both))
 }
 
-/// The pooling at position `at`, where a normalisation makes what only it reads: the position of the
-/// normalisation, and what becomes of both.
+/// The pooling at position `at`, where a normalization makes what only it reads: the position of the
+/// normalization, and what becomes of both.
 fn with_pooling(graph: &Graph, nodes: &[Node], uses: &[usize], at: usize) -> Option<(usize, Node)> {
     let node = &nodes[at];
     let &[x] = &node.inputs[..] else { return None };

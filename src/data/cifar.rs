@@ -9,7 +9,7 @@ use super::{DataError, Dataset, Splits};
 /// Height and width of an image, in pixels.
 const SIDE: usize = 32;
 
-/// Values of one colour plane.
+/// Values of one color plane.
 const PLANE: usize = SIDE * SIDE;
 
 /// Red, green, blue.

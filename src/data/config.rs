@@ -84,7 +84,7 @@ pub struct DataConfig {
     /// Seed of the validation split and, for `folder`, of the order and the test split.
     #[serde(default)]
     pub split_seed: u64,
-    /// `folder` only: resize the shorter side and crop the centre to `[height, width]`, in pixels.
+    /// `folder` only: resize the shorter side and crop the center to `[height, width]`, in pixels.
     /// Default: as the files are, and then all must have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 2]>,
@@ -100,7 +100,7 @@ pub struct DataConfig {
     /// `synthetic-digits` only: seed of the drawing; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-    /// Normalise by statistics of the training split, in place of `mean` and `std`: `per-channel` or
+    /// Normalize by statistics of the training split, in place of `mean` and `std`: `per-channel` or
     /// `per-pixel`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Statistics>,
@@ -245,7 +245,7 @@ mod tests {
             let config = config.expect("the name is known");
             assert_eq!(config, DataConfig { dataset: kind, ..DataConfig::default() });
             assert!(config.check().is_ok());
-            let text = serde_json::to_string(&config).expect("serialisable");
+            let text = serde_json::to_string(&config).expect("serializable");
             assert_eq!(parse(&text).expect("read back"), config);
         }
     }

@@ -1,8 +1,8 @@
-//! A labelled image set in memory, and the train / validation / test trio of them.
+//! A labeled image set in memory, and the train / validation / test trio of them.
 
 use super::DataError;
 
-/// Labelled 8-bit images of one size.
+/// Labeled 8-bit images of one size.
 ///
 /// [`Dataset::new`] checks that the parts agree; code that fills the fields itself takes over
 /// that duty.
@@ -18,7 +18,7 @@ pub struct Dataset {
     pub height: usize,
     /// Width of every image, in pixels.
     pub width: usize,
-    /// Values per pixel: 1 for greyscale, 3 for RGB.
+    /// Values per pixel: 1 for grayscale, 3 for RGB.
     pub channels: usize,
     /// Class names, by label.
     pub classes: Vec<String>,

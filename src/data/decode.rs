@@ -9,8 +9,8 @@ use super::DataError;
 
 /// Reads any PNG or JPEG file as `[height, width, channels]`, for a model that expects that size.
 ///
-/// The largest centred part with the proportions of the result is cut out and resized to it; one
-/// channel gives greyscale, three give RGB. Transparent parts show white, and the orientation that
+/// The largest centered part with the proportions of the result is cut out and resized to it; one
+/// channel gives grayscale, three give RGB. Transparent parts show white, and the orientation that
 /// a camera noted is followed. `invert` turns dark into light: models of digits expect light
 /// strokes on a dark ground, photographs of paper show the opposite.
 ///
@@ -28,7 +28,7 @@ pub fn decode_image(
     let target = [checked_extent(height)?, checked_extent(width)?];
     if channels != 1 && channels != 3 {
         let problem = format!(
-            "cannot be turned into {channels} channels: expected a model with 1 (greyscale) or 3 \
+            "cannot be turned into {channels} channels: expected a model with 1 (grayscale) or 3 \
              (RGB) input channels"
         );
         return Err(DataError::malformed(path, problem));
@@ -65,7 +65,7 @@ pub(super) fn open(path: &Path) -> Result<DynamicImage, DataError> {
     Ok(image)
 }
 
-/// Cuts the largest centred part with the proportions of `[height, width]` out of an image and
+/// Cuts the largest centered part with the proportions of `[height, width]` out of an image and
 /// resizes it to them: the same as resizing the shorter side and cropping, but an image of extreme
 /// proportions takes no extreme memory.
 pub(super) fn fit(image: &DynamicImage, [height, width]: [u32; 2]) -> DynamicImage {
@@ -99,7 +99,7 @@ pub(super) fn to_pixels(image: &DynamicImage, grayscale: bool) -> Vec<u8> {
     if grayscale { image.to_luma8().into_raw() } else { image.to_rgb8().into_raw() }
 }
 
-/// Lays an image with transparent parts on white: their hidden colour, often black, must not show.
+/// Lays an image with transparent parts on white: their hidden color, often black, must not show.
 fn over_white(image: &DynamicImage) -> DynamicImage {
     let source = image.to_rgba8();
     let mut opaque = image::RgbImage::new(source.width(), source.height());
@@ -142,8 +142,8 @@ mod tests {
     }
 
     #[test]
-    fn the_centre_is_cut_out() {
-        // Left third black, middle third grey, right third white.
+    fn the_center_is_cut_out() {
+        // Left third black, middle third gray, right third white.
         let image = GrayImage::from_fn(30, 10, |x, _| Luma([[0, 100, 255][x as usize / 10]]));
         let (_dir, path) = saved(image.clone(), "wide.png");
         assert_eq!(decode_image(&path, 5, 5, 1, false).expect("fine"), [100; 25]);
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn colour_becomes_grey_and_content_tells_the_format() {
+    fn color_becomes_gray_and_content_tells_the_format() {
         let (_dir, path) = saved(RgbImage::from_pixel(8, 8, Rgb([200, 200, 200])), "x.jpg");
         let misnamed = path.with_extension("png");
         std::fs::rename(&path, &misnamed).expect("renamed");

@@ -16,7 +16,7 @@ pub const TEST_FRACTION: f64 = 0.2;
 /// How to read an image folder.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FolderOptions {
-    /// Height and width to resize the shorter side to and crop from the centre, in pixels; without
+    /// Height and width to resize the shorter side to and crop from the center, in pixels; without
     /// it, all images must have the same size.
     pub image_size: Option<[usize; 2]>,
     /// Whether to read one channel instead of red, green and blue.
@@ -251,7 +251,7 @@ mod tests {
     use super::*;
     use image::{GrayImage, Luma};
 
-    /// Writes `n` grey 4x4 images of values `value..` into a class folder.
+    /// Writes `n` gray 4x4 images of values `value..` into a class folder.
     fn write_class(dir: &Path, value: u8, n: u8) {
         std::fs::create_dir_all(dir).expect("created");
         for i in 0..n {

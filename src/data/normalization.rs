@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{DataError, Dataset};
 use crate::tensor::parallel::map_indices;
 
-/// Statistics of the training split, to normalise by.
+/// Statistics of the training split, to normalize by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statistics {

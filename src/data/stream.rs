@@ -70,7 +70,7 @@ impl Stream {
     /// Uniform in `0..n`, without bias; 0 where `n` is 0.
     pub(super) fn below(&mut self, n: usize) -> usize {
         let Some(n) = u64::try_from(n).ok().filter(|&n| n > 0) else { return 0 };
-        // Values from the last, incomplete run of n would favour the small remainders.
+        // Values from the last, incomplete run of n would favor the small remainders.
         let fair = u64::MAX - u64::MAX % n;
         loop {
             let value = self.0.next_u64();

@@ -111,7 +111,7 @@ pub struct Binding {
 /// One dispatch: WGSL text, bindings and workgroup counts.
 ///
 /// The text is a generated prelude of `const` and `alias` lines, followed by plain WGSL files.
-/// Shapes are constants of the prelude: kernels are specialised for them, and two nodes of equal
+/// Shapes are constants of the prelude: kernels are specialized for them, and two nodes of equal
 /// shapes share a pipeline, since its key is the hash of the text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Kernel {

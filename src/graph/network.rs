@@ -31,7 +31,7 @@ impl NodeId {
 /// Where a value comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {
-    /// A named tensor that outlives a run: parameters, optimiser state, data sets, counters.
+    /// A named tensor that outlives a run: parameters, optimizer state, data sets, counters.
     Source(String),
     /// An output of a node.
     Node {

@@ -70,7 +70,7 @@ pub enum Structure {
     },
 }
 
-/// A graph node's behaviour: one implementation per op.
+/// A graph node's behavior: one implementation per op.
 ///
 /// Adding an op takes one type with this trait, its WGSL file and a line in
 /// [`crate::ops::REGISTRY`]. Tests, gradient checks, `doctor`, benchmarks and `inspect` iterate

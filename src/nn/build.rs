@@ -108,7 +108,7 @@ impl<'g> ModelBuilder<'g> {
         self
     }
 
-    /// Has normalisation that is frozen use and keep its running statistics.
+    /// Has normalization that is frozen use and keep its running statistics.
     #[must_use]
     pub fn with_rates(self, rates: &'g LayerRates) -> Self {
         Self { rates: Some(rates), ..self }

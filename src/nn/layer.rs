@@ -174,7 +174,7 @@ pub enum Layer {
     },
     /// `[n, ...]` to `[n, features]`.
     Flatten {},
-    /// Batch normalisation over all dimensions but the last.
+    /// Batch normalization over all dimensions but the last.
     BatchNorm {
         /// Weight of the newest batch in the running statistics.
         #[serde(default = "batch_norm_momentum")]
@@ -197,7 +197,7 @@ pub enum Layer {
         /// Part that is zeroed, in [0, 1).
         rate: f32,
     },
-    /// AlexNet's normalisation over neighbouring channels.
+    /// AlexNet's normalization over neighboring channels.
     LocalResponseNorm {
         /// Channels in the window.
         #[serde(default = "lrn_size")]
@@ -270,14 +270,14 @@ impl Layer {
         }
     }
 
-    /// Whether this layer, or one inside it, normalises over the batch.
-    pub fn normalises_over_batch(&self) -> bool {
+    /// Whether this layer, or one inside it, normalizes over the batch.
+    pub fn normalizes_over_batch(&self) -> bool {
         match self {
             Self::BatchNorm { .. } => true,
             Self::Residual { layers, shortcut, .. } => {
-                layers.iter().chain(shortcut).any(Self::normalises_over_batch)
+                layers.iter().chain(shortcut).any(Self::normalizes_over_batch)
             }
-            Self::Concat { branches } => branches.iter().flatten().any(Self::normalises_over_batch),
+            Self::Concat { branches } => branches.iter().flatten().any(Self::normalizes_over_batch),
             _ => false,
         }
     }

@@ -16,7 +16,7 @@ pub struct ParameterSpec {
     pub fan_in: usize,
     /// Outputs that each input reaches.
     pub fan_out: usize,
-    /// Whether weight decay applies: not to biases and normalisation.
+    /// Whether weight decay applies: not to biases and normalization.
     pub decay: bool,
 }
 
@@ -47,9 +47,9 @@ pub struct ArenaEntry {
     pub offset: usize,
 }
 
-/// All parameters side by side in one buffer, so that the optimiser updates them in one dispatch.
+/// All parameters side by side in one buffer, so that the optimizer updates them in one dispatch.
 ///
-/// Parameters with weight decay come first: the optimiser applies it to a prefix of the arena.
+/// Parameters with weight decay come first: the optimizer applies it to a prefix of the arena.
 /// Each tensor starts at a multiple of 64 elements, the alignment of bindings.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Arena {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::tensor::DType;
 
 /// How activations and their gradients are stored between kernels. All arithmetic is f32, and so are
-/// parameters, their gradients, optimiser state, statistics, the loss and metrics.
+/// parameters, their gradients, optimizer state, statistics, the loss and metrics.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {

@@ -8,7 +8,7 @@ use crate::graph::{Graph, Value};
 use crate::ops::{Guarded, RunningAverage};
 use crate::tensor::TensorType;
 
-/// What normalisation in training does to one of its running statistics.
+/// What normalization in training does to one of its running statistics.
 #[derive(Debug, Clone)]
 struct StateUpdate {
     /// Layer, under which the node is listed.

@@ -33,7 +33,7 @@ impl AttackStep {
         let epsilon = io.inputs.float(3)[0].to_f64();
         let step_size = io.inputs.float(4)[0].to_f64();
         for (i, x) in io.outputs.float(0).iter_mut().enumerate() {
-            let (g, centre) = (gradient[i].to_f64(), original[i].to_f64());
+            let (g, center) = (gradient[i].to_f64(), original[i].to_f64());
             let sign = if g > 0.0 {
                 1.0
             } else if g < 0.0 {
@@ -42,7 +42,7 @@ impl AttackStep {
                 0.0
             };
             let moved = x.to_f64() + step_size * sign;
-            let near = moved.max(centre - epsilon).min(centre + epsilon);
+            let near = moved.max(center - epsilon).min(center + epsilon);
             *x = T::from_f64(near.clamp(0.0, 1.0));
         }
     }
@@ -90,9 +90,9 @@ impl Op for AttackStep {
             let (epsilon, step_size) = (io.inputs.float(3)[0], io.inputs.float(4)[0]);
             for_each_block(io.outputs.float(0), &|start, x| {
                 let operands = gradient[start..].iter().zip(&original[start..]);
-                for (x, (&g, centre)) in x.iter_mut().zip(operands) {
+                for (x, (&g, center)) in x.iter_mut().zip(operands) {
                     let sign = f32::from(i8::from(g > 0.0) - i8::from(g < 0.0));
-                    let near = (*x + step_size * sign).max(centre - epsilon).min(centre + epsilon);
+                    let near = (*x + step_size * sign).max(center - epsilon).min(center + epsilon);
                     *x = near.clamp(0.0, 1.0);
                 }
             });

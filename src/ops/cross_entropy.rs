@@ -203,9 +203,9 @@ impl Op for SoftmaxCrossEntropy {
         let (_, columns) = sig.inputs[0].rows_columns();
         // The quotient or the logarithm, and the sum of the terms, add a few ulps; p - t cancels
         // where the target is smoothed, with the error of a p below one.
-        let cancelled = if self.label_smoothing > 0.0 { 4.0 + sum_ulps(columns) } else { FLUSHED };
+        let canceled = if self.label_smoothing > 0.0 { 4.0 + sum_ulps(columns) } else { FLUSHED };
         Tolerance::ulps(exponential_sum_ulps(columns) + 2.0 * sum_ulps(columns) + 8.0)
-            .plus_absolute_ulps(cancelled)
+            .plus_absolute_ulps(canceled)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {

@@ -1,4 +1,4 @@
-//! Dropout on the CPU: several draws of the random generator at once, which the compiler vectorises.
+//! Dropout on the CPU: several draws of the random generator at once, which the compiler vectorizes.
 
 use super::Dropout;
 use super::dropout::{DRAW, KEY_HIGH};

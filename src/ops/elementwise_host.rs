@@ -1,4 +1,4 @@
-//! Element-wise ops on the CPU: f32 loops over blocks, which the compiler vectorises.
+//! Element-wise ops on the CPU: f32 loops over blocks, which the compiler vectorizes.
 
 use super::BinaryFunction;
 use super::repeat::Repeat;

@@ -1,4 +1,4 @@
-//! Numbers as 8 bits hold them: quantised, and turned back into floats at once.
+//! Numbers as 8 bits hold them: quantized, and turned back into floats at once.
 
 use serde::{Deserialize, Serialize};
 

@@ -30,7 +30,7 @@ pub const NO_EXAMPLE: u32 = u32::MAX;
 /// Value of a white pixel.
 pub(super) const WHITE: f64 = 255.0;
 
-/// The batch of a step: images as normalised floats, and their labels.
+/// The batch of a step: images as normalized floats, and their labels.
 ///
 /// Inputs: `labels` u32 `[n]`, `order` u32 (the examples of an epoch in their order), `step` u32
 /// `[1]`, and one to four shards of the images, u8 `[shard, h, w, c]`: shard `s` holds the
@@ -212,7 +212,7 @@ impl GatherBatch {
             .kernel(name, sizes)
             .constant("IMAGE_BYTES", sizes.image)
             .constant("SHARD_LENGTH", self.shard_len)
-            .file(&self.normalisation(width))
+            .file(&self.normalization(width))
             .flat(self.batch * sizes.image / width, 64, caps)
             .file(&shard_bindings(FIRST_SHARD, shards))
             .file(text)
@@ -220,9 +220,9 @@ impl GatherBatch {
         (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)))
     }
 
-    /// WGSL of `normalised(bytes, phase)`, with the numbers of this op, for `width` neighbouring
+    /// WGSL of `normalized(bytes, phase)`, with the numbers of this op, for `width` neighboring
     /// bytes. Their channels repeat every `PHASES` invocations.
-    fn normalisation(&self, width: usize) -> String {
+    fn normalization(&self, width: usize) -> String {
         let channels = self.mean.len();
         let phases = (1..=channels).find(|n| (n * width).is_multiple_of(channels)).unwrap_or(1);
         let pixels = if width == 4 { "vec4<f32>" } else { "f32" };

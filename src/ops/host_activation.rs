@@ -1,4 +1,4 @@
-//! Activation functions of host kernels: f32 loops over slices, which the compiler vectorises.
+//! Activation functions of host kernels: f32 loops over slices, which the compiler vectorizes.
 
 use crate::graph::Activation;
 

@@ -2,7 +2,7 @@
 
 use crate::graph::{Caps, Kernel, Lowering};
 
-/// Number of neighbouring channels that one invocation computes.
+/// Number of neighboring channels that one invocation computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lanes {
     /// One channel: any number of channels.

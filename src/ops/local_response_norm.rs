@@ -1,4 +1,4 @@
-//! Normalisation of each channel by its neighbours, and its gradient.
+//! Normalization of each channel by its neighbors, and its gradient.
 
 use std::ops::Range;
 
@@ -90,7 +90,7 @@ impl LocalResponseNorm {
         Ok(())
     }
 
-    /// Channels that normalise channel `c`.
+    /// Channels that normalize channel `c`.
     fn window(&self, c: usize, channels: usize) -> Range<usize> {
         c.saturating_sub(self.size / 2)..(c + (self.size - 1) / 2 + 1).min(channels)
     }

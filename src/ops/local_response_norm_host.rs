@@ -1,4 +1,4 @@
-//! Local response normalisation on the CPU, row by row in f32, which the compiler vectorises.
+//! Local response normalization on the CPU, row by row in f32, which the compiler vectorizes.
 
 use super::{LocalResponseNorm, LocalResponseNormGrad};
 use crate::graph::{HostIo, HostKernel, Signature};
@@ -102,7 +102,7 @@ fn for_each_offset(
     }
 }
 
-/// `s = s^beta`; roots where they will do, which the compiler vectorises.
+/// `s = s^beta`; roots where they will do, which the compiler vectorizes.
 fn power(beta: f32, s: &mut [f32]) {
     if beta == 0.75 {
         s.iter_mut().for_each(|s| *s = s.sqrt() * s.sqrt().sqrt());

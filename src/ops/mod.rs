@@ -34,7 +34,7 @@ mod matmul;
 mod mean_squared_error;
 mod mix;
 mod operands;
-mod optimiser;
+mod optimizer;
 mod pool;
 mod product_tail;
 mod reduce;
@@ -55,7 +55,7 @@ pub use attack_step::AttackStep;
 pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
 pub use batch_norm::{
     BatchNorm, BatchNormGrad, BatchNormInference, BatchNormInferenceGrad, BatchNormMaxPool2d,
-    NormTail, NormalisedProduct, ProductStatistics, RunningAverage,
+    NormTail, NormalizedProduct, ProductStatistics, RunningAverage,
 };
 pub use binary::{Binary, BinaryFunction};
 pub use broadcast::Broadcast;
@@ -78,7 +78,7 @@ pub use loss_scale::{Unscale, UpdateLossScale};
 pub use matmul::Matmul;
 pub use mean_squared_error::MeanSquaredError;
 pub use mix::MixBatch;
-pub use optimiser::{
+pub use optimizer::{
     Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, Hypergradient, RateRange, RmsProp, Sgd,
     WeightAverage,
 };

@@ -75,7 +75,7 @@ pub(super) struct Span {
 
 /// Most invocations of a workgroup: every device has as many.
 const WORKGROUP_SIZE: usize = 256;
-/// Neighbouring outputs of one workgroup, which it loads together.
+/// Neighboring outputs of one workgroup, which it loads together.
 const LARGEST_BLOCK: usize = 32;
 /// Up to this length, one invocation an output is tried first.
 const SHORT: usize = 64;
@@ -106,7 +106,7 @@ pub(super) fn lowerings(
 ) -> Vec<Lowering> {
     let span = over.span(x);
     let reduction = Reduction { function, length: span.length };
-    // Neighbouring outputs are loaded as vectors; the order of a maximum is found in integers.
+    // Neighboring outputs are loaded as vectors; the order of a maximum is found in integers.
     let vectors = over == Over::Rows && function != ReduceFunction::Max;
     let lanes = if vectors { Lanes::fitting(span.outputs)[0] } else { Lanes::One };
     let span = match lanes {
@@ -241,7 +241,7 @@ impl Reduction {
     }
 }
 
-/// Outputs of one workgroup of a tree: several where neighbouring outputs lie side by side.
+/// Outputs of one workgroup of a tree: several where neighboring outputs lie side by side.
 fn block(span: Span) -> usize {
     if span.outer == 1 { span.outputs.next_power_of_two().min(LARGEST_BLOCK) } else { 1 }
 }

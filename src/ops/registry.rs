@@ -72,7 +72,7 @@ pub static REGISTRY: &[&[OpEntry]] = &[
     super::augment::ENTRIES,
     super::mix::ENTRIES,
     super::learning_rate::ENTRIES,
-    super::optimiser::ENTRIES,
+    super::optimizer::ENTRIES,
     super::loss_scale::ENTRIES,
     super::state::ENTRIES,
     super::histogram::ENTRIES,

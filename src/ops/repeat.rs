@@ -5,7 +5,7 @@ use super::lanes::Lanes;
 /// Element `i` of the large operand goes with element `(i / divide) % modulo` of the small one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Repeat {
-    /// Number of neighbours that share an element of the small operand.
+    /// Number of neighbors that share an element of the small operand.
     pub(super) divide: usize,
     /// Number of elements of the small operand.
     pub(super) modulo: usize,
@@ -18,25 +18,25 @@ pub(super) struct Unit {
     pub(super) lanes: Lanes,
     /// The repetition, counted in such units.
     pub(super) repeat: Repeat,
-    /// WGSL type of the small operand's elements: a vector, where neighbours go with neighbours.
+    /// WGSL type of the small operand's elements: a vector, where neighbors go with neighbors.
     pub(super) small: &'static str,
 }
 
 impl Repeat {
     /// The units that fit a large operand of `elements`, widest first.
     pub(super) fn units(self, elements: usize) -> Vec<Unit> {
-        let neighbours_differ = self.divide == 1;
+        let neighbors_differ = self.divide == 1;
         // A vector must not reach over the end of a repetition.
-        let period = if neighbours_differ { self.modulo } else { self.divide };
+        let period = if neighbors_differ { self.modulo } else { self.divide };
         let fitting =
             if elements.is_multiple_of(period) { Lanes::fitting(period) } else { &[Lanes::One] };
         let unit = |&lanes: &Lanes| {
-            let repeat = if neighbours_differ {
+            let repeat = if neighbors_differ {
                 Self { modulo: self.modulo / lanes.count(), ..self }
             } else {
                 Self { divide: self.divide / lanes.count(), ..self }
             };
-            Unit { lanes, repeat, small: if neighbours_differ { "FLOATS" } else { "f32" } }
+            Unit { lanes, repeat, small: if neighbors_differ { "FLOATS" } else { "f32" } }
         };
         fitting.iter().map(unit).collect()
     }

@@ -158,7 +158,7 @@ impl Op for Accumulate {
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
-        // WGSL rounds a sum correctly, or to its other neighbour.
+        // WGSL rounds a sum correctly, or to its other neighbor.
         if sig.outputs[0].dtype == DType::U32 { Tolerance::EXACT } else { Tolerance::ulps(1.0) }
     }
 

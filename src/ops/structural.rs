@@ -29,7 +29,7 @@ pub struct View {
     pub shape: Shape,
 }
 
-/// Tensors side by side in one arena: gradients, for an optimiser that updates them at once.
+/// Tensors side by side in one arena: gradients, for an optimizer that updates them at once.
 ///
 /// Inputs: f32 tensors. Output: `[elements]`; input `i` starts at element `offsets[i]`. Elements
 /// between the tensors hold whatever the arena held; nothing may depend on them.

@@ -18,8 +18,8 @@ pub(super) struct Bitmap {
     failed: Option<ReportError>,
 }
 
-/// Colours of the style sheet's light form.
-fn colour(class: &str) -> RGBColor {
+/// Colors of the style sheet's light form.
+fn color(class: &str) -> RGBColor {
     let first = class.split(' ').next().unwrap_or_default();
     match first {
         "f0" | "l0" => RGBColor(0, 114, 178),
@@ -106,12 +106,12 @@ impl Drawing for Bitmap {
             Anchor::Middle => HPos::Center,
             Anchor::End => HPos::Right,
         };
-        let colour = colour(class);
+        let color = color(class);
         let text = drawable(text);
         let style = TextStyle::from((FONT_FAMILY, size).into_font())
-            .color(&colour)
+            .color(&color)
             .pos(Pos::new(side, VPos::Center));
-        // Letters are centred about a third of their size above their base line.
+        // Letters are centered about a third of their size above their base line.
         let at = place((at.0, at.1 - 0.34 * f64::from(size) / f64::from(SCALE)));
         self.draw(|area| area.draw_text(&text, &style, at).map_err(|e| e.to_string()));
     }
@@ -122,13 +122,13 @@ impl Drawing for Bitmap {
 
     fn curve(&mut self, points: &[(f64, f64)], class: &str) {
         let width = if class.starts_with('l') { SCALE.unsigned_abs() * 5 / 4 } else { 4 };
-        let style = colour(class).stroke_width(width);
+        let style = color(class).stroke_width(width);
         let points: Vec<(i32, i32)> = points.iter().map(|&point| place(point)).collect();
         self.draw(|area| area.draw(&PathElement::new(points, style)).map_err(|e| e.to_string()));
     }
 
     fn shape(&mut self, points: &[(f64, f64)], (class, opacity): (&str, f64)) {
-        let style = colour(class).mix(opacity).filled();
+        let style = color(class).mix(opacity).filled();
         let points: Vec<(i32, i32)> = points.iter().map(|&point| place(point)).collect();
         self.draw(|area| area.draw(&Polygon::new(points, style)).map_err(|e| e.to_string()));
     }
@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shapes_and_pictures_leave_their_colours() {
+    fn shapes_and_pictures_leave_their_colors() {
         let mut bitmap = Bitmap::new(40.0, 20.0);
         bitmap.shape(&[(0.0, 0.0), (10.0, 0.0), (10.0, 10.0), (0.0, 10.0)], ("f0", 1.0));
         bitmap.image((20.0, 0.0), 10.0, &RgbImage::from_pixel(2, 2, Rgb([9, 8, 7])));

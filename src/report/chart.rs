@@ -10,15 +10,15 @@ const TOP: f64 = 34.0;
 const BOTTOM: f64 = 40.0;
 /// Curves with at most this many points get a dot at each.
 const MAX_DOTS: usize = 40;
-/// Colours that the style sheet has for curves.
-pub(super) const COLOURS: usize = 6;
+/// Colors that the style sheet has for curves.
+pub(super) const COLORS: usize = 6;
 
 /// One curve.
 #[derive(Debug, Clone)]
 pub(super) struct Line {
     pub label: String,
-    /// Number of its colour.
-    pub colour: usize,
+    /// Number of its color.
+    pub color: usize,
     /// Whether it only lies behind the others.
     pub faint: bool,
     pub points: Vec<(f64, f64)>,
@@ -51,12 +51,12 @@ impl Chart {
         self.axes(&mut svg, (x_at, y_at), (width, height));
         for line in &self.lines {
             let faint = if line.faint { " faint" } else { "" };
-            let colour = line.colour % COLOURS;
+            let color = line.color % COLORS;
             // A value that is not finite splits the curve.
             for run in line.points.split(|point| !point.1.is_finite()) {
                 let places: Vec<(f64, f64)> = run.iter().map(|p| (x_at(p.0), y_at(p.1))).collect();
                 if places.len() > 1 {
-                    svg.curve(&places, &format!("l{colour}{faint}"));
+                    svg.curve(&places, &format!("l{color}{faint}"));
                 }
                 if line.points.len() <= MAX_DOTS && !line.faint {
                     for (place, (x, y)) in places.iter().zip(run) {
@@ -64,7 +64,7 @@ impl Chart {
                             "{}: {y:.*}{} at {} {x}",
                             line.label, self.decimals, self.suffix, self.x_name
                         );
-                        svg.dot(*place, &format!("f{colour}"), &title);
+                        svg.dot(*place, &format!("f{color}"), &title);
                     }
                 }
             }
@@ -72,8 +72,8 @@ impl Chart {
         for (row, entries) in legend_rows.iter().enumerate() {
             let y = 16.0 + 20.0 * float(row);
             for &(x, line) in entries {
-                let colour = line.colour % COLOURS;
-                svg.line((x, y - 4.5), (x + 18.0, y - 4.5), &format!("l{colour}"));
+                let color = line.color % COLORS;
+                svg.line((x, y - 4.5), (x + 18.0, y - 4.5), &format!("l{color}"));
                 svg.text((x + 24.0, y), Anchor::Start, "", &self.entry(line));
             }
         }
@@ -143,7 +143,7 @@ pub(super) fn axis_of(lines: &[Line], zero: bool, limits: std::ops::RangeInclusi
     Axis::around(values.chain(zero.then_some(0.0)), limits)
 }
 
-/// At most about `n` of the points, each the mean of its neighbours, so that long runs stay small.
+/// At most about `n` of the points, each the mean of its neighbors, so that long runs stay small.
 pub(super) fn thinned(points: &[(f64, f64)], n: usize) -> Vec<(f64, f64)> {
     let size = points.len().div_ceil(n.max(1)).max(1);
     let mean = |chunk: &[(f64, f64)]| {
@@ -162,7 +162,7 @@ mod tests {
     fn curves_break_at_values_that_are_not_finite() {
         let points = [1.0, 2.0, f64::NAN, 4.0, 5.0].into_iter().enumerate();
         let points = points.map(|(i, y)| (float(i), y)).collect();
-        let lines = vec![Line { label: "a<b".to_owned(), colour: 7, faint: false, points }];
+        let lines = vec![Line { label: "a<b".to_owned(), color: 7, faint: false, points }];
         let y = axis_of(&lines, true, 0.0..=f64::INFINITY);
         let x = Axis::counting(0, 4);
         let chart = Chart { lines, x, y, x_name: "epoch", suffix: "", decimals: 1 };

@@ -55,7 +55,7 @@ pub(super) fn confusion(split: &SplitEvaluation, classes: &[String]) -> Svg {
     for (label, row) in split.confusion.iter().enumerate() {
         let support = row.iter().sum::<u64>().max(1);
         for (prediction, &count) in row.iter().enumerate() {
-            #[expect(clippy::cast_precision_loss, reason = "a share to colour by")]
+            #[expect(clippy::cast_precision_loss, reason = "a share to color by")]
             let share = count as f64 / support as f64;
             let right = label == prediction;
             let strength = if right { share } else { share.sqrt() };

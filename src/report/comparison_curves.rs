@@ -21,9 +21,9 @@ const SIZE: (u32, u32) = (1200, 500);
 /// Height of one line of the legend, in pixels.
 const LEGEND_LINE: u32 = 26;
 
-/// Colours that colour-blind readers can tell apart (Okabe and Ito, 2008), the pale yellow left
+/// Colors that color-blind readers can tell apart (Okabe and Ito, 2008), the pale yellow left
 /// out. They repeat beyond seven runs.
-const COLOURS: [RGBColor; 7] = [
+const COLORS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(230, 159, 0),
     RGBColor(0, 158, 115),
@@ -79,11 +79,11 @@ pub fn draw_comparison_curves(title: &str, runs: &[RunCurves]) -> Result<RgbImag
     Ok(thumbnail(&canvas, width, height))
 }
 
-fn colour_of(run: usize) -> RGBColor {
-    COLOURS[run % COLOURS.len()]
+fn color_of(run: usize) -> RGBColor {
+    COLORS[run % COLORS.len()]
 }
 
-/// The names of the runs beside their colours, two in a line.
+/// The names of the runs beside their colors, two in a line.
 fn draw_names(area: &Area<'_>, runs: &[RunCurves]) -> Result<(), CurvesError> {
     let (width, _) = size_of(area)?;
     let half = width / 2;
@@ -92,7 +92,7 @@ fn draw_names(area: &Area<'_>, runs: &[RunCurves]) -> Result<(), CurvesError> {
     {
         let (_, height) = size_of(cell)?;
         let stroke = [(MARGIN, height / 2), (MARGIN + LEGEND_STROKE, height / 2)];
-        cell.draw(&PathElement::new(stroke, colour_of(i).stroke_width(LINE_WIDTH)))
+        cell.draw(&PathElement::new(stroke, color_of(i).stroke_width(LINE_WIDTH)))
             .map_err(CurvesError::draw)?;
         let start = MARGIN + LEGEND_STROKE + LEGEND_GAP;
         let mut name = run.name.clone();
@@ -140,7 +140,7 @@ fn curves(runs: &[RunCurves], of: impl Fn(&EpochRecord) -> Option<f64>) -> Vec<C
         let point = |record: &EpochRecord| Some((f64::from(record.epoch), of(record)?));
         let points = run.epochs.iter().filter_map(point).collect();
         // The names of the runs have a legend of their own.
-        Curve { label: "", colour: colour_of(i), points }
+        Curve { label: "", color: color_of(i), points }
     };
     runs.iter().enumerate().map(curve).collect()
 }
@@ -173,14 +173,14 @@ mod tests {
     }
 
     #[test]
-    fn every_run_has_its_colour() {
+    fn every_run_has_its_color() {
         for n in [1, 2, 3, 7, 9] {
             let runs: Vec<RunCurves> = (0..n)
                 .map(|i| run(&format!("run {i} with a name {}", "long ".repeat(30)), i + 1))
                 .collect();
             let picture = draw_comparison_curves("compare", &runs).expect("it can be drawn");
-            for (i, _) in runs.iter().enumerate().take(COLOURS.len()) {
-                let RGBColor(r, g, b) = colour_of(i);
+            for (i, _) in runs.iter().enumerate().take(COLORS.len()) {
+                let RGBColor(r, g, b) = color_of(i);
                 assert!(picture.pixels().any(|pixel| pixel.0 == [r, g, b]), "{n} runs lack {i}");
             }
         }

@@ -127,10 +127,10 @@ fn curves(
     of: impl Fn(&EpochRecord) -> Option<f64>,
     (suffix, decimals): (&'static str, usize),
 ) -> Chart {
-    let line = |(colour, entry): (usize, &Entry)| {
+    let line = |(color, entry): (usize, &Entry)| {
         let point = |record: &EpochRecord| Some((f64::from(record.epoch), of(record)?));
         let points = entry.epochs.iter().filter_map(point).collect();
-        Line { label: entry.facts.name.clone(), colour, faint: false, points }
+        Line { label: entry.facts.name.clone(), color, faint: false, points }
     };
     let lines: Vec<Line> = entries.iter().enumerate().map(line).collect();
     let longest = entries.iter().max_by_key(|entry| entry.epochs.len());
@@ -151,15 +151,15 @@ fn parameters(entries: &[Entry]) -> Svg {
     for (i, (entry, count)) in entries.iter().zip(counts).enumerate() {
         let y = ROW * float(i);
         svg.text((LEFT - 10.0, y + 20.0), Anchor::End, "", &short(&entry.facts.name));
-        let colour = format!("f{}", i % super::chart::COLOURS);
-        svg.rect((LEFT, y + 6.0), (BAR * float(count) / most, 18.0), (&colour, 1.0), "");
+        let color = format!("f{}", i % super::chart::COLORS);
+        svg.rect((LEFT, y + 6.0), (BAR * float(count) / most, 18.0), (&color, 1.0), "");
         let at = (LEFT + BAR * float(count) / most + 8.0, y + 20.0);
         svg.text(at, Anchor::Start, "", &grouped(count));
     }
     svg
 }
 
-/// Bars of all runs, class by class. A run has the colour that its curves have.
+/// Bars of all runs, class by class. A run has the color that its curves have.
 fn class_bars(evaluated: &[&Entry], classes: &[String], all: &[Entry]) -> Svg {
     const BAR: f64 = 15.0;
     const LEFT: f64 = 110.0;
@@ -174,11 +174,11 @@ fn class_bars(evaluated: &[&Entry], classes: &[String], all: &[Entry]) -> Svg {
             let figures = entry.test.as_ref().and_then(|split| split.per_class.get(class));
             let accuracy = figures.map_or(0.0, |figures| figures.accuracy).clamp(0.0, 1.0);
             let number = all.iter().position(|other| other.facts.name == entry.facts.name);
-            let colour = format!("f{}", number.unwrap_or(i) % super::chart::COLOURS);
+            let color = format!("f{}", number.unwrap_or(i) % super::chart::COLORS);
             let y = top + BAR * float(i);
             let title = format!("{}, {name}: {:.2} %", entry.facts.name, 100.0 * accuracy);
             svg.rect((LEFT, y), (LENGTH, BAR - 2.0), ("track", 0.5), &title);
-            svg.rect((LEFT, y), (LENGTH * accuracy, BAR - 2.0), (&colour, 1.0), &title);
+            svg.rect((LEFT, y), (LENGTH * accuracy, BAR - 2.0), (&color, 1.0), &title);
             let at = (LEFT + LENGTH + 44.0, y + BAR - 4.0);
             svg.text(at, Anchor::End, "small", &format!("{:.1}", 100.0 * accuracy));
         }

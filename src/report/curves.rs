@@ -23,7 +23,7 @@ const TITLE_STRIP: i32 = 46 * SCALE;
 pub(super) const MARGIN: i32 = 24 * SCALE;
 const TITLE_FONT: i32 = 21 * SCALE;
 
-/// Colours that colour-blind readers can tell apart: M. Okabe and K. Ito, "Color Universal
+/// Colors that color-blind readers can tell apart: M. Okabe and K. Ito, "Color Universal
 /// Design", 2008.
 const TRAIN: RGBColor = RGBColor(0, 114, 178);
 const VALIDATION: RGBColor = RGBColor(230, 159, 0);
@@ -153,9 +153,9 @@ fn accuracy_panel(epochs: &[EpochRecord]) -> Panel {
 /// The curves of the data splits that have a value in any epoch.
 fn curves(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> [Option<f64>; 3]) -> Vec<Curve> {
     let splits = [("train", TRAIN), ("validation", VALIDATION), ("test", TEST)];
-    let curve = |(split, (label, colour)): (usize, (&'static str, RGBColor))| {
+    let curve = |(split, (label, color)): (usize, (&'static str, RGBColor))| {
         let point = |record: &EpochRecord| Some((f64::from(record.epoch), of(record)[split]?));
-        Curve { label, colour, points: epochs.iter().filter_map(point).collect() }
+        Curve { label, color, points: epochs.iter().filter_map(point).collect() }
     };
     let curves = splits.into_iter().enumerate().map(curve);
     curves.filter(|curve| !curve.points.is_empty()).collect()
@@ -193,8 +193,8 @@ mod tests {
         (1..=epochs).map(record).collect()
     }
 
-    fn has_colour(picture: &RgbImage, colour: RGBColor) -> bool {
-        picture.pixels().any(|pixel| pixel.0 == [colour.0, colour.1, colour.2])
+    fn has_color(picture: &RgbImage, color: RGBColor) -> bool {
+        picture.pixels().any(|pixel| pixel.0 == [color.0, color.1, color.2])
     }
 
     #[test]
@@ -202,8 +202,8 @@ mod tests {
         for epochs in [1, 2, 12, 200] {
             let picture = draw_curves("mnist-cnn-1", &run(epochs)).expect("it can be drawn");
             assert_eq!(picture.dimensions(), CURVES_SIZE);
-            for colour in [TRAIN, VALIDATION, TEST] {
-                assert!(has_colour(&picture, colour), "{epochs} epochs lack {colour:?}");
+            for color in [TRAIN, VALIDATION, TEST] {
+                assert!(has_color(&picture, color), "{epochs} epochs lack {color:?}");
             }
         }
     }
@@ -215,7 +215,7 @@ mod tests {
             (record.validation_loss, record.validation_accuracy) = (None, None);
         }
         let picture = draw_curves("a", &records).expect("it can be drawn");
-        assert!(has_colour(&picture, TEST) && !has_colour(&picture, VALIDATION));
+        assert!(has_color(&picture, TEST) && !has_color(&picture, VALIDATION));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::pictures::Pictures;
 use super::run_report::Sources;
 use crate::train::{HistogramRecord, RunDir, histograms_of_weights};
 
-/// Tensors of a page at most; where a model has more, biases and normalisation are left out first.
+/// Tensors of a page at most; where a model has more, biases and normalization are left out first.
 const MOST: usize = 24;
 /// Bins of weights that were not counted in training.
 const BINS: usize = 64;

@@ -20,7 +20,7 @@ const FONT: i32 = 14;
 const TITLE: u32 = 40;
 const TITLE_FONT: i32 = 18;
 
-/// What a line of a caption says of the model, by its colour; the words say it, too.
+/// What a line of a caption says of the model, by its color; the words say it, too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
     /// Neither.
@@ -32,7 +32,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    fn colour(self) -> RGBColor {
+    fn color(self) -> RGBColor {
         match self {
             Self::Plain => INK,
             Self::Right => RGBColor(0, 120, 84),
@@ -85,7 +85,7 @@ pub fn gallery(title: &str, exhibits: &[Exhibit], per_row: usize) -> Result<RgbI
         for (exhibit, &(x, y)) in exhibits.iter().zip(&places) {
             for (line, (text, tone)) in (0..).zip(&exhibit.caption) {
                 let line = strip((x, y + h + line * CAPTION), (cell.0 - MARGIN, CAPTION));
-                write_line(&line, text, FONT, tone.colour())?;
+                write_line(&line, text, FONT, tone.color())?;
             }
         }
         root.present().map_err(CurvesError::draw)?;
@@ -94,27 +94,22 @@ pub fn gallery(title: &str, exhibits: &[Exhibit], per_row: usize) -> Result<RgbI
 }
 
 /// Writes as much of a text as fits into a strip.
-fn write_line(
-    strip: &Area<'_>,
-    text: &str,
-    font: i32,
-    colour: RGBColor,
-) -> Result<(), CurvesError> {
+fn write_line(strip: &Area<'_>, text: &str, font: i32, color: RGBColor) -> Result<(), CurvesError> {
     let (width, _) = size_of(strip)?;
     let mut kept = text.to_owned();
     let mut shown = kept.clone();
     while text_width(strip, &shown, font)? > width && kept.pop().is_some() {
         shown = format!("{}…", kept.trim_end());
     }
-    place_text(strip, &shown, font, colour, (0, HPos::Left))
+    place_text(strip, &shown, font, color, (0, HPos::Left))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn exhibit(colour: u8, caption: &str, tone: Tone) -> Exhibit {
-        let picture = RgbImage::from_pixel(8, 4, Rgb([colour; 3]));
+    fn exhibit(color: u8, caption: &str, tone: Tone) -> Exhibit {
+        let picture = RgbImage::from_pixel(8, 4, Rgb([color; 3]));
         Exhibit { pictures: vec![picture; 2], caption: vec![(caption.to_owned(), tone)] }
     }
 

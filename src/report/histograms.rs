@@ -97,7 +97,7 @@ fn rows(n: usize) -> (f64, f64) {
 fn panel(
     drawing: &mut dyn Drawing,
     (left, top): (f64, f64),
-    (heading, colour): (&str, &str),
+    (heading, color): (&str, &str),
     records: &[&HistogramRecord],
 ) {
     let Some(last) = records.last() else { return };
@@ -122,8 +122,8 @@ fn panel(
             .collect();
         if points.len() > 1 {
             drawing.shape(&points, ("ground", 0.75));
-            drawing.shape(&points, (&format!("f{colour}"), 0.15 + 0.45 * age));
-            drawing.curve(&points, &format!("l{colour} thin"));
+            drawing.shape(&points, (&format!("f{color}"), 0.15 + 0.45 * age));
+            drawing.curve(&points, &format!("l{color} thin"));
         }
         drawing.line((left + LEFT, y), (left + PANEL, y), "grid");
         // Numbers of the first and of the last epoch, and of those between where there is room.
@@ -165,7 +165,7 @@ fn outline(counts: &HistogramCounts, shown: f64) -> Vec<(f64, f64)> {
     [&ends[..1], &points, &ends[1..]].concat()
 }
 
-/// Bins of a histogram; neighbours together where there are few values.
+/// Bins of a histogram; neighbors together where there are few values.
 fn merged(counts: &HistogramCounts) -> Vec<u64> {
     const FEWEST: usize = 8;
     let mut bins: Vec<u64> = counts.bins.iter().map(|&count| u64::from(count)).collect();

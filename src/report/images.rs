@@ -25,7 +25,7 @@ pub(super) fn png(picture: &RgbImage) -> Result<Vec<u8>, ReportError> {
     Ok(bytes)
 }
 
-/// A picture of pixels `[height, width, channels]`: grey with one channel, else of the first three.
+/// A picture of pixels `[height, width, channels]`: gray with one channel, else of the first three.
 pub fn of_pixels(pixels: &[u8], [height, width, channels]: [usize; 3]) -> RgbImage {
     let value = |y: usize, x: usize, c: usize| {
         let channel = if channels < 3 { 0 } else { c };

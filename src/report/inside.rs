@@ -28,14 +28,14 @@ pub(super) fn inside(
         Some((name, (sheet, shown))) => {
             let bytes = png(&sheet)?;
             pictures.png("filters", &bytes)?;
-            let colours = if image.is_some_and(|image| image[2] == 3) {
-                "Grey is zero."
+            let colors = if image.is_some_and(|image| image[2] == 3) {
+                "Gray is zero."
             } else {
                 "Orange: positive, blue: negative."
             };
             let caption = format!(
                 "The first {shown} filters of {name} ({which} weights), each to its own scale. \
-                     {colours}"
+                     {colors}"
             );
             page.raw(&sheet_figure("filters", "First-layer filters", &bytes, &sheet, &caption));
         }

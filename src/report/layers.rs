@@ -30,7 +30,7 @@ pub(super) fn drawing(image: [usize; 3], layers: &[LayerSummary]) -> Svg {
         if i > 0 {
             arrow(&mut svg, left, top + 58.0);
         }
-        solid(&mut svg, (middle, top + 58.0), dims, colour(name));
+        solid(&mut svg, (middle, top + 58.0), dims, color(name));
         let shape: Vec<String> = dims.iter().map(ToString::to_string).collect();
         svg.text((middle, top + 132.0), Anchor::Middle, "head", name);
         svg.text((middle, top + 149.0), Anchor::Middle, "muted", &shape.join(" × "));
@@ -39,8 +39,8 @@ pub(super) fn drawing(image: [usize; 3], layers: &[LayerSummary]) -> Svg {
     svg
 }
 
-/// Number of the colour of a layer's kind.
-fn colour(name: &str) -> &'static str {
+/// Number of the color of a layer's kind.
+fn color(name: &str) -> &'static str {
     match name.trim_end_matches(|c: char| c.is_ascii_digit()) {
         "conv" => "f0",
         "dense" => "f2",

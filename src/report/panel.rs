@@ -21,11 +21,11 @@ pub(super) const SCALE: i32 = 4;
 /// A part of the canvas.
 pub(super) type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
 
-/// DejaVu Sans with the characters that charts need; its licence lies beside it.
+/// DejaVu Sans with the characters that charts need; its license lies beside it.
 const FONT: &[u8] = include_bytes!("../../assets/fonts/DejaVuSans-subset.ttf");
 pub(super) const FONT_FAMILY: &str = "verigrad-sans";
 
-/// Colour of titles and headings.
+/// Color of titles and headings.
 pub(super) const INK: RGBColor = RGBColor(38, 42, 48);
 const MUTED: RGBColor = RGBColor(96, 103, 112);
 const GRID: RGBColor = RGBColor(228, 231, 235);
@@ -51,7 +51,7 @@ const MAX_DOTS: usize = 40;
 /// One curve: a value after each epoch.
 pub(super) struct Curve {
     pub label: &'static str,
-    pub colour: RGBColor,
+    pub color: RGBColor,
     pub points: Vec<(f64, f64)>,
 }
 
@@ -119,7 +119,7 @@ pub(super) fn draw_panel(area: &Area<'_>, x: &Axis, panel: &Panel) -> Result<(),
         .label_style((FONT_FAMILY, TEXT_FONT).into_font().color(&MUTED))
         .y_label_formatter(&|tick| panel.y.label(*tick) + panel.suffix)
         .set_all_tick_mark_size(TICK)
-        // The library centres the line's height, not the digits.
+        // The library centers the line's height, not the digits.
         .y_label_offset(SCALE * 3 / 2)
         .x_desc(panel.x_label)
         .draw()
@@ -128,10 +128,10 @@ pub(super) fn draw_panel(area: &Area<'_>, x: &Axis, panel: &Panel) -> Result<(),
     for curve in &panel.curves {
         // A value that is not finite splits the curve.
         for run in curve.points.split(|point| !point.1.is_finite()) {
-            let style = curve.colour.stroke_width(LINE_WIDTH);
+            let style = curve.color.stroke_width(LINE_WIDTH);
             chart.draw_series(LineSeries::new(run.to_vec(), style)).map_err(CurvesError::draw)?;
             if curve.points.len() <= MAX_DOTS {
-                let dot = |&at| Circle::new(at, DOT_RADIUS, curve.colour.filled());
+                let dot = |&at| Circle::new(at, DOT_RADIUS, curve.color.filled());
                 chart.draw_series(run.iter().map(dot)).map_err(CurvesError::draw)?;
             }
         }
@@ -153,7 +153,7 @@ fn draw_legend(strip: &Area<'_>, panel: &Panel) -> Result<(), CurvesError> {
         let stroke_end = right - text_width(strip, &text, TEXT_FONT)? - LEGEND_GAP;
         let stroke = [(stroke_end - LEGEND_STROKE, height / 2), (stroke_end, height / 2)];
         strip
-            .draw(&PathElement::new(stroke, curve.colour.stroke_width(LINE_WIDTH)))
+            .draw(&PathElement::new(stroke, curve.color.stroke_width(LINE_WIDTH)))
             .map_err(CurvesError::draw)?;
         right = stroke_end - LEGEND_STROKE - 3 * LEGEND_GAP;
     }
@@ -169,17 +169,17 @@ pub(super) fn register_font() {
     });
 }
 
-/// Writes one line of text, vertically centred in `strip`, from or up to a horizontal position.
+/// Writes one line of text, vertically centered in `strip`, from or up to a horizontal position.
 pub(super) fn place_text(
     strip: &Area<'_>,
     text: &str,
     font_size: i32,
-    colour: RGBColor,
+    color: RGBColor,
     (x, anchor): (i32, HPos),
 ) -> Result<(), CurvesError> {
     let (_, height) = size_of(strip)?;
     let style = TextStyle::from((FONT_FAMILY, font_size).into_font())
-        .color(&colour)
+        .color(&color)
         .pos(Pos::new(anchor, VPos::Center));
     strip.draw_text(text, &style, (x, height / 2)).map_err(CurvesError::draw)
 }

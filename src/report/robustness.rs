@@ -11,8 +11,8 @@ use super::panel::{Curve, Panel, SCALE, draw_panel, register_font};
 
 /// Width and height of the picture in pixels.
 const SIZE: (u32, u32) = (720, 480);
-/// Vermilion of Okabe and Ito's colours.
-const COLOUR: RGBColor = RGBColor(213, 94, 0);
+/// Vermilion of Okabe and Ito's colors.
+const COLOR: RGBColor = RGBColor(213, 94, 0);
 
 /// Draws accuracies, between 0 and 1, at the epsilons of an attack, in ascending order.
 ///
@@ -28,7 +28,7 @@ pub fn draw_robustness(title: &str, points: &[(f64, f64)]) -> Result<RgbImage, C
         root.fill(&WHITE).map_err(CurvesError::draw)?;
         let body = draw_title(&root, title)?;
         let percent = points.iter().map(|&(epsilon, share)| (epsilon, 100.0 * share)).collect();
-        let curves = vec![Curve { label: "", colour: COLOUR, points: percent }];
+        let curves = vec![Curve { label: "", color: COLOR, points: percent }];
         let x = Axis::around(points.iter().map(|point| point.0), 0.0..=f64::INFINITY);
         // The whole range: how much is left is what one wants to see.
         let y = Axis::around([0.0, 100.0].into_iter(), 0.0..=100.0);
@@ -56,7 +56,7 @@ mod tests {
         for points in [&[(0.0, 0.99), (0.1, 0.5), (0.3, 0.0)][..], &[(0.1, 0.4)], &[]] {
             let picture = draw_robustness("FGSM", points).expect("it can be drawn");
             assert_eq!(picture.dimensions(), SIZE);
-            let RGBColor(r, g, b) = COLOUR;
+            let RGBColor(r, g, b) = COLOR;
             let drawn = picture.pixels().any(|pixel| pixel.0 == [r, g, b]);
             assert_eq!(drawn, !points.is_empty(), "{points:?}");
         }

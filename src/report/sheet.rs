@@ -12,7 +12,7 @@ const SHOWN_SIDE: u32 = 84;
 /// The ground: neither black nor white, so that borders of images show.
 const GROUND: Rgb<u8> = Rgb([96, 112, 128]);
 
-/// Puts images of `[height, width, channels]` bytes into rows; images of one channel are grey, of
+/// Puts images of `[height, width, channels]` bytes into rows; images of one channel are gray, of
 /// those with more than three only three are shown.
 pub fn contact_sheet(rows: &[Vec<&[u8]>], [height, width, channels]: [usize; 3]) -> RgbImage {
     let side = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).max(1);

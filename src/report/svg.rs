@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::page::escape;
 
-/// Colours and text styles, for pages and for pictures alone.
+/// Colors and text styles, for pages and for pictures alone.
 pub(super) const PICTURE_CSS: &str = include_str!("../../assets/report/picture.css");
 
 /// How a text lies about its position.
@@ -34,7 +34,7 @@ pub(super) trait Drawing {
     fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str);
     /// Connects points.
     fn curve(&mut self, points: &[(f64, f64)], class: &str);
-    /// Fills a polygon with part of the colour of its class.
+    /// Fills a polygon with part of the color of its class.
     fn shape(&mut self, points: &[(f64, f64)], fill: (&str, f64));
 }
 
@@ -111,7 +111,7 @@ impl Svg {
         );
     }
 
-    /// Fills a rectangle with part of the colour of its class; `title` shows under the pointer.
+    /// Fills a rectangle with part of the color of its class; `title` shows under the pointer.
     pub fn rect(
         &mut self,
         (x, y): (f64, f64),
@@ -133,7 +133,7 @@ impl Svg {
         );
     }
 
-    /// Fills a polygon with part of the colour of its class.
+    /// Fills a polygon with part of the color of its class.
     pub fn shape(&mut self, points: &[(f64, f64)], (class, opacity): (&str, f64)) {
         let points: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         let _ = writeln!(

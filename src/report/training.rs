@@ -36,7 +36,7 @@ pub(super) fn learning_rate(steps: &[StepRecord]) -> Chart {
     let last = points.last().copied();
     let mut kept: Vec<(f64, f64)> = points.into_iter().step_by(every).collect();
     kept.extend(last.filter(|last| kept.last() != Some(last)));
-    let lines = vec![Line { label: String::new(), colour: 3, faint: false, points: kept }];
+    let lines = vec![Line { label: String::new(), color: 3, faint: false, points: kept }];
     let y = axis_of(&lines, true, 0.0..=f64::INFINITY);
     Chart { lines, x: step_axis(steps), y, x_name: "step", suffix: "", decimals: 0 }
 }
@@ -48,18 +48,13 @@ pub(super) fn step_losses(steps: &[StepRecord]) -> Chart {
     let every = thinned(&points, MAX_POINTS);
     let mut lines = vec![Line {
         label: String::new(),
-        colour: 0,
+        color: 0,
         faint: points.len() > SMOOTH_POINTS,
         points: every,
     }];
     if points.len() > SMOOTH_POINTS {
         let points = thinned(&points, SMOOTH_POINTS);
-        lines.push(Line {
-            label: "mean of neighbours".to_owned(),
-            colour: 0,
-            faint: false,
-            points,
-        });
+        lines.push(Line { label: "mean of neighbors".to_owned(), color: 0, faint: false, points });
     }
     let y = axis_of(&lines, true, 0.0..=f64::INFINITY);
     Chart { lines, x: step_axis(steps), y, x_name: "step", suffix: "", decimals: 0 }
@@ -70,7 +65,7 @@ fn splits(epochs: &[EpochRecord], of: impl Fn(&EpochRecord) -> [Option<f64>; 3])
     let line = |(split, label): (usize, &str)| {
         let point = |record: &EpochRecord| Some((f64::from(record.epoch), of(record)[split]?));
         let points = epochs.iter().filter_map(point).collect();
-        Line { label: label.to_owned(), colour: split, faint: false, points }
+        Line { label: label.to_owned(), color: split, faint: false, points }
     };
     let lines = ["train", "validation", "test"].into_iter().enumerate().map(line);
     lines.filter(|line| !line.points.is_empty()).collect()

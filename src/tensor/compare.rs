@@ -88,7 +88,7 @@ impl Tolerance {
             return computed;
         }
         // The reference is rounded to the nearest f16, by half a unit in the last place; WGSL lets
-        // a device take either neighbour, a whole one away, or flush what is subnormal.
+        // a device take either neighbor, a whole one away, or flush what is subnormal.
         computed + 3.0 * F16_ROUNDOFF * (expected.abs() + computed) + F16_MIN_POSITIVE
     }
 }

@@ -24,7 +24,7 @@ pub fn philox4x32(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 }
 
 /// Four random words for each of `L` counters: `[first + lane, rest]`, with one key. They are those
-/// of [`philox4x32`], made by loops over the lanes, which the compiler vectorises.
+/// of [`philox4x32`], made by loops over the lanes, which the compiler vectorizes.
 pub fn philox4x32_lanes<const L: usize>(
     first: u32,
     rest: [u32; 3],

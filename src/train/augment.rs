@@ -41,7 +41,7 @@ pub struct AugmentConfig {
     /// Multiply values by a number in `1 - brightness ..= 1 + brightness`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub brightness: f32,
-    /// Multiply differences from the mean of the normalisation likewise.
+    /// Multiply differences from the mean of the normalization likewise.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub contrast: f32,
     /// Alpha of mixup: images of a batch are mixed with weights from Beta(alpha, alpha).
@@ -140,16 +140,16 @@ impl AugmentConfig {
         }
     }
 
-    /// Checks what does not depend on the images; `centred` says whether the data have a mean.
+    /// Checks what does not depend on the images; `centered` says whether the data have a mean.
     ///
     /// # Errors
     /// Names the key and says what is wrong with it.
-    pub(super) fn check(&self, centred: bool) -> Result<(), (&'static str, String)> {
+    pub(super) fn check(&self, centered: bool) -> Result<(), (&'static str, String)> {
         self.of_images().check()?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             MixBatch::check_alpha(alpha).map_err(|what| (key, what))?;
         }
-        if self.contrast > 0.0 && !centred {
+        if self.contrast > 0.0 && !centered {
             let what = "changes differences from the mean, and the data have none: give \
                         [data] mean, or normalization = \"per-channel\"";
             return Err(("contrast", what.to_owned()));

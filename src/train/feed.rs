@@ -15,7 +15,7 @@ use crate::tensor::TensorType;
 
 /// Image buffers that one gather can bind beside its other operands.
 const MAX_SHARDS: usize = 4;
-/// Name of the source that holds the numbers by which each pixel is normalised; see
+/// Name of the source that holds the numbers by which each pixel is normalized; see
 /// [`AugmentBatch`].
 pub(super) const STATISTICS: &str = "statistics";
 /// Steps that the window of a data set too large for the device holds.
@@ -115,11 +115,11 @@ impl Feed {
         u32::try_from(window - step % window).unwrap_or(1)
     }
 
-    /// Adds the nodes that make the batch of `step`: images `[batch, h, w, c]` as normalised floats
+    /// Adds the nodes that make the batch of `step`: images `[batch, h, w, c]` as normalized floats
     /// and labels `[batch]`.
     ///
     /// # Errors
-    /// When the normalisation does not fit the images.
+    /// When the normalization does not fit the images.
     pub fn add_to(
         &self,
         graph: &mut Graph,
@@ -132,7 +132,7 @@ impl Feed {
     /// As [`Self::add_to`], with images augmented as a seed of the run decides.
     ///
     /// # Errors
-    /// When normalisation or augmentation do not fit the images.
+    /// When normalization or augmentation do not fit the images.
     pub fn add_augmented_to(
         &self,
         graph: &mut Graph,

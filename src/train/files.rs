@@ -89,7 +89,7 @@ pub(super) fn append(path: &Path, header: &str, text: &str) -> Result<(), FileEr
     } else {
         file.write_all(text.as_bytes())
     };
-    // Special files, such as pipes, cannot be synchronised: what they took is all there is to do.
+    // Special files, such as pipes, cannot be synchronized: what they took is all there is to do.
     let synced = written.and_then(|()| match file.sync_data() {
         Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
         _ => Ok(()),

@@ -92,7 +92,7 @@ impl ModelPrograms {
 
     /// The same part by part, each forward and backward before the next, so that the activations of
     /// one part are in memory at a time. Layers see parts as they see batches: the statistics of
-    /// batch normalisation are those of a part.
+    /// batch normalization are those of a part.
     fn gradients_in_parts(
         &self,
         graph: &mut Graph,

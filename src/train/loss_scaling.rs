@@ -33,7 +33,7 @@ pub(super) struct LossScaling {
     good_steps: Value,
     /// Steps that changed no weight.
     skipped: Value,
-    /// Steps that did: the count that optimisers correct their averages by.
+    /// Steps that did: the count that optimizers correct their averages by.
     pub updates: Value,
 }
 

@@ -1,4 +1,4 @@
-//! Optimisers as recipes describe them, and the nodes that they become.
+//! Optimizers as recipes describe them, and the nodes that they become.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::ops::{
 };
 use crate::tensor::TensorType;
 
-/// The optimiser. Weight decay applies to weights, not to biases and normalisation.
+/// The optimizer. Weight decay applies to weights, not to biases and normalization.
 ///
 /// Defaults are PyTorch's. Keras differs in `epsilon`: 1e-7 for Adam, AdamW and RMSprop, and RMSprop
 /// decays by 0.9 (its `rho`) where PyTorch's `alpha` is 0.99.
@@ -188,7 +188,7 @@ impl Clipping {
     }
 }
 
-/// What an optimiser works on.
+/// What an optimizer works on.
 #[derive(Debug, Clone)]
 pub struct Arenas {
     /// All parameters, `[p]`.
@@ -262,7 +262,7 @@ impl OptimizerConfig {
         })
     }
 
-    /// Names of the optimiser's states, each of the size of the arena.
+    /// Names of the optimizer's states, each of the size of the arena.
     pub const fn states(&self) -> &'static [&'static str] {
         match self {
             Self::Adam { .. } | Self::Adamw { .. } => &["optimizer/m", "optimizer/v"],

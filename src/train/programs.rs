@@ -186,7 +186,7 @@ impl ModelPrograms {
     /// Lays out the model of a recipe for a data set.
     ///
     /// # Errors
-    /// As for [`Self::new`], and when the recipe's normalisation does not fit the images.
+    /// As for [`Self::new`], and when the recipe's normalization does not fit the images.
     pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
         let image = [data.height, data.width, data.channels];
         let normalization = recipe.data.normalization_of(data)?;
@@ -204,7 +204,7 @@ impl ModelPrograms {
         &self.normalization
     }
 
-    /// Writes the numbers by which each pixel is normalised, where a loaded program reads any.
+    /// Writes the numbers by which each pixel is normalized, where a loaded program reads any.
     pub(super) fn upload_statistics(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
         if !self.normalization.is_per_pixel(self.image[2]) {
             return Ok(());

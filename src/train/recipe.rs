@@ -38,7 +38,7 @@ pub struct Recipe {
     /// Whether each epoch has an order of its own.
     #[serde(default = "yes")]
     pub shuffle: bool,
-    /// Whether an incomplete last batch is left out. Always so with batch normalisation, whose
+    /// Whether an incomplete last batch is left out. Always so with batch normalization, whose
     /// statistics it would distort.
     #[serde(default)]
     pub drop_last: bool,
@@ -52,7 +52,7 @@ pub struct Recipe {
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
     pub precision: Precision,
     /// Parts in which the gradients of a batch are computed, one after the other, and summed: the
-    /// memory of a smaller batch for the steps of a large one. Batch normalisation sees parts.
+    /// memory of a smaller batch for the steps of a large one. Batch normalization sees parts.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     pub accumulate: usize,
     /// By what the best epoch is told, whose weights are kept. Default: as early stopping watches,
@@ -67,7 +67,7 @@ pub struct Recipe {
     /// What happens to the images of a training batch.
     #[serde(default, skip_serializing_if = "AugmentConfig::is_none")]
     pub augment: AugmentConfig,
-    /// The optimiser.
+    /// The optimizer.
     #[serde(default)]
     pub optimizer: OptimizerConfig,
     /// How the learning rate changes.
@@ -172,7 +172,7 @@ impl Recipe {
             // They follow from the model.
             recipe.layers.clear();
         }
-        // By way of a table: written directly, each type would be compiled for several serialisers.
+        // By way of a table: written directly, each type would be compiled for several serializers.
         let table = toml::Table::try_from(recipe).map_err(|error| TrainError::Recipe {
             recipe: self.name.clone(),
             message: error.to_string(),
@@ -182,7 +182,7 @@ impl Recipe {
 
     /// Whether an incomplete last batch is left out.
     pub fn drops_last(&self) -> bool {
-        self.drop_last || self.layers.iter().any(Layer::normalises_over_batch)
+        self.drop_last || self.layers.iter().any(Layer::normalizes_over_batch)
     }
 
     /// Makes the layers of `model`, and gives layers without a number of units one per class where
@@ -221,9 +221,9 @@ impl Recipe {
             return wrong("name", format!("{:?} must be usable as a folder name", self.name));
         }
         self.data.check().or_else(|error| wrong("data", error.to_string()))?;
-        let centred = self.data.normalization.is_some() || self.data.mean.is_some();
+        let centered = self.data.normalization.is_some() || self.data.mean.is_some();
         self.augment
-            .check(centred)
+            .check(centered)
             .or_else(|(key, what)| wrong(&format!("augment.{key}"), what))?;
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.check_training()?;

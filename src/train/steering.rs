@@ -24,7 +24,7 @@ const fn ema_decay() -> f64 {
 }
 
 impl Recipe {
-    /// Checks what decides how the optimiser's steps are used.
+    /// Checks what decides how the optimizer's steps are used.
     pub(super) fn check_training(&self) -> Result<(), Wrong> {
         let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
         if self.accumulate == 0 || self.accumulate > self.batch_size {

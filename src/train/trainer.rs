@@ -158,14 +158,14 @@ impl<'a> Trainer<'a> {
         self.id
     }
 
-    /// Device memory in bytes: parameters and optimiser state, data sets, and everything else that
+    /// Device memory in bytes: parameters and optimizer state, data sets, and everything else that
     /// the programs use. Nothing is allocated later.
     pub fn planned_bytes(&self) -> usize {
         planned_bytes(self.programs())
     }
 
     /// Part of [`Self::planned_bytes`] that the training program's states take: parameters,
-    /// optimiser state and the training set.
+    /// optimizer state and the training set.
     pub fn state_bytes(&self) -> usize {
         self.program.bytes_of(Role::State)
     }

@@ -2,7 +2,7 @@
 //! fastest of those that compute the right numbers.
 //!
 //! A candidate must fit the device, then agree with the reference (the contract of
-//! [`crate::verify`]: values, untouched neighbours, the same bits twice), and only then is it
+//! [`crate::verify`]: values, untouched neighbors, the same bits twice), and only then is it
 //! timed. [`tune`] gives [`Picks`], which [`store`] keeps per device and
 //! driver. [`verdicts`] keeps which device `--device auto` takes.
 

@@ -99,13 +99,13 @@ impl GradientCheck {
         let mut x: Vec<f64> = tensor.floats().into_iter().map(f64::from).collect();
         let mut expected = Vec::with_capacity(x.len());
         for i in 0..x.len() {
-            let centre = x[i];
-            let h = STEP * centre.abs().max(1.0);
-            x[i] = centre + h;
+            let center = x[i];
+            let h = STEP * center.abs().max(1.0);
+            x[i] = center + h;
             let above = self.loss(input, &x)?;
-            x[i] = centre - h;
+            x[i] = center - h;
             let below = self.loss(input, &x)?;
-            x[i] = centre;
+            x[i] = center;
             expected.push((above - below) / (2.0 * h));
         }
         let scale = expected.iter().fold(1.0_f64, |m, v| m.max(v.abs()));

@@ -140,7 +140,7 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         if op.tail.residual || op.tail.activation != Activation::Identity {
             return Vec::new();
         }
-        vec![HostKernel::new("broken", move |io, _| normalise_by_squares(op.epsilon, io))]
+        vec![HostKernel::new("broken", move |io, _| normalize_by_squares(op.epsilon, io))]
     }),
     wrong("forgets the activation", "batch_norm", |op, sig| {
         changed(op, sig, |op: &mut BatchNorm| op.tail.activation = Activation::Identity)
@@ -257,7 +257,7 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
 ];
 
 /// `E[x^2] - E[x]^2` in f32, which an offset of `x` leaves without digits.
-fn normalise_by_squares(epsilon: f32, io: &mut HostIo<'_, f32>) {
+fn normalize_by_squares(epsilon: f32, io: &mut HostIo<'_, f32>) {
     let [x, gamma, beta] = [0, 1, 2].map(|i| io.inputs.float(i));
     let (rows, channels) = io.inputs.ty(0).rows_columns();
     let [y, mean, variance] = io.outputs.floats();

@@ -15,7 +15,7 @@ fn succeeds(folder: &Path, args: &[&str]) -> String {
 }
 
 /// Every analysis of a run with 100 test images, and what they must refuse.
-pub fn a_run_can_be_analysed(folder: &Path, run: &str) {
+pub fn a_run_can_be_analyzed(folder: &Path, run: &str) {
     saliency(folder, run);
     adversarial(folder, run);
     quantize(folder, run);
@@ -128,7 +128,7 @@ fn quantize(folder: &Path, run: &str) {
     let floats = Path::new(run).join("weights-last.safetensors");
     let floats = floats.to_str().expect("a UTF-8 path");
     let args = [&command[..], &["--evaluate", floats]].concat();
-    fails(folder, &args, 1, &["no quantised model", "no tensor has 8 bits"]);
+    fails(folder, &args, 1, &["no quantized model", "no tensor has 8 bits"]);
     let content = fs::read(&file).expect("a file");
     fs::write(folder.join("cut"), &content[..content.len() / 2]).expect("a file");
     fails(folder, &with(&["--evaluate", "cut"]), 1, &["cut", "cut short"]);

@@ -1,4 +1,4 @@
-//! Well-known models from PyTorch's weights: the forward pass, and one step of two optimisers. The
+//! Well-known models from PyTorch's weights: the forward pass, and one step of two optimizers. The
 //! fixture, and the rule by which both sides draw weights and images, is
 //! `assets/golden/make_models.py`.
 

@@ -36,7 +36,7 @@ fn everything() -> Augment {
     }
 }
 
-/// Colour images, no two alike.
+/// Color images, no two alike.
 fn images(n: usize) -> Dataset {
     let size = [20, 18, 3];
     let bytes = n * size.iter().product::<usize>();
@@ -46,7 +46,7 @@ fn images(n: usize) -> Dataset {
     Dataset::new("images", pixels, labels, size, classes).expect("it fits")
 }
 
-/// The batches of some steps without normalisation, as levels from 0 to 65,280, and their labels.
+/// The batches of some steps without normalization, as levels from 0 to 65,280, and their labels.
 fn batches(
     executor: &mut dyn Executor,
     data: &Dataset,

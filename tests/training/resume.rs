@@ -170,12 +170,12 @@ fn a_checkpoint_of_another_model_or_data_set_is_refused() {
     };
     let mut other = recipe.clone();
     let sgd = serde_json::json!({ "type": "sgd", "learning_rate": 0.1, "momentum": 0.9 });
-    other.optimizer = serde_json::from_value(sgd).expect("an optimiser");
+    other.optimizer = serde_json::from_value(sgd).expect("an optimizer");
     let error = refused(&other, data.clone());
     assert!(error.contains("optimizer/"), "{error}");
-    let mut relabelled = data.clone();
-    relabelled.train.labels.swap(0, 1);
-    relabelled.train.labels[0] = (relabelled.train.labels[0] + 1) % 10;
-    let error = refused(&recipe, relabelled);
+    let mut relabeled = data.clone();
+    relabeled.train.labels.swap(0, 1);
+    relabeled.train.labels[0] = (relabeled.train.labels[0] + 1) % 10;
+    let error = refused(&recipe, relabeled);
     assert!(error.contains("data set has changed") && error.contains("labels"), "{error}");
 }

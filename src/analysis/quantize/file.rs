@@ -1,4 +1,4 @@
-//! Quantised models as safetensors files. A tensor of weights `w` is `w`, I8, and `w.scales`, F32, by
+//! Quantized models as safetensors files. A tensor of weights `w` is `w`, I8, and `w.scales`, F32, by
 //! which the output channels (the last dimension) are multiplied; what layer `l` reads lies on the grid
 //! of `l.input.scale`, F32, and `l.input.zero_point`, U8; all other tensors are F32.
 
@@ -17,7 +17,7 @@ const SCALES: &str = ".scales";
 const INPUT_SCALE: &str = ".input.scale";
 const INPUT_ZERO_POINT: &str = ".input.zero_point";
 
-/// Why a quantised model cannot be loaded or saved.
+/// Why a quantized model cannot be loaded or saved.
 #[derive(Debug, Error)]
 pub enum QuantizedFileError {
     /// The file cannot be written, or is damaged.
@@ -25,7 +25,7 @@ pub enum QuantizedFileError {
     Weights(#[from] WeightsError),
     /// The file is whole, and holds something else.
     #[error(
-        "{} holds no quantised model: {problem}; make one with `verigrad analyze quantize RUN`",
+        "{} holds no quantized model: {problem}; make one with `verigrad analyze quantize RUN`",
         path.display()
     )]
     Content {
@@ -89,10 +89,10 @@ impl QuantizedModel {
     /// Loads what [`Self::save`] saved.
     ///
     /// # Errors
-    /// When the file cannot be read, is damaged, or does not hold a quantised model.
+    /// When the file cannot be read, is damaged, or does not hold a quantized model.
     pub fn load(path: &Path) -> Result<Self, QuantizedFileError> {
         let bytes = fs::read(path)
-            .map_err(FileError::of("read the quantised weights", path))
+            .map_err(FileError::of("read the quantized weights", path))
             .map_err(WeightsError::from)?;
         let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
         let content =

@@ -35,7 +35,7 @@ impl Int8Tensor {
     pub fn quantize(weights: &HostTensor, granularity: Granularity) -> Result<Self, ShapeError> {
         let (shape, weights) = (weights.ty().shape.clone(), weights.f32s());
         if let Some(weight) = weights.iter().find(|weight| !weight.is_finite()) {
-            let problem = format!("weights must be finite to be quantised, one is {weight}");
+            let problem = format!("weights must be finite to be quantized, one is {weight}");
             return Err(ShapeError::new("quantize", problem));
         }
         let channels = match granularity {

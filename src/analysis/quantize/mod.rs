@@ -1,4 +1,4 @@
-//! 8-bit post-training quantisation: weights as whole numbers, activations on grids of 256 levels
+//! 8-bit post-training quantization: weights as whole numbers, activations on grids of 256 levels
 //! whose ranges a few training images give. Products are computed in f32 of what 8 bits hold: what
 //! integer kernels compute, up to the rounding of f32 sums.
 
@@ -20,7 +20,7 @@ pub use simulator::{SimulatedFigures, Simulator};
 /// The 256 levels `(0..=255 - zero_point) * scale` on which the activations that a layer reads lie.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Grid {
-    /// Distance of two levels; zero where activations are not quantised.
+    /// Distance of two levels; zero where activations are not quantized.
     pub scale: f32,
     /// Number of the level that is zero.
     pub zero_point: u8,
@@ -66,14 +66,14 @@ impl Grid {
 pub struct QuantizedModel {
     /// Weights of convolutions and dense layers, by name.
     pub weights: BTreeMap<String, Int8Tensor>,
-    /// All other tensors, such as biases and what belongs to batch normalisation, by name.
+    /// All other tensors, such as biases and what belongs to batch normalization, by name.
     pub floats: BTreeMap<String, HostTensor>,
     /// Grids of what layers read, by the name of the layer.
     pub grids: BTreeMap<String, Grid>,
 }
 
 impl QuantizedModel {
-    /// Quantises the weights of the layers that `grids` names.
+    /// Quantizes the weights of the layers that `grids` names.
     ///
     /// # Errors
     /// When a layer has no weights, or they are not finite; names it.
@@ -172,7 +172,7 @@ mod tests {
             let after = evaluate(executor, &grids);
             assert!(before.accuracy > 0.8, "{}", before.accuracy);
             assert!((before.accuracy - after.accuracy).abs() <= 0.02, "{after:?}");
-            assert!(before.loss != after.loss, "nothing was quantised");
+            assert!(before.loss != after.loss, "nothing was quantized");
             let change = after.logits_change(&before);
             assert!(change > 1e-4 && change < 0.1, "{change}");
             let bytes: usize = small.weights.values().map(|tensor| tensor.ty().bytes()).sum();

@@ -4,7 +4,7 @@
 use crate::error::ShapeError;
 use crate::graph::{Graph, Origin, Value};
 
-/// Ops whose first operand is quantised, and whose second is their weights.
+/// Ops whose first operand is quantized, and whose second is their weights.
 const PRODUCTS: [&str; 2] = ["conv2d", "matmul"];
 
 /// The same graph in which each product reads what `seen` makes of its first operand. `seen` gets the

@@ -54,7 +54,7 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// Compiles and loads the programs for batches of `batch` images. No activation is quantised until
+    /// Compiles and loads the programs for batches of `batch` images. No activation is quantized until
     /// [`Self::set_grids`] says so.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl Simulator {
         Ok(Self { ranges, quantized, batch, classes: model.classes(), layers })
     }
 
-    /// The convolutions and dense layers, whose weights and inputs can be quantised.
+    /// The convolutions and dense layers, whose weights and inputs can be quantized.
     pub fn layers(&self) -> &[String] {
         &self.layers
     }

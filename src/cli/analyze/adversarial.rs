@@ -41,7 +41,7 @@ pub(super) struct AdversarialArgs {
     /// How images are attacked
     #[arg(long, value_enum, default_value = "fgsm")]
     method: Method,
-    /// Most that a pixel changes, of the range from 0 to 1, before normalisation
+    /// Most that a pixel changes, of the range from 0 to 1, before normalization
     #[arg(
         long,
         value_delimiter = ',',

@@ -43,7 +43,7 @@ pub(super) struct QuantizeArgs {
         value_parser = clap::value_parser!(u32).range(1..)
     )]
     calibration: u32,
-    /// Evaluate a quantised model that this command wrote
+    /// Evaluate a quantized model that this command wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = ["per_tensor", "calibration"])]
     evaluate: Option<PathBuf>,
 }
@@ -60,7 +60,7 @@ struct LayerCost {
     accuracy: f64,
 }
 
-/// Quantises a run and says what it costs, or evaluates a quantised one.
+/// Quantizes a run and says what it costs, or evaluates a quantized one.
 pub(super) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let run = StoredRun::open(&args.run.run, args.run.weights)?;
     let loaded = args.evaluate.as_deref().map(QuantizedModel::load).transpose()?;

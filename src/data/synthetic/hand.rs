@@ -26,7 +26,7 @@ pub(super) fn write_digit(digit: usize, stream: &mut Stream, image: &mut [u8]) {
     draw(&mut paper, &strokes, nib);
     let noise = stream.uniform(0.0, 0.09);
     for (byte, value) in image.iter_mut().zip(paper) {
-        *byte = quantise(value + noise * stream.bell());
+        *byte = quantize(value + noise * stream.bell());
     }
 }
 
@@ -53,15 +53,15 @@ fn shape(glyph: Glyph, stream: &mut Stream) -> Vec<Vec<Point>> {
 }
 
 /// Moves strokes to a random place where they, with `reach` pixels around them, are on the paper;
-/// what is too large for it is centred.
+/// what is too large for it is centered.
 fn place(mut strokes: Vec<Vec<Point>>, reach: f32, stream: &mut Stream) -> Vec<Vec<Point>> {
     let mut shift = |axis: fn(&Point) -> f32| {
         let values = || strokes.iter().flatten().map(axis);
         let low = values().fold(f32::INFINITY, f32::min);
         let high = values().fold(f32::NEG_INFINITY, f32::max);
         let room = (f32::from(SIDE - 1) - (high - low) - 2.0 * reach).max(0.0);
-        let centre = f32::from(SIDE - 1) * 0.5 - (low + high) * 0.5;
-        centre + room * stream.uniform(-0.5, 0.5) * ROAMING
+        let center = f32::from(SIDE - 1) * 0.5 - (low + high) * 0.5;
+        center + room * stream.uniform(-0.5, 0.5) * ROAMING
     };
     let (dx, dy) = (shift(|point| point.0), shift(|point| point.1));
     for point in strokes.iter_mut().flatten() {
@@ -70,7 +70,7 @@ fn place(mut strokes: Vec<Vec<Point>>, reach: f32, stream: &mut Stream) -> Vec<V
     strokes
 }
 
-/// The share of the free room that digits make use of: 0 centres them all.
+/// The share of the free room that digits make use of: 0 centers them all.
 const ROAMING: f32 = 0.65;
 
 /// A faint, thin, short line anywhere on the paper.
@@ -126,7 +126,7 @@ impl Bend {
     clippy::cast_sign_loss,
     reason = "the value is rounded and clamped to the range of a byte"
 )]
-fn quantise(value: f32) -> u8 {
+fn quantize(value: f32) -> u8 {
     (value * 255.0).round().clamp(0.0, 255.0) as u8
 }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn quantise_rounds_and_saturates() {
-        assert_eq!([-0.5, 0.0, 0.5, 1.0, 7.0].map(quantise), [0, 0, 128, 255, 255]);
+    fn quantize_rounds_and_saturates() {
+        assert_eq!([-0.5, 0.0, 0.5, 1.0, 7.0].map(quantize), [0, 0, 128, 255, 255]);
     }
 }

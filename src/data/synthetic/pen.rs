@@ -18,8 +18,8 @@ pub(super) fn trace(stroke: &Stroke) -> Vec<Point> {
     }
 }
 
-/// Walks from each of `points` to the next in small steps, handing `step` the two neighbours of
-/// the span, too. A path that ends where it starts is closed, and has neighbours all round; where
+/// Walks from each of `points` to the next in small steps, handing `step` the two neighbors of
+/// the span, too. A path that ends where it starts is closed, and has neighbors all round; where
 /// there is none, the end of the span stands in.
 fn along(points: &[Point], step: fn(Point, Point, Point, Point, f32) -> Point) -> Vec<Point> {
     const STEPS: u8 = 6;
@@ -65,7 +65,7 @@ pub(super) struct Nib {
 /// merge as one mark, and the darker of the mark and the paper stays.
 pub(super) fn draw(paper: &mut [f32; AREA], strokes: &[Vec<Point>], nib: Nib) {
     let reach = nib.radius + nib.softness;
-    // Squared distance of each pixel centre to the nearest stroke, as far as it matters.
+    // Squared distance of each pixel center to the nearest stroke, as far as it matters.
     let mut nearest = [reach * reach; AREA];
     for ends in strokes.iter().flat_map(|points| points.windows(2)) {
         if let &[from, to] = ends {

@@ -1,4 +1,4 @@
-//! AlexNet: as torchvision has it, and the original with two groups and response normalisation.
+//! AlexNet: as torchvision has it, and the original with two groups and response normalization.
 
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +62,7 @@ impl AlexNet {
 }
 
 /// The network of Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep
-/// Convolutional Neural Networks", 2012: two groups of channels, local response normalisation,
+/// Convolutional Neural Networks", 2012: two groups of channels, local response normalization,
 /// overlapping pooling, weights from N(0, 0.01^2) and biases of one where the paper has them;
 /// 60,965,224 parameters at 1,000 classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

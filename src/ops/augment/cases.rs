@@ -65,7 +65,7 @@ pub(super) fn cases() -> Vec<Case> {
     let layouts = [
         ("one_pixel", Layout { image: [1, 1, 1], ..SMALL }),
         ("one_row", Layout { image: [1, 11, 1], ..SMALL }),
-        ("grey", Layout { image: [9, 8, 1], ..SMALL }),
+        ("gray", Layout { image: [9, 8, 1], ..SMALL }),
         ("four_channels", Layout { image: [5, 5, 4], ..SMALL }),
         ("tail", Layout { step: 2, ..SMALL }),
         ("late_step", Layout { step: u32::MAX - 1, ..SMALL }),

@@ -16,7 +16,7 @@ pub(super) struct Decision {
     pub crop: [i32; 2],
     /// Whether the image is mirrored.
     pub flipped: bool,
-    /// From twice the position of a pixel, counted from the centre (columns before rows), to the
+    /// From twice the position of a pixel, counted from the center (columns before rows), to the
     /// position to sample in pixels times 2^15: matrix times 2^14.
     pub matrix: [[i32; 2]; 2],
     /// What is added to that: column and row.
@@ -61,15 +61,15 @@ impl Decision {
         let zoom = ONE + around_zero(zoom, ranges.zoom);
         let matrix =
             [[cosine - times(sine, tangent), times(cosine, tangent) + sine], [-sine, cosine]];
-        let centre = |side: usize| signed(small(side - 1)) * ONE;
+        let center = |side: usize| signed(small(side - 1)) * ONE;
         let half = small(augment.cutout / 2);
         Self {
             crop: [crop_row, crop_column].map(|word| around_zero(word, padding)),
             flipped,
             matrix: matrix.map(|row| row.map(|entry| times(entry, zoom))),
             offset: [
-                centre(width) - around_zero(shift_x, ranges.shift[1]),
-                centre(height) - around_zero(shift_y, ranges.shift[0]),
+                center(width) - around_zero(shift_x, ranges.shift[1]),
+                center(height) - around_zero(shift_y, ranges.shift[0]),
             ],
             brightness: ONE + around_zero(brightness, ranges.brightness),
             contrast: ONE + around_zero(contrast, ranges.contrast),

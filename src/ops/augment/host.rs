@@ -1,5 +1,5 @@
 //! An augmented batch on the CPU: crop and flip into a staged copy with a black border, then sample
-//! levels from it, then normalise them in a loop that the compiler vectorises.
+//! levels from it, then normalize them in a loop that the compiler vectorizes.
 
 use super::decision::Decision;
 use super::options::PaddingMode;
@@ -53,7 +53,7 @@ fn run(op: &AugmentBatch, size: Size, io: &mut HostIo<'_, f32>, scratch: &mut [f
     }
     let inputs = &io.inputs;
     let statistics = if op.per_pixel { inputs.float(3) } else { &[] };
-    let (centres, numbers) = (op.centres(size.channels), op.in_levels(size.channels));
+    let (centers, numbers) = (op.centers(size.channels), op.in_levels(size.channels));
     let image = size.image();
     let staged = scratch.get_mut(..gather.batch * size.staged_words()).unwrap_or_default();
     let tensors = [io.outputs.float(0), staged];
@@ -75,7 +75,7 @@ fn run(op: &AugmentBatch, size: Size, io: &mut HostIo<'_, f32>, scratch: &mut [f
             }
         }
         if op.augment.brightness > 0.0 || op.augment.contrast > 0.0 {
-            shade(op, &decision, &centres, x);
+            shade(op, &decision, &centers, x);
         }
         if op.per_pixel {
             let (means, scales) = statistics.split_at(image);
@@ -83,7 +83,7 @@ fn run(op: &AugmentBatch, size: Size, io: &mut HostIo<'_, f32>, scratch: &mut [f
                 *x = (*x - mean) * scale;
             }
         } else {
-            normalise(&numbers, x);
+            normalize(&numbers, x);
         }
         if op.augment.cutout > 0 {
             cut_out(op.augment.cutout, size, decision.cutout, x);
@@ -170,21 +170,21 @@ fn level_as_f32(level: u32) -> f32 {
 }
 
 /// Changes brightness and contrast of levels.
-fn shade(op: &AugmentBatch, decision: &Decision, centres: &[u32], x: &mut [f32]) {
+fn shade(op: &AugmentBatch, decision: &Decision, centers: &[u32], x: &mut [f32]) {
     let white = i64::from(WHITE_LEVEL);
     let one = i64::from(ONE);
     let (brightness, contrast) = (i64::from(decision.brightness), i64::from(decision.contrast));
     let (brightens, contrasts) = (op.augment.brightness > 0.0, op.augment.contrast > 0.0);
-    for pixel in x.chunks_exact_mut(centres.len()) {
-        for (x, &centre) in pixel.iter_mut().zip(centres) {
+    for pixel in x.chunks_exact_mut(centers.len()) {
+        for (x, &center) in pixel.iter_mut().zip(centers) {
             #[expect(clippy::cast_possible_truncation, reason = "a level: an integer in 0..=65280")]
             let mut level = *x as i64;
             if brightens {
                 level = ((level * brightness + one / 2) >> 14).min(white);
             }
             if contrasts {
-                let centre = i64::from(centre);
-                level = centre + (((level - centre) * contrast + one / 2) >> 14);
+                let center = i64::from(center);
+                level = center + (((level - center) * contrast + one / 2) >> 14);
                 level = level.clamp(0, white);
             }
             *x = level_as_f32(u32::try_from(level).unwrap_or(0));
@@ -192,8 +192,8 @@ fn shade(op: &AugmentBatch, decision: &Decision, centres: &[u32], x: &mut [f32])
     }
 }
 
-/// Normalises levels by the numbers of their channels.
-fn normalise(numbers: &[[f32; 2]], x: &mut [f32]) {
+/// Normalizes levels by the numbers of their channels.
+fn normalize(numbers: &[[f32; 2]], x: &mut [f32]) {
     if let [[mean, scale]] = numbers {
         for x in x {
             *x = (*x - mean) * scale;

@@ -71,7 +71,7 @@ fn pixels_kernel(op: &AugmentBatch, layout: &Layout, shards: usize, caps: &Caps)
         .constant("BRIGHTNESS", usize::from(augment.brightness > 0.0))
         .constant("CONTRAST", usize::from(augment.contrast > 0.0))
         .constant("CUTOUT", augment.cutout)
-        .file(&normalisation(op, layout))
+        .file(&normalization(op, layout))
         .file(&shard_bindings(first_shard_binding, shards))
         .flat(op.gather.batch * layout.height * layout.width, 64, caps)
         .file(include_str!("../../../shaders/augment_pixels.wgsl"))
@@ -83,13 +83,13 @@ fn pixels_kernel(op: &AugmentBatch, layout: &Layout, shards: usize, caps: &Caps)
     (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(layout.first_shard + s)))
 }
 
-/// WGSL of `centre_of` and `normalised`, with the numbers of this op.
-fn normalisation(op: &AugmentBatch, layout: &Layout) -> String {
+/// WGSL of `center_of` and `normalized`, with the numbers of this op.
+fn normalization(op: &AugmentBatch, layout: &Layout) -> String {
     let channels = layout.channels;
     let list = |texts: Vec<String>| texts.join(", ");
-    let centres = list(op.centres(channels).iter().map(ToString::to_string).collect());
+    let centers = list(op.centers(channels).iter().map(ToString::to_string).collect());
     let mut text = format!(
-        "const CENTRES = array<i32, {channels}>({centres});\n\
+        "const CENTRES = array<i32, {channels}>({centers});\n\
          fn centre_of(channel: u32) -> i32 {{\n  var centres = CENTRES;\n  \
          return centres[channel];\n}}\n"
     );

@@ -1,6 +1,6 @@
 //! Batches that are augmented while they are gathered from a data set that lies on the device.
 //!
-//! Everything between the bytes and their normalisation is integer arithmetic: random decisions,
+//! Everything between the bytes and their normalization is integer arithmetic: random decisions,
 //! coordinates with 8 bits behind the point, and levels, which are values times 256. So a batch is the
 //! same on every device, and, since nothing but the seed, the step and the example decides, in a run
 //! that is resumed. Angles go through [`crate::tensor::turn`].
@@ -36,15 +36,15 @@ const WHITE_LEVEL: u32 = 255 * 256;
 /// `[batch, h, w, c]`, `y` u32 `[batch]`.
 ///
 /// A level `v` in 0..=65280 becomes `(v / 65280 - mean) / std`; with `per_pixel`,
-/// `(v - statistics[0, ..]) * statistics[1, ..]`, and `mean` then is the centre of the contrast only.
+/// `(v - statistics[0, ..]) * statistics[1, ..]`, and `mean` then is the center of the contrast only.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentBatch {
-    /// Which examples, and how they are normalised.
+    /// Which examples, and how they are normalized.
     pub gather: GatherBatch,
     /// What happens to them.
     pub augment: Augment,
-    /// Whether each pixel of an image is normalised by numbers of its own, the input `statistics`.
+    /// Whether each pixel of an image is normalized by numbers of its own, the input `statistics`.
     #[serde(default)]
     pub per_pixel: bool,
     /// Seed of the run.
@@ -106,7 +106,7 @@ impl AugmentBatch {
     }
 
     /// The level about which contrast turns, for each channel.
-    fn centres(&self, channels: usize) -> Vec<u32> {
+    fn centers(&self, channels: usize) -> Vec<u32> {
         let level = |mean: &f32| {
             let level = (f64::from(*mean) * f64::from(WHITE_LEVEL)).round();
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]

@@ -34,14 +34,14 @@ pub enum Flip {
 /// 1. Crop: the image is padded by `crop_padding` pixels on all sides, and a window of its own size
 ///    is cut out at a uniform position.
 /// 2. Flip.
-/// 3. Affine map about the centre, sampled bilinearly, black outside: translation by up to
+/// 3. Affine map about the center, sampled bilinearly, black outside: translation by up to
 ///    `translation` times height and width, then shear along the rows by up to `shear` degrees, zoom
 ///    (sampled coordinates are multiplied by `1 + u` with `u` up to `zoom` both ways: above one,
 ///    the image shrinks, as in Keras), and rotation by up to `rotation` degrees. Each is uniform.
 /// 4. Brightness: values times a uniform number in `1 - brightness ..= 1 + brightness`.
-/// 5. Contrast: differences from the mean of the normalisation times a number in
+/// 5. Contrast: differences from the mean of the normalization times a number in
 ///    `1 - contrast ..= 1 + contrast`. Both cut off below black and above white.
-/// 6. Cutout: after normalisation, a square of `cutout` pixels around a uniform pixel is zero; it may
+/// 6. Cutout: after normalization, a square of `cutout` pixels around a uniform pixel is zero; it may
 ///    reach beyond the border. Source: DeVries and Taylor, "Improved Regularization of Convolutional
 ///    Neural Networks with Cutout", 2017.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]

@@ -73,9 +73,9 @@ impl Source<'_> {
         if augment.contrast > 0.0 {
             let channels = usize::try_from(self.size[2]).unwrap_or(1);
             let channel = usize::try_from(at[2]).unwrap_or(0);
-            let centre = i64::from(self.op.centres(channels)[channel]);
-            let far = (level - centre) * i64::from(self.decision.contrast);
-            level = (centre + rounded(far, 14)).clamp(0, white);
+            let center = i64::from(self.op.centers(channels)[channel]);
+            let far = (level - center) * i64::from(self.decision.contrast);
+            level = (center + rounded(far, 14)).clamp(0, white);
         }
         let level = u32::try_from(level).expect("a level is not negative");
         f64::from(level)

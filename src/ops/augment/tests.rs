@@ -61,8 +61,8 @@ fn affine_maps_cover_their_ranges_evenly() {
         let [[cosine, sine], _] = decision.matrix.map(|row| row.map(f64::from));
         let degrees = sine.atan2(cosine).to_degrees();
         assert!(degrees.abs() < 30.01, "{degrees}");
-        let centre = f64::from(13 * (1 << 15) + (1 << 14));
-        let pixels = (centre - f64::from(decision.offset[1])) / 32_768.0;
+        let center = f64::from(13 * (1 << 15) + (1 << 14));
+        let pixels = (center - f64::from(decision.offset[1])) / 32_768.0;
         assert!(pixels.abs() <= 7.001, "{pixels}");
         for (counts, part) in [(&mut angles, degrees / 30.0), (&mut shifts, pixels / 7.0)] {
             let bin = (0..9).take_while(|&bin| part > f64::from(bin - 4) / 5.0).count();
@@ -107,7 +107,7 @@ fn numbers_that_cannot_be_are_refused() {
     }
 }
 
-/// The reference on one image of one channel, without normalisation.
+/// The reference on one image of one channel, without normalization.
 fn augmented(augment: Augment, image: &[u8], [h, w]: [usize; 2], example: u32) -> Vec<f32> {
     let mut op = op(augment);
     op.gather.windowed = true;
@@ -172,7 +172,7 @@ fn a_reflected_crop_and_a_flip_are_what_they_say() {
 
 /// Images by float64 formulas and PyTorch's bilinear sampling; see `assets/golden/make_augment.py`.
 #[test]
-fn affine_maps_crops_and_colours_are_those_of_the_fixtures() {
+fn affine_maps_crops_and_colors_are_those_of_the_fixtures() {
     let bytes = include_bytes!("../../../assets/golden/augment.safetensors");
     let (_, metadata) = safetensors::SafeTensors::read_metadata(bytes).expect("a fixture");
     let cases = metadata.metadata().as_ref().and_then(|all| all.get("augment")).expect("cases");
@@ -213,13 +213,13 @@ fn affine_maps_crops_and_colours_are_those_of_the_fixtures() {
             vec![(HostOutput::Float(&mut x), &outputs[0]), (HostOutput::U32(&mut y), &outputs[1])],
         ));
         // Coordinates are rounded to 1/256 pixel, and the matrix, five times, to 2^-15 of it over at
-        // most 10 pixels and for the shift; the steepest edge goes from black to white, and colours
+        // most 10 pixels and for the shift; the steepest edge goes from black to white, and colors
         // make it steeper. Their factors are rounded to 2^-15.
         let pixels =
             if augment.is_affine() { 2.0 * (1.0 / 512.0 + 5.0 * 11.0 / 32_768.0) } else { 0.0 };
         let steeper = f64::from((1.0 + augment.brightness) * (1.0 + augment.contrast));
-        let colours = if augment.brightness > 0.0 { 4.0 / 32_768.0 } else { 0.0 };
-        let allowed = steeper * pixels + colours + 1e-6;
+        let colors = if augment.brightness > 0.0 { 4.0 / 32_768.0 } else { 0.0 };
+        let allowed = steeper * pixels + colors + 1e-6;
         let far = x.iter().zip(&expected).map(|(x, e)| f64::from((x - e).abs()));
         let (worst, sum) =
             far.fold((0.0_f64, 0.0), |(worst, sum), far| (worst.max(far), sum + far));

@@ -1,4 +1,4 @@
-//! What the ops of batch normalisation share: operand checks, and how their kernels split rows.
+//! What the ops of batch normalization share: operand checks, and how their kernels split rows.
 
 use crate::error::ShapeError;
 use crate::graph::{Caps, Kernel, Operand};

@@ -1,4 +1,4 @@
-//! Normalisation by the statistics of the batch itself, for training.
+//! Normalization by the statistics of the batch itself, for training.
 
 use std::sync::Arc;
 
@@ -45,8 +45,8 @@ impl BatchNorm {
             let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let (mean, variance) = statistics[c];
-                let normalised = (x.to_f64() - mean) / (variance + epsilon).sqrt();
-                let scaled = normalised * gamma[c].to_f64() + beta[c].to_f64();
+                let normalized = (x.to_f64() - mean) / (variance + epsilon).sqrt();
+                let scaled = normalized * gamma[c].to_f64() + beta[c].to_f64();
                 *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
             }
         });

@@ -1,4 +1,4 @@
-//! Gradient of batch normalisation, through the statistics of the batch.
+//! Gradient of batch normalization, through the statistics of the batch.
 
 use serde::{Deserialize, Serialize};
 
@@ -66,8 +66,8 @@ impl BatchNormGrad {
             let (x, dy) = (&x[row * channels..][..channels], &dy[row * channels..][..channels]);
             for (c, g) in gradients.iter().enumerate() {
                 let z = (x[c].to_f64() - g.mean) * g.inverse_deviation;
-                let centred = dy[c].to_f64() - g.dbeta / n - z * g.dgamma / n;
-                dx[c] = T::from_f64(g.gamma * g.inverse_deviation * centred);
+                let centered = dy[c].to_f64() - g.dbeta / n - z * g.dgamma / n;
+                dx[c] = T::from_f64(g.gamma * g.inverse_deviation * centered);
             }
         });
         for (c, g) in gradients.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Batch normalisation on the CPU: f32 loops over blocks of rows, which the compiler vectorises, and
+//! Batch normalization on the CPU: f32 loops over blocks of rows, which the compiler vectorizes, and
 //! f64 sums over the blocks.
 //!
 //! Few channels make short loops, so that several rows form a line of lanes. Each lane of each block
@@ -124,7 +124,7 @@ pub(super) fn forward(op: &BatchNorm, sig: &Signature) -> Vec<HostKernel> {
             let deviation = (f64::from(variance[c]) + epsilon).sqrt();
             [mean[c].into(), f64::from(gamma[c]) / deviation, beta[c].into()]
         });
-        normalise(blocks, tail, x, residual, vectors.slices(), y);
+        normalize(blocks, tail, x, residual, vectors.slices(), y);
     };
     let scratch = blocks.sums() + 3 * blocks.lanes;
     vec![HostKernel::new("lane_blocks", run).with_scratch(scratch)]
@@ -154,7 +154,7 @@ pub(super) fn inference(op: &BatchNormInference, sig: &Signature) -> Vec<HostKer
             let deviation = (f64::from(variance[c]) + epsilon).sqrt();
             [mean[c].into(), f64::from(gamma[c]) / deviation, beta[c].into()]
         });
-        normalise(blocks, tail, x, residual, vectors.slices(), io.outputs.float(0));
+        normalize(blocks, tail, x, residual, vectors.slices(), io.outputs.float(0));
     };
     vec![HostKernel::new("lane_blocks", run).with_scratch(3 * blocks.lanes)]
 }
@@ -206,7 +206,7 @@ pub(super) fn max_pool(op: &BatchNormMaxPool2d, sig: &Signature) -> Vec<HostKern
 }
 
 /// `y = f((x - mean) factor + beta + residual)`, block by block.
-fn normalise(
+fn normalize(
     blocks: Blocks,
     tail: NormTail,
     x: &[f32],
@@ -216,7 +216,7 @@ fn normalise(
 ) {
     for_each_chunk(y, blocks.len, &|block, y| {
         let elements = blocks.elements(block);
-        normalise_lines(&x[elements.clone()], vectors, y);
+        normalize_lines(&x[elements.clone()], vectors, y);
         if let Some(residual) = residual {
             for (y, residual) in y.iter_mut().zip(&residual[elements]) {
                 *y += residual;
@@ -226,7 +226,7 @@ fn normalise(
     });
 }
 
-fn normalise_lines(x: &[f32], [mean, factor, beta]: [&[f32]; 3], y: &mut [f32]) {
+fn normalize_lines(x: &[f32], [mean, factor, beta]: [&[f32]; 3], y: &mut [f32]) {
     for (x, y) in x.chunks(mean.len()).zip(y.chunks_mut(mean.len())) {
         for ((((x, y), mean), factor), beta) in x.iter().zip(y).zip(mean).zip(factor).zip(beta) {
             *y = (x - mean) * factor + beta;

@@ -1,4 +1,4 @@
-//! Normalisation by given statistics, for evaluation.
+//! Normalization by given statistics, for evaluation.
 
 use std::sync::Arc;
 
@@ -43,8 +43,8 @@ impl BatchNormInference {
             let x = &x[row * channels..][..channels];
             for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
                 let deviation = (variance[c].to_f64() + epsilon).sqrt();
-                let normalised = (x.to_f64() - mean[c].to_f64()) / deviation;
-                let scaled = normalised * gamma[c].to_f64() + beta[c].to_f64();
+                let normalized = (x.to_f64() - mean[c].to_f64()) / deviation;
+                let scaled = normalized * gamma[c].to_f64() + beta[c].to_f64();
                 *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
             }
         });

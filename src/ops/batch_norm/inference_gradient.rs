@@ -1,4 +1,4 @@
-//! Gradient of normalisation by given statistics.
+//! Gradient of normalization by given statistics.
 
 use serde::{Deserialize, Serialize};
 

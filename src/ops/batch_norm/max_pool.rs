@@ -1,4 +1,4 @@
-//! Normalisation by given statistics, an activation function and a pooling in one pass.
+//! Normalization by given statistics, an activation function and a pooling in one pass.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +20,7 @@ const NAME: &str = "batch_norm_max_pool2d";
 
 /// [`MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
 ///
-/// The normalisation and the function never fall where they do not rise: the largest value of a
+/// The normalization and the function never fall where they do not rise: the largest value of a
 /// window comes from its largest `x`, or its smallest one where `gamma[c]` is negative. So `index`
 /// is that of the first maximum of `x sign(gamma[c])`, and depends on no rounding: where the function
 /// gives the same value for several `x` (ReLU below zero), it may be another one than that of the two
@@ -34,7 +34,7 @@ const NAME: &str = "batch_norm_max_pool2d";
 pub struct BatchNormMaxPool2d {
     /// Added to the variance.
     pub epsilon: f32,
-    /// Function of what is normalised: one that never falls.
+    /// Function of what is normalized: one that never falls.
     pub activation: Activation,
     /// Windows.
     pub geometry: PoolGeometry,
@@ -66,8 +66,8 @@ impl BatchNormMaxPool2d {
         for (y, &(i, _)) in io.outputs.float(0).iter_mut().zip(&found) {
             let c = i % c_count;
             let deviation = (variance[c].to_f64() + epsilon).sqrt();
-            let normalised = (x[i].to_f64() - mean[c].to_f64()) / deviation;
-            let scaled = normalised * gamma[c].to_f64() + beta[c].to_f64();
+            let normalized = (x[i].to_f64() - mean[c].to_f64()) / deviation;
+            let scaled = normalized * gamma[c].to_f64() + beta[c].to_f64();
             *y = T::from_f64(self.activation.apply(scaled));
         }
         for (index, &(_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {

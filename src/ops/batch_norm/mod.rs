@@ -1,4 +1,4 @@
-//! Batch normalisation of any tensor whose last dimension is the channels, and its gradients.
+//! Batch normalization of any tensor whose last dimension is the channels, and its gradients.
 //!
 //! Source: Ioffe and Szegedy, "Batch Normalization: Accelerating Deep Network Training by Reducing
 //! Internal Covariate Shift", 2015.
@@ -19,7 +19,7 @@ pub use gradient::BatchNormGrad;
 pub use inference::BatchNormInference;
 pub use inference_gradient::BatchNormInferenceGrad;
 pub use max_pool::BatchNormMaxPool2d;
-pub use product::{NormalisedProduct, ProductStatistics};
+pub use product::{NormalizedProduct, ProductStatistics};
 pub use running_average::RunningAverage;
 pub(super) use running_average::cases as running_average_cases;
 pub use tail::NormTail;

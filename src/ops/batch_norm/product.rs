@@ -1,4 +1,4 @@
-//! A product together with the statistics of its columns, for the normalisation behind it.
+//! A product together with the statistics of its columns, for the normalization behind it.
 
 use serde::{Deserialize, Serialize};
 
@@ -26,20 +26,20 @@ use crate::tensor::{TensorType, Tolerance};
 #[serde(deny_unknown_fields)]
 pub struct ProductStatistics {
     /// The product.
-    pub product: NormalisedProduct,
+    pub product: NormalizedProduct,
 }
 
-/// The products whose channels can be normalised.
+/// The products whose channels can be normalized.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "op", content = "attributes", rename_all = "snake_case")]
-pub enum NormalisedProduct {
+pub enum NormalizedProduct {
     /// A convolution.
     Conv2d(Conv2d),
     /// A matrix product.
     Matmul(Matmul),
 }
 
-impl NormalisedProduct {
+impl NormalizedProduct {
     fn op(&self) -> &dyn Op {
         match self {
             Self::Conv2d(op) => op,
@@ -163,7 +163,7 @@ pub(super) fn cases() -> Vec<Case> {
     let conv = |name: String, op: Conv2d, x: [usize; 4], oc: usize, k: usize| {
         let group_c = x[3] / op.geometry.groups;
         let bias = op.bias;
-        let product = NormalisedProduct::Conv2d(op);
+        let product = NormalizedProduct::Conv2d(op);
         let case =
             Case::new(name, ProductStatistics { product }).normal(x).normal([k, k, group_c, oc]);
         if bias { case.normal([oc]).forward_only() } else { case.forward_only() }
@@ -200,14 +200,14 @@ pub(super) fn cases() -> Vec<Case> {
         (256, 24, 128, true, false),
         (1024, 64, 32, false, false),
     ] {
-        let product = NormalisedProduct::Matmul(Matmul { bias, transpose_b, ..Matmul::default() });
+        let product = NormalizedProduct::Matmul(Matmul { bias, transpose_b, ..Matmul::default() });
         let b = if transpose_b { [n, k] } else { [k, n] };
         let name = format!("matmul_{m}x{k}x{n}_{bias}_{transpose_b}");
         let case = Case::new(name, ProductStatistics { product }).normal([m, k]).normal(b);
         cases.push(if bias { case.normal([n]).forward_only() } else { case.forward_only() });
     }
     // An offset that is large beside the deviation.
-    let product = NormalisedProduct::Matmul(Matmul { bias: true, ..Matmul::default() });
+    let product = NormalizedProduct::Matmul(Matmul { bias: true, ..Matmul::default() });
     let offset = Case::new("offset", ProductStatistics { product }).normal([1024, 16]);
     let bias = (TensorType::f32([32]), Fill::Uniform(999.0, 1001.0));
     cases.push(offset.normal([16, 32]).input(bias.0, bias.1).forward_only());

@@ -1,4 +1,4 @@
-//! What follows a normalisation in the same pass over its result: a residual sum and an activation
+//! What follows a normalization in the same pass over its result: a residual sum and an activation
 //! function.
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +11,7 @@ use crate::ops::lanes::Lanes;
 use crate::ops::operands::same_type;
 use crate::tensor::{Real, TensorType};
 
-/// `f(normalised + residual)`, where the residual is a further input of the shape of `x`.
+/// `f(normalized + residual)`, where the residual is a further input of the shape of `x`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct NormTail {
@@ -38,8 +38,8 @@ impl NormTail {
     }
 
     /// The tail of one element.
-    pub(super) fn apply<T: Real>(self, normalised: f64, residual: Option<T>) -> T {
-        let sum = normalised + residual.map_or(0.0, Real::to_f64);
+    pub(super) fn apply<T: Real>(self, normalized: f64, residual: Option<T>) -> T {
+        let sum = normalized + residual.map_or(0.0, Real::to_f64);
         T::from_f64(self.activation.apply(sum))
     }
 
@@ -66,7 +66,7 @@ impl NormTail {
         Ok(dz)
     }
 
-    /// The kernel that normalises `x` by `gamma beta mean variance` into output 0.
+    /// The kernel that normalizes `x` by `gamma beta mean variance` into output 0.
     pub(super) fn apply_kernel(
         self,
         sig: &Signature,

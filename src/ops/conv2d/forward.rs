@@ -26,7 +26,7 @@ use crate::tensor::{Real, TensorType, Tolerance};
 /// set, and `residual` of the shape of `y` when `residual` is set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
 ///
 /// Kernels may multiply weights by the zeros of the padding: a non-finite weight then also reaches
-/// the windows that meet the padding with its tap. Host kernels may compute neighbouring outputs
+/// the windows that meet the padding with its tap. Host kernels may compute neighboring outputs
 /// together: what is not finite in one then reaches the others.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]

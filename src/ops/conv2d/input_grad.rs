@@ -28,7 +28,7 @@ const NAME: &str = "conv2d_input_grad";
 ///
 /// Kernels may multiply weights by zeros in place of windows that do not exist, and, where the stride
 /// is above 1, `dy` by zeros in place of taps that the kernel does not have: what is not finite then
-/// also reaches, as NaN, neighbouring pixels whose windows or taps are such.
+/// also reaches, as NaN, neighboring pixels whose windows or taps are such.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2dInputGrad {

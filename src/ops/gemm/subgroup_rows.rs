@@ -11,7 +11,7 @@ use crate::graph::{Caps, Kernel};
 /// four columns. For every row the lanes load vectors at different `k` and exchange them by
 /// shuffles, so that each is loaded once per subgroup. Few loads for many multiplications, no
 /// barriers: for devices on which a load costs as much as dozens of multiplications, such as
-/// software rasterisers.
+/// software rasterizers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RowTile {
     /// Rows of one lane.

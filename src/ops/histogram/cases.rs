@@ -24,7 +24,7 @@ fn given(name: &str, values: Vec<f32>, bins: usize) -> Case {
     case(name, p, Fill::Floats(values), &[[0, p]], bins)
 }
 
-/// Every edge of bins and bounds near one, and its neighbours on both sides.
+/// Every edge of bins and bounds near one, and its neighbors on both sides.
 fn edges() -> Vec<f32> {
     let edges = (1_u32..=256).map(|i| f32::from_bits(0x3f00_0000 + (i << 16)));
     let near = edges.flat_map(|edge| [edge.next_down(), edge, edge.next_up()]);

@@ -54,7 +54,7 @@ fn fixed(value: f64) -> u32 {
 impl Decision {
     /// Decides for step `step` by the words of
     /// `philox4x32(counter = [step, 0, 0, 0], key = [seed, "mixb"])`: quantile, shift, row and column
-    /// of the box's centre. Where both mixup and cutmix are asked for, the highest bit of word 0 with
+    /// of the box's center. Where both mixup and cutmix are asked for, the highest bit of word 0 with
     /// `counter = [step, 1, 0, 0]` chooses cutmix.
     pub fn draw(
         op: &MixBatch,
@@ -78,9 +78,9 @@ impl Decision {
             (weights, Some(sides)) if weights.is_none() || choice == 1 => {
                 let side = interpolated(sides, quantile) as usize;
                 let range = |word: u32, length: usize| {
-                    let centre = below(word, length);
+                    let center = below(word, length);
                     let half = (side * length) >> 17;
-                    [centre.saturating_sub(half), (centre + half).min(length)]
+                    [center.saturating_sub(half), (center + half).min(length)]
                 };
                 let (rows, columns) = (range(row, height), range(column, width));
                 let cut = (rows[1] - rows[0]) * (columns[1] - columns[0]);

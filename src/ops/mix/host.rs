@@ -17,8 +17,8 @@ fn run(op: &MixBatch, tables: &Tables, io: &mut HostIo<'_, f32>) {
     let decision = Decision::draw(op, tables, batch, [height, width], step);
     let partner_of = |i: usize| {
         let partner = (i + decision.shift) % batch;
-        let labelled = labels[i] != IGNORED_LABEL && labels[partner] != IGNORED_LABEL;
-        if labelled { partner } else { i }
+        let labeled = labels[i] != IGNORED_LABEL && labels[partner] != IGNORED_LABEL;
+        if labeled { partner } else { i }
     };
     let image = height * width * channels;
     let weight = f32::from_f64(f64::from(decision.weight) / f64::from(WEIGHT_ONE));

@@ -1,5 +1,5 @@
 //! Averages over windows and over whole images on the CPU, and their gradients: channel by channel
-//! along each pixel, which the compiler vectorises.
+//! along each pixel, which the compiler vectorizes.
 
 use super::geometry::PoolGeometry;
 use super::max_host::for_each_tap;

@@ -14,7 +14,7 @@ use crate::tensor::{DType, TensorType};
 pub struct PoolGeometry {
     /// Height and width of a window, in elements.
     pub window: [usize; 2],
-    /// Vertical and horizontal distance of neighbouring windows, in elements.
+    /// Vertical and horizontal distance of neighboring windows, in elements.
     pub stride: [usize; 2],
     /// Rows and columns added at the top, bottom, left and right; at most half a window each.
     #[serde(default)]

@@ -1,5 +1,5 @@
 //! Maximum over windows and its gradient on the CPU: channel by channel along each pixel, which the
-//! compiler vectorises.
+//! compiler vectorizes.
 
 use super::geometry::PoolGeometry;
 use crate::graph::{HostIo, HostKernel};

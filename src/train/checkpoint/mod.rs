@@ -28,7 +28,7 @@ pub struct Checkpoint {
     /// What is no tensor.
     pub state: RunState,
     /// The states of the training program by name, as words of their buffers: parameters,
-    /// optimiser, running statistics, counters, sums and logs of the epoch under way, loss scaling,
+    /// optimizer, running statistics, counters, sums and logs of the epoch under way, loss scaling,
     /// and whatever else training adds.
     pub(super) device: BTreeMap<String, Vec<u8>>,
     /// Weights of the best epoch so far, in the order of the layers.

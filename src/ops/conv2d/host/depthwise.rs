@@ -1,5 +1,5 @@
 //! Depthwise convolutions on the CPU: each output channel reads one input channel, so that there is
-//! no product of matrices. The compiler vectorises loops over the channels of a pixel.
+//! no product of matrices. The compiler vectorizes loops over the channels of a pixel.
 //!
 //! Where an input channel has several output channels, the input is repeated in scratch memory
 //! first.

@@ -1,11 +1,11 @@
 //! Tiles of a 3x3 convolution and their transforms, for [`super::winograd`].
 //!
 //! A transformed block lies in memory as `[point, tile, channel]`; transforms work on a few
-//! neighbouring channels at once, which the compiler vectorises.
+//! neighboring channels at once, which the compiler vectorizes.
 
 use super::super::winograd::Filtering;
 
-/// Neighbouring channels of one element.
+/// Neighboring channels of one element.
 type Lane = [f32; Plane::LANES];
 
 const ZERO: Lane = [0.0; Plane::LANES];

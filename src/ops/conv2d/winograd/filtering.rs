@@ -159,7 +159,7 @@ pub(in super::super) fn transposed(matrix: &Matrix) -> Matrix {
     (0..columns).map(|j| matrix.iter().map(|row| row[j]).collect()).collect()
 }
 
-/// Lines of WGSL that declare `y(i) = sum_j matrix[i][j] x(j)`. Neighbouring columns, or else rows,
+/// Lines of WGSL that declare `y(i) = sum_j matrix[i][j] x(j)`. Neighboring columns, or else rows,
 /// whose numbers differ by signs alone are computed from sums and differences of the two.
 fn product(
     matrix: &Matrix,

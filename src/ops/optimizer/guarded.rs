@@ -1,4 +1,4 @@
-//! An op in place, such as an optimiser, that leaves everything as it is where a flag says so.
+//! An op in place, such as an optimizer, that leaves everything as it is where a flag says so.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::ops::registry::{attributes, find};
 use crate::ops::state::integer;
 use crate::tensor::{DType, TensorType, Tolerance};
 
-/// An op all of whose outputs take an input's place, such as an optimiser, that is run where a flag
+/// An op all of whose outputs take an input's place, such as an optimizer, that is run where a flag
 /// is zero. Elsewhere its outputs stay as they are, bit for bit.
 ///
 /// Inputs: those of the op, and `skip` u32 `[1]`. Outputs: those of the op.
@@ -163,7 +163,7 @@ impl Op for Guarded {
     }
 }
 
-/// Some cases of each optimiser and of running statistics, with the flag and without it.
+/// Some cases of each optimizer and of running statistics, with the flag and without it.
 pub(super) fn cases() -> Vec<Case> {
     const OF_EACH: usize = 4;
     let guarded_ones = [

@@ -1,4 +1,4 @@
-//! RMSprop on the CPU: one pass over the elements in f32, which the compiler vectorises.
+//! RMSprop on the CPU: one pass over the elements in f32, which the compiler vectorizes.
 
 use super::RmsProp;
 use super::host_blocks::{LEAST_SQUARED, flushed, for_each_part};

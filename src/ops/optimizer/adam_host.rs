@@ -1,4 +1,4 @@
-//! Adam on the CPU: one pass over the elements in f32, which the compiler vectorises.
+//! Adam on the CPU: one pass over the elements in f32, which the compiler vectorizes.
 
 use super::Adam;
 use super::host_blocks::{LEAST_SQUARED, Part, flushed, for_each_part};

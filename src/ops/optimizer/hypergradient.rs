@@ -14,7 +14,7 @@ use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// Hypergradient descent (Baydin et al., "Online Learning Rate Adaptation with Hypergradient
-/// Descent", 2018), for any optimiser: the rate moves against the derivative of the loss with
+/// Descent", 2018), for any optimizer: the rate moves against the derivative of the loss with
 /// respect to it.
 ///
 /// Inputs: `grads`, `params`, `previous` f32 `[p]`, `rate` f32 `[1]`, `step` u32 `[1]`: the steps

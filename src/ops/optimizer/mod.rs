@@ -1,8 +1,8 @@
-//! Optimisers: updates of all parameters at once, in flat arenas.
+//! Optimizers: updates of all parameters at once, in flat arenas.
 //!
 //! An arena is a float vector `[p]` that holds every parameter; its gradients, momenta and
 //! averages are vectors of the same length. The first `decayed` elements get weight decay, so
-//! biases and normalisation parameters are placed behind the weights. Ranges of the arena may have
+//! biases and normalization parameters are placed behind the weights. Ranges of the arena may have
 //! learning rates of their own. Hyperparameters are f64,
 //! as PyTorch's are: `1 - 0.999` from an f32 is off by 13 parts in a million.
 
@@ -48,7 +48,7 @@ pub(super) const ENTRIES: &[OpEntry] = &[
     OpEntry::new::<Guarded>("guarded", guarded::cases),
 ];
 
-/// How to fill the inputs of an optimiser, of which number `squares` is an average of squares.
+/// How to fill the inputs of an optimizer, of which number `squares` is an average of squares.
 fn sample_squares(inputs: &[TensorType], squares: usize) -> Vec<Fill> {
     let mut fills: Vec<Fill> = inputs.iter().map(Fill::any).collect();
     if let Some(fill) = fills.get_mut(squares) {

@@ -1,5 +1,5 @@
 //! Stochastic gradient descent on the CPU: one pass over the elements in f32, which the compiler
-//! vectorises.
+//! vectorizes.
 
 use super::Sgd;
 use super::host_blocks::{flushed, for_each_part};

@@ -1,4 +1,4 @@
-//! Blocks of arenas for the optimisers' host kernels.
+//! Blocks of arenas for the optimizers' host kernels.
 
 use super::ranges::{RateRange, range_at};
 use crate::tensor::Real;

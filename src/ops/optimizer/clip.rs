@@ -34,12 +34,12 @@ pub struct ClipByValue {
 }
 
 /// What PyTorch adds to the norm, so that a norm of zero can be divided by.
-const STABILISER: f32 = 1e-6;
+const STABILIZER: f32 = 1e-6;
 
 impl ClipByNorm {
     fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let norm = io.inputs.float(1)[0].to_f64();
-        let ratio = f64::from(self.max_norm) / (norm + f64::from(STABILISER));
+        let ratio = f64::from(self.max_norm) / (norm + f64::from(STABILIZER));
         // Not f64::min, which would hide a NaN.
         let scale = if ratio > 1.0 { 1.0 } else { ratio };
         for_each_block(io.outputs.float(0), &|_, grads| {
@@ -80,7 +80,7 @@ impl Op for ClipByNorm {
         let kernel = |width| {
             let kernel = Kernel::new("clip_by_norm")
                 .constant_f32("MAX_NORM", self.max_norm)
-                .constant_f32("STABILISER", STABILISER);
+                .constant_f32("STABILIZER", STABILIZER);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_norm.wgsl"))
                 .read(Operand::Input(1))
@@ -92,7 +92,7 @@ impl Op for ClipByNorm {
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let max_norm = self.max_norm;
         vec![HostKernel::new("blocks", move |io, _| {
-            let ratio = max_norm / (io.inputs.float(1)[0] + STABILISER);
+            let ratio = max_norm / (io.inputs.float(1)[0] + STABILIZER);
             // Not f32::min, which would hide a NaN.
             let scale = if ratio > 1.0 { 1.0 } else { ratio };
             for_each_block(io.outputs.float(0), &|_, grads| {
