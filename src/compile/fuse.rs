@@ -71,7 +71,7 @@ fn find_fusion(graph: &Graph, nodes: &[Node], uses: &[usize]) -> Option<(usize, 
 /// of the sum, for one, cannot be fused.
 pub(super) fn is_valid(graph: &Graph, node: &Node) -> bool {
     let types = |values: &[Value]| values.iter().map(|&v| graph.ty(v).clone()).collect::<Vec<_>>();
-    node.op.output_types(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
+    node.op.infer(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
 }
 
 /// The last of the nodes that makes a value, with its position.

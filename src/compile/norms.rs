@@ -32,10 +32,7 @@ pub(super) fn split_norms(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
 /// product, and what becomes of both.
 fn with_product(graph: &Graph, nodes: &[Node], at: usize) -> Option<(usize, [Node; 2])> {
     let node = &nodes[at];
-    if node.op.name() != "batch_norm" {
-        return None;
-    }
-    let BatchNorm { epsilon, tail } = serde_json::from_value(node.op.attributes()).ok()?;
+    let &BatchNorm { epsilon, tail } = node.op.downcast_ref()?;
     let (&[y, mean, variance], [x, gamma, beta, residual @ ..]) =
         (&node.outputs[..], &node.inputs[..])
     else {

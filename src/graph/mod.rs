@@ -11,6 +11,7 @@ mod kernel;
 mod lowerings;
 mod network;
 mod op;
+mod op_def;
 pub mod texels;
 mod vjp;
 
@@ -22,4 +23,5 @@ pub use host_kernel::HostKernel;
 pub use kernel::{Access, Binding, Caps, Kernel, Lowering, Operand, grid};
 pub use network::{Graph, Node, NodeId, Origin, Value};
 pub use op::{Cost, Op, Signature, Structure};
+pub use op_def::OpDef;
 pub use vjp::Vjp;

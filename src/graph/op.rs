@@ -1,11 +1,15 @@
-//! The seam of the whole engine: what one operation must tell about itself.
+//! An operation as the engine sees it: [`Op`], of which passes, executors and checks hold `dyn`.
 
+use std::any::Any;
 use std::fmt::Debug;
+use std::sync::Arc;
 
-use super::{Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Operand, Vjp};
+use super::half::{self, widened_signature};
+use super::{
+    Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Vjp, lowerings,
+};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
-use std::sync::Arc;
 
 /// Types of an op's operands, once its shapes are known.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -70,13 +74,14 @@ pub enum Structure {
     },
 }
 
-/// A graph node's behavior: one implementation per op.
+/// An operation, whatever its type: what graphs, passes, executors and checks hold.
 ///
-/// Adding an op takes one type with this trait, its WGSL file and a line in
-/// [`crate::ops::REGISTRY`]. Tests, gradient checks, `doctor`, benchmarks and `inspect` iterate
-/// over the registry.
-pub trait Op: Debug + Send + Sync + 'static {
-    /// Registry name: the stem of the Rust file or the WGSL file.
+/// Authors implement [`OpDef`], for which this trait is implemented once. Here, every question may
+/// name operands that are stored as f16: shapes, work, tolerances and kernels follow from those of
+/// f32 in one place (see [`HalfForm`]). Tests may implement it directly, for ops that behave like
+/// others.
+pub trait Op: Any + Debug + Send + Sync {
+    /// Registry name.
     fn name(&self) -> &'static str;
 
     /// What tables, traces and messages call it: the name, unless the op is made of others.
@@ -84,45 +89,35 @@ pub trait Op: Debug + Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// Attributes as JSON: the struct's serde form, from which the registry rebuilds the op.
+    /// Attributes as JSON, from which the registry rebuilds the op.
     fn attributes(&self) -> serde_json::Value;
 
-    /// Types of the outputs for given inputs.
+    /// Types of the outputs for given inputs, some of which may be f16.
     ///
     /// # Errors
     /// When the op cannot take these inputs; the message says what it expects.
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
 
-    /// The specification: plain loops with f64 sums, that share no code with the lowerings.
+    /// The specification, on f32: see [`OpDef::reference`].
     fn reference(&self, io: &mut HostIo<'_, f32>);
 
     /// The same loops over f64 tensors, for gradient checks.
     fn reference_f64(&self, io: &mut HostIo<'_, f64>);
 
-    /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
-    /// only say where data lie.
-    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+    /// Every variant that a device with `caps` can run, best guess first: those that the op writes,
+    /// with operands in 16 bits, or read through textures. Empty for ops that only say where data
+    /// lie.
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
 
-    /// The variants that multiply cooperative matrices, best guess first, on a device that has them
-    /// ([`Caps::cooperative_size`]), where `is_half` names the operands that are stored as f16.
-    /// Signature and kernels have f32 in their place.
-    fn lower_cooperative(
-        &self,
-        _sig: &Signature,
-        _is_half: &dyn Fn(Operand) -> bool,
-        _caps: &Caps,
-    ) -> Vec<Lowering> {
-        Vec::new()
-    }
+    /// The variants that the op writes, for f32 operands in storage buffers in place of those of
+    /// `sig`: what ops that wrap others start from.
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
 
-    /// Every fast variant that the CPU can run, best first, which share no code with the reference.
-    /// Where there is none, the CPU runs the reference.
-    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        Vec::new()
-    }
+    /// Every fast variant that the CPU can run, best first; it computes in f32 (see
+    /// [`super::run_on_words`]). Where there is none, the CPU runs the reference.
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel>;
 
-    /// Which operands may be stored as f16, together. All other methods see f32 in their place;
-    /// the methods of `dyn Op` account for them.
+    /// Which operands may be stored as f16, together.
     fn half_forms(&self) -> &'static [HalfForm] {
         &[]
     }
@@ -135,9 +130,7 @@ pub trait Op: Debug + Send + Sync + 'static {
 
     /// How to fill inputs of given types when variants are checked and timed on the shapes of a
     /// model: with values that the op accepts, one entry per input.
-    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
-        inputs.iter().map(Fill::any).collect()
-    }
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill>;
 
     /// In-place outputs as pairs `(output, input)`: the output takes the input's place in memory,
     /// and holds the input's content when the op starts.
@@ -150,22 +143,15 @@ pub trait Op: Debug + Send + Sync + 'static {
         Structure::Compute
     }
 
-    /// How far a lowering may lie from the reference.
-    fn tolerance(&self, sig: &Signature) -> Tolerance;
+    /// How far the f32 results of the lowering or host kernel called `variant` may lie from the
+    /// reference; [`Tolerance::stored_as`] adds what storing them takes.
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance;
 
-    /// How far the lowering or host kernel called `variant` may lie from the reference, where its
-    /// algorithm rounds more than those of the others.
-    fn variant_tolerance(&self, sig: &Signature, _variant: &str) -> Tolerance {
-        self.tolerance(sig)
-    }
-
-    /// Work of one execution: drives roofline and memory tables.
+    /// Work of one execution: drives roofline and memory tables. The operations are those on f32,
+    /// the bytes those of the operands as they are stored.
     fn cost(&self, sig: &Signature) -> Cost;
 
-    /// Whether this is the gradient of an op that selects elements of its first input: of its
-    /// outputs, the first holds them and the second says which ones they are. Then this op takes
-    /// the second and the gradient of the first, and places the sum of the gradients of each
-    /// element where the element was.
+    /// Whether this op scatters a selection: see [`OpDef::scatters_selection`].
     fn scatters_selection(&self) -> bool {
         false
     }
@@ -179,5 +165,106 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// other inputs follow those of that op, in order.
     fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
         Vec::new()
+    }
+}
+
+impl dyn Op {
+    /// The op as its own type, where that is `O`.
+    pub fn downcast_ref<O: OpDef>(&self) -> Option<&O> {
+        (self as &dyn Any).downcast_ref()
+    }
+
+    /// Whether the op is an `O`.
+    pub fn is<O: OpDef>(&self) -> bool {
+        self.downcast_ref::<O>().is_some()
+    }
+}
+
+impl<O: OpDef> Op for O {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+
+    fn title(&self) -> String {
+        OpDef::title(self)
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("op attributes are plain numbers, names and lists")
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        half::infer(O::NAME, OpDef::half_forms(self), inputs, &|inputs| OpDef::infer(self, inputs))
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        OpDef::reference(self, io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        OpDef::reference(self, io);
+    }
+
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        lowerings::all(
+            sig,
+            caps,
+            &lowerings::Written {
+                structure: OpDef::structure(self),
+                lower: &|sig| self.lower(sig, caps),
+                lower_cooperative: &|sig, is_half| self.lower_cooperative(sig, is_half, caps),
+                cost: &|sig| OpDef::cost(self, sig),
+            },
+        )
+    }
+
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.lower(&widened_signature(sig), caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        OpDef::host_kernels(self, &widened_signature(sig))
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        OpDef::half_forms(self)
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        OpDef::vjp(self, v)
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        OpDef::sample_inputs(self, inputs)
+    }
+
+    fn aliases(&self) -> &'static [(usize, usize)] {
+        OpDef::aliases(self)
+    }
+
+    fn structure(&self) -> Structure {
+        OpDef::structure(self)
+    }
+
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.variant_tolerance(&widened_signature(sig), variant)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        // What is moved are the operands as they are stored.
+        let flop = OpDef::cost(self, &widened_signature(sig)).flop;
+        Cost { flop, ..OpDef::cost(self, sig) }
+    }
+
+    fn scatters_selection(&self) -> bool {
+        OpDef::scatters_selection(self)
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        OpDef::fuse(self, epilogue)
+    }
+
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
+        OpDef::as_epilogues(self)
     }
 }

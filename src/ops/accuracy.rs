@@ -4,17 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of, sample_labels};
 use super::operands::operands;
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{row_lowerings, rows_of};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
 use crate::tensor::parallel::for_each_element;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Argmax>("argmax", argmax_cases),
-    OpEntry::new::<CorrectCount>("correct_count", count_cases),
-];
 
 /// Column of the first largest element of each row; the first NaN, where there is one. Input: any
 /// shape, whose last dimension is the columns. Output: u32 `[rows]`.
@@ -50,37 +44,21 @@ fn first_largest<T: Real>(row: &[T]) -> u32 {
     u32::try_from(best).expect("columns are indexed by u32")
 }
 
-impl Argmax {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Argmax {
+    const NAME: &'static str = "argmax";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        let (rows, _) = rows_of(Self::NAME, ("x", x))?;
+        Ok(vec![TensorType::u32([rows])])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.inputs.ty(0).rows_columns();
         for_each_element(io.outputs.u32(0), &|row, y| {
             *y = first_largest(&x[row * columns..][..columns]);
         });
-    }
-}
-
-impl Op for Argmax {
-    fn name(&self) -> &'static str {
-        "argmax"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("argmax", inputs)?;
-        let (rows, _) = rows_of("argmax", ("x", x))?;
-        Ok(vec![TensorType::u32([rows])])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -94,10 +72,6 @@ impl Op for Argmax {
         row_lowerings(&kernel, rows, columns, caps)
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("argmax")
-    }
-
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
         sample_labels(inputs)
     }
@@ -108,6 +82,23 @@ impl Op for Argmax {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = [[1, 1], [7, 1], [1, 9], [67, 10], [3, 1000]]
+            .into_iter()
+            .map(|dims| {
+                Case::new(format!("{}x{}", dims[0], dims[1]), Argmax {}).normal(dims).forward_only()
+            })
+            .collect();
+        cases.push(
+            Case::new("odd_rows", Argmax {})
+                .input(TensorType::f32([2, 3, 4]), Fill::Floats(ODD_ROWS.to_vec()))
+                .forward_only(),
+        );
+        cases.push(Case::new("many_rows", Argmax {}).normal([70_001, 2]).forward_only());
+        cases.push(Case::new("bench_1024x10", Argmax {}).normal([1024, 10]).bench());
+        cases
     }
 }
 
@@ -123,8 +114,26 @@ fn rank<T: Real>(row: &[T], label: u32) -> Option<usize> {
     Some(row.iter().enumerate().filter(|&at| comes_before(at)).count())
 }
 
-impl CorrectCount {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+/// Invocations of a workgroup of `correct_count`.
+const WORKGROUP_SIZE: usize = 128;
+/// Most workgroups that count, so that the last one, which adds their counts, has little to do.
+const MOST_WORKGROUPS: usize = 256;
+
+impl OpDef for CorrectCount {
+    const NAME: &'static str = "correct_count";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [logits, labels] = operands(Self::NAME, inputs)?;
+        let [rows, _] = logits.ranked(Self::NAME, "logits")?;
+        rows_of(Self::NAME, ("logits", logits))?;
+        if self.k == 0 {
+            return Err(ShapeError::new(Self::NAME, "k must be at least 1"));
+        }
+        labels_of(Self::NAME, rows, labels)?;
+        Ok(vec![TensorType::u32([2])])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
         let [_, columns] = io.inputs.dims(0);
         let (mut correct, mut counted) = (0, 0);
@@ -135,40 +144,6 @@ impl CorrectCount {
             }
         }
         io.outputs.u32(0).copy_from_slice(&[correct, counted]);
-    }
-}
-
-/// Invocations of a workgroup of `correct_count`.
-const WORKGROUP_SIZE: usize = 128;
-/// Most workgroups that count, so that the last one, which adds their counts, has little to do.
-const MOST_WORKGROUPS: usize = 256;
-
-impl Op for CorrectCount {
-    fn name(&self) -> &'static str {
-        "correct_count"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [logits, labels] = operands("correct_count", inputs)?;
-        let [rows, _] = logits.ranked("correct_count", "logits")?;
-        rows_of("correct_count", ("logits", logits))?;
-        if self.k == 0 {
-            return Err(ShapeError::new("correct_count", "k must be at least 1"));
-        }
-        labels_of("correct_count", rows, labels)?;
-        Ok(vec![TensorType::u32([2])])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -207,16 +182,49 @@ impl Op for CorrectCount {
         vec![Lowering { variant: "row_per_thread".to_owned(), scratch, kernels }]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("correct_count")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         Tolerance::EXACT
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
+    }
+
+    fn cases() -> Vec<Case> {
+        let top = |k: usize, [rows, columns]: [usize; 2]| {
+            let classes = u32::try_from(columns).unwrap_or(u32::MAX);
+            Case::new(format!("{rows}x{columns}"), CorrectCount { k })
+                .normal([rows, columns])
+                .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
+                .forward_only()
+        };
+        let case = |dims| top(1, dims);
+        let given = |name: &str, k: usize, x: &[f32], labels: &[u32]| {
+            Case::new(name, CorrectCount { k })
+                .input(
+                    TensorType::f32([labels.len(), x.len() / labels.len()]),
+                    Fill::Floats(x.to_vec()),
+                )
+                .input(TensorType::u32([labels.len()]), Fill::Integers(labels.to_vec()))
+                .forward_only()
+        };
+        let mut cases: Vec<Case> =
+            [[1, 1], [5, 3], [128, 2], [129, 7], [1000, 2]].into_iter().map(case).collect();
+        cases.push(case([70_001, 2]));
+        cases.push(given("odd_rows", 1, &ODD_ROWS, &[0, 0, 2, 2, 2, 0]));
+        cases.push(given("all_ignored", 1, &[1.0, 2.0, 3.0, 4.0], &[IGNORED_LABEL; 2]));
+        cases.push(given("no_class", 1, &[1.0, 2.0, 3.0, 4.0], &[2, 1]));
+        for (k, dims) in [(5, [129, 10]), (5, [37, 101]), (2, [70_001, 3]), (9, [5, 3])] {
+            let mut case = top(k, dims);
+            case.name = format!("top_{k}_of_{}", case.name);
+            cases.push(case);
+        }
+        cases.push(given("odd_rows_top_2", 2, &ODD_ROWS, &[1, 3, 3, 1, 2, 1]));
+        cases.push(given("odd_rows_top_3", 3, &ODD_ROWS, &[2, 0, 3, 3, 3, 2]));
+        let mut bench = case([128, 10]).bench();
+        bench.name = "bench_128x10".to_owned();
+        cases.push(bench);
+        cases
     }
 }
 
@@ -247,57 +255,3 @@ const ODD_ROWS: [f32; 24] = [
     f32::NEG_INFINITY,
     f32::NEG_INFINITY,
 ];
-
-fn argmax_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [[1, 1], [7, 1], [1, 9], [67, 10], [3, 1000]]
-        .into_iter()
-        .map(|dims| {
-            Case::new(format!("{}x{}", dims[0], dims[1]), Argmax {}).normal(dims).forward_only()
-        })
-        .collect();
-    cases.push(
-        Case::new("odd_rows", Argmax {})
-            .input(TensorType::f32([2, 3, 4]), Fill::Floats(ODD_ROWS.to_vec()))
-            .forward_only(),
-    );
-    cases.push(Case::new("many_rows", Argmax {}).normal([70_001, 2]).forward_only());
-    cases.push(Case::new("bench_1024x10", Argmax {}).normal([1024, 10]).bench());
-    cases
-}
-
-fn count_cases() -> Vec<Case> {
-    let top = |k: usize, [rows, columns]: [usize; 2]| {
-        let classes = u32::try_from(columns).unwrap_or(u32::MAX);
-        Case::new(format!("{rows}x{columns}"), CorrectCount { k })
-            .normal([rows, columns])
-            .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
-            .forward_only()
-    };
-    let case = |dims| top(1, dims);
-    let given = |name: &str, k: usize, x: &[f32], labels: &[u32]| {
-        Case::new(name, CorrectCount { k })
-            .input(
-                TensorType::f32([labels.len(), x.len() / labels.len()]),
-                Fill::Floats(x.to_vec()),
-            )
-            .input(TensorType::u32([labels.len()]), Fill::Integers(labels.to_vec()))
-            .forward_only()
-    };
-    let mut cases: Vec<Case> =
-        [[1, 1], [5, 3], [128, 2], [129, 7], [1000, 2]].into_iter().map(case).collect();
-    cases.push(case([70_001, 2]));
-    cases.push(given("odd_rows", 1, &ODD_ROWS, &[0, 0, 2, 2, 2, 0]));
-    cases.push(given("all_ignored", 1, &[1.0, 2.0, 3.0, 4.0], &[IGNORED_LABEL; 2]));
-    cases.push(given("no_class", 1, &[1.0, 2.0, 3.0, 4.0], &[2, 1]));
-    for (k, dims) in [(5, [129, 10]), (5, [37, 101]), (2, [70_001, 3]), (9, [5, 3])] {
-        let mut case = top(k, dims);
-        case.name = format!("top_{k}_of_{}", case.name);
-        cases.push(case);
-    }
-    cases.push(given("odd_rows_top_2", 2, &ODD_ROWS, &[1, 3, 3, 1, 2, 1]));
-    cases.push(given("odd_rows_top_3", 3, &ODD_ROWS, &[2, 0, 3, 3, 3, 2]));
-    let mut bench = case([128, 10]).bench();
-    bench.name = "bench_128x10".to_owned();
-    cases.push(bench);
-    cases
-}

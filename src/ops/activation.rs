@@ -4,22 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use super::host_activation::{activate, multiply_by_derivative};
 use super::lanes::Lanes;
+use super::names::name_of;
 use super::operands::{of_dtype, operands, same_type};
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::FLUSHED;
 use super::softmax::LARGEST_COTANGENT;
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering,
-    Op, Operand, Signature, Value, Vjp,
+    OpDef, Operand, Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Activate>("activate", activate_cases),
-    OpEntry::new::<ActivateGrad>("activate_grad", grad_cases),
-];
 
 /// `y = f(x)`, element by element. Input and output: any shape.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -99,38 +94,22 @@ fn with_function(kernel: Kernel, function: Activation, lanes: Lanes, file: &str)
     kernel.activation(function).file(lanes.activation_file()).file(file)
 }
 
-impl Activate {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Activate {
+    const NAME: &'static str = "activate";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         for_each_block(io.outputs.float(0), &|start, y| {
             for (y, x) in y.iter_mut().zip(&x[start..]) {
                 *y = T::from_f64(self.function.apply(x.to_f64()));
             }
         });
-    }
-}
-
-impl Op for Activate {
-    fn name(&self) -> &'static str {
-        "activate"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("activate", inputs)?;
-        of_dtype("activate", ("x", x), DType::F32)?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -178,10 +157,60 @@ impl Op for Activate {
         let from_output = self.function.derivative_from_output();
         from_output.then_some((0, Epilogue::Activation(self.function))).into_iter().collect()
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = Activation::ALL
+            .into_iter()
+            .map(|function| {
+                let case = Case::new(name_of(&function), Activate { function });
+                // Away from the kink of relu, where a finite difference means nothing.
+                case.input(TensorType::f32([3, 67]), Fill::Distinct)
+            })
+            .collect();
+        let relu = Activate { function: Activation::Relu };
+        cases.push(Case::new("one_element", relu.clone()).normal([1]));
+        cases.push(
+            Case::new("many_workgroups", relu.clone()).normal([65_536 * 64 + 3]).forward_only(),
+        );
+        let extremes = vec![
+            -1e30, -100.0, -87.4, -20.0, -1e-20, -0.0, 0.0, 1e-30, 1e-3, 20.0, 80.0, 100.0, 1e30,
+        ];
+        for function in Activation::ALL {
+            cases.push(
+                Case::new(format!("extremes_{}", name_of(&function)), Activate { function })
+                    .input(TensorType::f32([extremes.len()]), Fill::Floats(extremes.clone()))
+                    .forward_only(),
+            );
+        }
+        for function in Activation::ALL {
+            let name = name_of(&function);
+            cases.push(
+                Case::new(format!("tails_{name}"), Activate { function })
+                    .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))
+                    .forward_only(),
+            );
+            cases.push(
+                Case::new(format!("nan_{name}"), Activate { function })
+                    .input(TensorType::f32([3]), Fill::Floats(vec![1.0, f32::NAN, -1.0]))
+                    .forward_only(),
+            );
+        }
+        cases.push(Case::new("bench_128x26x26x32", relu).normal([128, 26, 26, 32]).bench());
+        cases
+    }
 }
 
-impl ActivateGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for ActivateGrad {
+    const NAME: &'static str = "activate_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [value, dy] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("dy", dy), DType::F32)?;
+        same_type(Self::NAME, ("value", value), ("dy", dy))?;
+        Ok(vec![dy.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (value, dy) = (io.inputs.float(0), io.inputs.float(1));
         for_each_block(io.outputs.float(0), &|start, dx| {
             let operands = value[start..].iter().zip(&dy[start..]);
@@ -190,31 +219,6 @@ impl ActivateGrad {
                 *dx = T::from_f64(dy.to_f64() * self.function.derivative(value, value));
             }
         });
-    }
-}
-
-impl Op for ActivateGrad {
-    fn name(&self) -> &'static str {
-        "activate_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [value, dy] = operands("activate_grad", inputs)?;
-        of_dtype("activate_grad", ("dy", dy), DType::F32)?;
-        same_type("activate_grad", ("value", value), ("dy", dy))?;
-        Ok(vec![dy.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -244,10 +248,6 @@ impl Op for ActivateGrad {
         FORMS
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("activate_grad")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         Tolerance::ulps(self.function.ulps() + 2.0)
             .plus_absolute_ulps(LARGEST_COTANGENT * self.function.derivative_absolute_ulps())
@@ -262,81 +262,39 @@ impl Op for ActivateGrad {
         let from_output = self.function.derivative_from_output();
         from_output.then_some((1, Epilogue::Derivative(self.function))).into_iter().collect()
     }
-}
 
-fn function_name(function: Activation) -> String {
-    attributes(&function).as_str().unwrap_or_default().to_owned()
-}
-
-fn activate_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = Activation::ALL
-        .into_iter()
-        .map(|function| {
-            let case = Case::new(function_name(function), Activate { function });
-            // Away from the kink of relu, where a finite difference means nothing.
-            case.input(TensorType::f32([3, 67]), Fill::Distinct)
-        })
-        .collect();
-    let relu = Activate { function: Activation::Relu };
-    cases.push(Case::new("one_element", relu.clone()).normal([1]));
-    cases.push(Case::new("many_workgroups", relu.clone()).normal([65_536 * 64 + 3]).forward_only());
-    let extremes =
-        vec![-1e30, -100.0, -87.4, -20.0, -1e-20, -0.0, 0.0, 1e-30, 1e-3, 20.0, 80.0, 100.0, 1e30];
-    for function in Activation::ALL {
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = Activation::ALL
+            .into_iter()
+            .map(|function| {
+                Case::new(name_of(&function), ActivateGrad { function })
+                    .input(TensorType::f32([3, 67]), Fill::Uniform(-1.0, 1.0))
+                    .normal([3, 67])
+                    .forward_only()
+            })
+            .collect();
+        for function in [Activation::Relu6, Activation::Gelu, Activation::Silu] {
+            cases.push(
+                Case::new(format!("tails_{}", name_of(&function)), ActivateGrad { function })
+                    .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))
+                    .normal([40, 32])
+                    .forward_only(),
+            );
+        }
+        let extremes = vec![-1e30, -100.0, -20.0, -0.0, 0.0, 1e-3, 20.0, 100.0, 1e30];
         cases.push(
-            Case::new(format!("extremes_{}", function_name(function)), Activate { function })
+            Case::new("extremes_gelu", ActivateGrad { function: Activation::Gelu })
                 .input(TensorType::f32([extremes.len()]), Fill::Floats(extremes.clone()))
+                .normal([extremes.len()])
                 .forward_only(),
         );
-    }
-    for function in Activation::ALL {
-        let name = function_name(function);
+        let relu = ActivateGrad { function: Activation::Relu };
         cases.push(
-            Case::new(format!("tails_{name}"), Activate { function })
-                .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))
-                .forward_only(),
+            Case::new("bench_128x26x26x32", relu)
+                .normal([128, 26, 26, 32])
+                .normal([128, 26, 26, 32])
+                .bench(),
         );
-        cases.push(
-            Case::new(format!("nan_{name}"), Activate { function })
-                .input(TensorType::f32([3]), Fill::Floats(vec![1.0, f32::NAN, -1.0]))
-                .forward_only(),
-        );
+        cases
     }
-    cases.push(Case::new("bench_128x26x26x32", relu).normal([128, 26, 26, 32]).bench());
-    cases
-}
-
-fn grad_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = Activation::ALL
-        .into_iter()
-        .map(|function| {
-            Case::new(function_name(function), ActivateGrad { function })
-                .input(TensorType::f32([3, 67]), Fill::Uniform(-1.0, 1.0))
-                .normal([3, 67])
-                .forward_only()
-        })
-        .collect();
-    for function in [Activation::Relu6, Activation::Gelu, Activation::Silu] {
-        cases.push(
-            Case::new(format!("tails_{}", function_name(function)), ActivateGrad { function })
-                .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))
-                .normal([40, 32])
-                .forward_only(),
-        );
-    }
-    let extremes = vec![-1e30, -100.0, -20.0, -0.0, 0.0, 1e-3, 20.0, 100.0, 1e30];
-    cases.push(
-        Case::new("extremes_gelu", ActivateGrad { function: Activation::Gelu })
-            .input(TensorType::f32([extremes.len()]), Fill::Floats(extremes.clone()))
-            .normal([extremes.len()])
-            .forward_only(),
-    );
-    let relu = ActivateGrad { function: Activation::Relu };
-    cases.push(
-        Case::new("bench_128x26x26x32", relu)
-            .normal([128, 26, 26, 32])
-            .normal([128, 26, 26, 32])
-            .bench(),
-    );
-    cases
 }

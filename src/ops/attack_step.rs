@@ -4,15 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands, same_type, scalar};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<AttackStep>("attack_step", cases)];
 
 /// `x' = clamp(clamp(x + step_size sign(g), original - epsilon, original + epsilon), 0, 1)`, in
 /// place: a step that makes the loss larger, and the projection on the images that differ by at most
@@ -27,8 +24,20 @@ pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<AttackStep>("attack_step
 #[serde(deny_unknown_fields)]
 pub struct AttackStep {}
 
-impl AttackStep {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for AttackStep {
+    const NAME: &'static str = "attack_step";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, g, original, epsilon, step_size] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        same_type(Self::NAME, ("x", x), ("g", g))?;
+        same_type(Self::NAME, ("x", x), ("original", original))?;
+        scalar(Self::NAME, ("epsilon", epsilon), DType::F32)?;
+        scalar(Self::NAME, ("step_size", step_size), DType::F32)?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (gradient, original) = (io.inputs.float(1), io.inputs.float(2));
         let epsilon = io.inputs.float(3)[0].to_f64();
         let step_size = io.inputs.float(4)[0].to_f64();
@@ -45,35 +54,6 @@ impl AttackStep {
             let near = moved.max(center - epsilon).min(center + epsilon);
             *x = T::from_f64(near.clamp(0.0, 1.0));
         }
-    }
-}
-
-impl Op for AttackStep {
-    fn name(&self) -> &'static str {
-        "attack_step"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const OP: &str = "attack_step";
-        let [x, g, original, epsilon, step_size] = operands(OP, inputs)?;
-        of_dtype(OP, ("x", x), DType::F32)?;
-        same_type(OP, ("x", x), ("g", g))?;
-        same_type(OP, ("x", x), ("original", original))?;
-        scalar(OP, ("epsilon", epsilon), DType::F32)?;
-        scalar(OP, ("step_size", step_size), DType::F32)?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -99,10 +79,6 @@ impl Op for AttackStep {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("attack_step")
-    }
-
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
         let fill = |i: usize| if i == 1 { Fill::Normal } else { Fill::Uniform(0.0, 1.0) };
         (0..inputs.len()).map(fill).collect()
@@ -122,34 +98,34 @@ impl Op for AttackStep {
         // The sign, a product, three sums and four comparisons.
         Cost::of(sig, 9 * sig.outputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let number =
-        |case: Case, value: f32| case.input(TensorType::f32([1]), Fill::Floats(vec![value]));
-    let case = |name: &str, dims: &[usize], g: Fill, [epsilon, step_size]: [f32; 2]| {
-        let image = TensorType::f32(dims);
-        let case = Case::new(name, AttackStep {})
-            .input(image.clone(), Fill::Uniform(0.0, 1.0))
-            .input(image.clone(), g)
-            .input(image, Fill::Uniform(0.0, 1.0))
-            .forward_only();
-        number(number(case, epsilon), step_size)
-    };
-    let normal = || Fill::Normal;
-    let tiny = vec![0.0, -0.0, 1e-45, -1e-45, 1e-38, -1e-38, 1e30, -1e30];
-    vec![
-        case("one_element", &[1], normal(), [0.3, 0.1]),
-        case("tail", &[7, 13], normal(), [0.3, 0.1]),
-        case("vectors", &[4, 16], normal(), [0.3, 0.1]),
-        case("no_ball", &[2, 4, 4, 3], normal(), [0.0, 0.5]),
-        case("no_step", &[2, 4, 4, 3], normal(), [0.1, 0.0]),
-        case("far", &[2, 5, 5, 1], normal(), [10.0, 7.0]),
-        case("signs_of_small_numbers", &[8], Fill::Floats(tiny.clone()), [0.5, 0.25]),
-        case("signs_one_by_one", &[7], Fill::Floats(tiny[1..].to_vec()), [0.5, 0.25]),
-        case("non_finite", &[129], Fill::NonFinite, [0.2, 0.1]),
-        case("non_finite_vectors", &[128], Fill::NonFinite, [0.2, 0.1]),
-        case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.2, 0.1]),
-        case("bench_128x28x28x1", &[128, 28, 28, 1], normal(), [0.1, 0.01]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let number =
+            |case: Case, value: f32| case.input(TensorType::f32([1]), Fill::Floats(vec![value]));
+        let case = |name: &str, dims: &[usize], g: Fill, [epsilon, step_size]: [f32; 2]| {
+            let image = TensorType::f32(dims);
+            let case = Case::new(name, AttackStep {})
+                .input(image.clone(), Fill::Uniform(0.0, 1.0))
+                .input(image.clone(), g)
+                .input(image, Fill::Uniform(0.0, 1.0))
+                .forward_only();
+            number(number(case, epsilon), step_size)
+        };
+        let normal = || Fill::Normal;
+        let tiny = vec![0.0, -0.0, 1e-45, -1e-45, 1e-38, -1e-38, 1e30, -1e30];
+        vec![
+            case("one_element", &[1], normal(), [0.3, 0.1]),
+            case("tail", &[7, 13], normal(), [0.3, 0.1]),
+            case("vectors", &[4, 16], normal(), [0.3, 0.1]),
+            case("no_ball", &[2, 4, 4, 3], normal(), [0.0, 0.5]),
+            case("no_step", &[2, 4, 4, 3], normal(), [0.1, 0.0]),
+            case("far", &[2, 5, 5, 1], normal(), [10.0, 7.0]),
+            case("signs_of_small_numbers", &[8], Fill::Floats(tiny.clone()), [0.5, 0.25]),
+            case("signs_one_by_one", &[7], Fill::Floats(tiny[1..].to_vec()), [0.5, 0.25]),
+            case("non_finite", &[129], Fill::NonFinite, [0.2, 0.1]),
+            case("non_finite_vectors", &[128], Fill::NonFinite, [0.2, 0.1]),
+            case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.2, 0.1]),
+            case("bench_128x28x28x1", &[128, 28, 28, 1], normal(), [0.1, 0.01]).bench(),
+        ]
+    }
 }

@@ -3,19 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::elementwise_host::binary;
+use super::names::name_of;
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use super::repeat::{Repeat, Unit};
 use super::{Reduce, Scale, SumColumns, SumRows, View};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand,
-    Signature, Value, Vjp,
+    Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef,
+    Operand, Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Binary>("binary", cases)];
 
 /// The function of [`Binary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,18 +90,6 @@ impl Binary {
         }
     }
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (a, b) = (io.inputs.float(0), io.inputs.float(1));
-        let repeat =
-            self.repeat(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
-        for_each_block(io.outputs.float(0), &|start, y| {
-            for (i, y) in (start..).zip(y) {
-                let b_i = b[(i / repeat.divide) % repeat.modulo];
-                *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
-            }
-        });
-    }
-
     /// Sums a gradient of the shape of `a` down to the shape of `b`.
     fn reduce_to_b(&self, v: &mut Vjp<'_>, gradient: Value) -> Result<Value, ShapeError> {
         let (a, b) = (v.ty(v.x(0)), v.ty(v.x(1)));
@@ -122,27 +108,25 @@ impl Binary {
     }
 }
 
-impl Op for Binary {
-    fn name(&self) -> &'static str {
-        "binary"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Binary {
+    const NAME: &'static str = "binary";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [a, b] = operands("binary", inputs)?;
+        let [a, b] = operands(Self::NAME, inputs)?;
         self.repeat(a, b)?;
         Ok(vec![a.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (a, b) = (io.inputs.float(0), io.inputs.float(1));
+        let repeat =
+            self.repeat(io.inputs.ty(0), io.inputs.ty(1)).expect("infer has checked the shapes");
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (i, y) in (start..).zip(y) {
+                let b_i = b[(i / repeat.divide) % repeat.modulo];
+                *y = T::from_f64(self.combine(a[i].to_f64(), b_i.to_f64()));
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -232,66 +216,66 @@ impl Op for Binary {
             _ => Vec::new(),
         }
     }
-}
 
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    let away_from_zero = || Fill::Uniform(0.5, 2.0);
-    for function in [
-        BinaryFunction::Add,
-        BinaryFunction::Subtract,
-        BinaryFunction::Multiply,
-        BinaryFunction::Divide,
-    ] {
-        let name = attributes(&function).as_str().unwrap_or_default().to_owned();
+    fn cases() -> Vec<Case> {
+        let mut cases = Vec::new();
+        let away_from_zero = || Fill::Uniform(0.5, 2.0);
+        for function in [
+            BinaryFunction::Add,
+            BinaryFunction::Subtract,
+            BinaryFunction::Multiply,
+            BinaryFunction::Divide,
+        ] {
+            let name = name_of(&function);
+            for (kind, per_column, b) in [
+                ("same", false, vec![5, 13]),
+                ("columns", true, vec![13]),
+                ("rows", false, vec![5, 1]),
+                ("one", false, vec![1]),
+            ] {
+                cases.push(
+                    Case::new(format!("{name}_{kind}"), Binary { function, per_column })
+                        .normal([5, 13])
+                        .input(TensorType::f32(b), away_from_zero()),
+                );
+            }
+        }
+        // Sizes that vectors of four fit, in a, in b or in neither.
         for (kind, per_column, b) in [
-            ("same", false, vec![5, 13]),
-            ("columns", true, vec![13]),
-            ("rows", false, vec![5, 1]),
+            ("same", false, vec![3, 8]),
+            ("columns", true, vec![8]),
+            ("rows", false, vec![3, 1]),
             ("one", false, vec![1]),
         ] {
             cases.push(
-                Case::new(format!("{name}_{kind}"), Binary { function, per_column })
-                    .normal([5, 13])
-                    .input(TensorType::f32(b), away_from_zero()),
+                Case::new(
+                    format!("vectors_{kind}"),
+                    Binary { function: BinaryFunction::Divide, per_column },
+                )
+                .normal([3, 8])
+                .input(TensorType::f32(b), away_from_zero()),
             );
         }
-    }
-    // Sizes that vectors of four fit, in a, in b or in neither.
-    for (kind, per_column, b) in [
-        ("same", false, vec![3, 8]),
-        ("columns", true, vec![8]),
-        ("rows", false, vec![3, 1]),
-        ("one", false, vec![1]),
-    ] {
+        cases.push(Case::new("no_vectors", Binary::BIAS).normal([4, 6]).normal([6]));
+        cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
         cases.push(
-            Case::new(
-                format!("vectors_{kind}"),
-                Binary { function: BinaryFunction::Divide, per_column },
-            )
-            .normal([3, 8])
-            .input(TensorType::f32(b), away_from_zero()),
+            Case::new("many_workgroups", Binary::MULTIPLY)
+                .normal([65_536 * 64 + 3, 1])
+                .normal([1])
+                .forward_only(),
         );
+        cases.push(
+            Case::new("add_non_finite", Binary::ADD)
+                .input(TensorType::f32([41]), Fill::NonFinite)
+                .normal([41])
+                .forward_only(),
+        );
+        cases.push(
+            Case::new("bench_bias_128x26x26x32", Binary::BIAS)
+                .normal([128, 26, 26, 32])
+                .normal([32])
+                .bench(),
+        );
+        cases
     }
-    cases.push(Case::new("no_vectors", Binary::BIAS).normal([4, 6]).normal([6]));
-    cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
-    cases.push(
-        Case::new("many_workgroups", Binary::MULTIPLY)
-            .normal([65_536 * 64 + 3, 1])
-            .normal([1])
-            .forward_only(),
-    );
-    cases.push(
-        Case::new("add_non_finite", Binary::ADD)
-            .input(TensorType::f32([41]), Fill::NonFinite)
-            .normal([41])
-            .forward_only(),
-    );
-    cases.push(
-        Case::new("bench_bias_128x26x26x32", Binary::BIAS)
-            .normal([128, 26, 26, 32])
-            .normal([32])
-            .bench(),
-    );
-    cases
 }

@@ -6,18 +6,15 @@ use super::elementwise_host::scale;
 use super::operands::{of_dtype, operands};
 use super::reduce::Reduce;
 use super::reduce_kernels::{Over, ReduceFunction};
-use super::registry::{OpEntry, attributes};
 use super::repeat::{Repeat, Unit};
 use super::row_kernels::rows_of;
 use super::scale::Scale;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Broadcast>("broadcast", cases)];
 
 /// `y[r, c] = scale * x[c]` over rows, `scale * x[r]` over columns, `scale * x[0]` over all
 /// elements: the transpose of a sum. Input: `[columns]`, `[rows]` or `[1]`. Output: `shape`, whose
@@ -48,8 +45,30 @@ impl Broadcast {
             Over::All => Repeat { divide: rows * columns, modulo: 1 },
         }
     }
+}
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Broadcast {
+    const NAME: &'static str = "broadcast";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        let y = TensorType::f32(self.shape.clone());
+        rows_of(Self::NAME, ("shape", &y))?;
+        let expected = self.over.result(&y);
+        if x.shape != expected {
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!(
+                    "x must have shape {expected} to be repeated to {}, it has {}",
+                    self.shape, x.shape
+                ),
+            ));
+        }
+        Ok(vec![y])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.outputs.ty(0).rows_columns();
         for_each_block(io.outputs.float(0), &|start, y| {
@@ -62,42 +81,6 @@ impl Broadcast {
                 *y = T::from_f64(self.scale * x[o].to_f64());
             }
         });
-    }
-}
-
-impl Op for Broadcast {
-    fn name(&self) -> &'static str {
-        "broadcast"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("broadcast", inputs)?;
-        of_dtype("broadcast", ("x", x), DType::F32)?;
-        let y = TensorType::f32(self.shape.clone());
-        rows_of("broadcast", ("shape", &y))?;
-        let expected = self.over.result(&y);
-        if x.shape != expected {
-            return Err(ShapeError::new(
-                "broadcast",
-                format!(
-                    "x must have shape {expected} to be repeated to {}, it has {}",
-                    self.shape, x.shape
-                ),
-            ));
-        }
-        Ok(vec![y])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -139,22 +122,22 @@ impl Op for Broadcast {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let case = |name: &str, dims: &[usize], over: Over, scale: f64| {
-        let shape = Shape::from(dims);
-        let x = over.result(&TensorType::f32(shape.clone()));
-        Case::new(name, Broadcast { shape, over, scale }).normal(x)
-    };
-    vec![
-        case("rows", &[5, 7], Over::Rows, 1.0),
-        case("columns", &[2, 3, 7], Over::Columns, -0.25),
-        case("all", &[5, 7], Over::All, 1.0 / 35.0),
-        case("rows_of_vectors", &[3, 8], Over::Rows, 2.0),
-        case("columns_of_vectors", &[3, 8], Over::Columns, 2.0),
-        case("one", &[1, 1], Over::Columns, 1.0),
-        case("many_workgroups", &[65_537, 65], Over::Rows, 0.5).forward_only(),
-        case("bench_128x26x26x32", &[128, 26, 26, 32], Over::Rows, 1.0).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, dims: &[usize], over: Over, scale: f64| {
+            let shape = Shape::from(dims);
+            let x = over.result(&TensorType::f32(shape.clone()));
+            Case::new(name, Broadcast { shape, over, scale }).normal(x)
+        };
+        vec![
+            case("rows", &[5, 7], Over::Rows, 1.0),
+            case("columns", &[2, 3, 7], Over::Columns, -0.25),
+            case("all", &[5, 7], Over::All, 1.0 / 35.0),
+            case("rows_of_vectors", &[3, 8], Over::Rows, 2.0),
+            case("columns_of_vectors", &[3, 8], Over::Columns, 2.0),
+            case("one", &[1, 1], Over::Columns, 1.0),
+            case("many_workgroups", &[65_537, 65], Over::Rows, 0.5).forward_only(),
+            case("bench_128x26x26x32", &[128, 26, 26, 32], Over::Rows, 1.0).bench(),
+        ]
+    }
 }

@@ -4,13 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of};
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<ConfusionMatrix>("confusion_matrix", confusion_cases)];
 
 /// `total'[l, p] = total[l, p] + rows with label l and prediction p`, in place, modulo 2^32. Inputs:
 /// `total` u32 `[classes, classes]`, `predictions` u32 `[n]`, `labels` u32 `[n]`. Rows whose label or
@@ -19,8 +15,25 @@ pub(super) const ENTRIES: &[OpEntry] =
 #[serde(deny_unknown_fields)]
 pub struct ConfusionMatrix {}
 
-impl ConfusionMatrix {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for ConfusionMatrix {
+    const NAME: &'static str = "confusion_matrix";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [total, predictions, labels] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("total", total), DType::U32)?;
+        let [rows, columns] = total.ranked(Self::NAME, "total")?;
+        if rows != columns || rows == 0 {
+            let shape = &total.shape;
+            let message = format!("total must be [classes, classes], it is {shape}");
+            return Err(ShapeError::new(Self::NAME, message));
+        }
+        of_dtype(Self::NAME, ("predictions", predictions), DType::U32)?;
+        let [n] = predictions.ranked(Self::NAME, "predictions")?;
+        labels_of(Self::NAME, n, labels)?;
+        Ok(vec![total.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let [classes, _] = io.inputs.dims(0);
         let (predictions, labels) = (io.inputs.u32(1), io.inputs.u32(2));
         let total = io.outputs.u32(0);
@@ -32,39 +45,6 @@ impl ConfusionMatrix {
             }
         }
     }
-}
-
-impl Op for ConfusionMatrix {
-    fn name(&self) -> &'static str {
-        "confusion_matrix"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [total, predictions, labels] = operands("confusion_matrix", inputs)?;
-        of_dtype("confusion_matrix", ("total", total), DType::U32)?;
-        let [rows, columns] = total.ranked("confusion_matrix", "total")?;
-        if rows != columns || rows == 0 {
-            let shape = &total.shape;
-            let message = format!("total must be [classes, classes], it is {shape}");
-            return Err(ShapeError::new("confusion_matrix", message));
-        }
-        of_dtype("confusion_matrix", ("predictions", predictions), DType::U32)?;
-        let [n] = predictions.ranked("confusion_matrix", "predictions")?;
-        labels_of("confusion_matrix", n, labels)?;
-        Ok(vec![total.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let kernel = Kernel::new("confusion_matrix")
@@ -75,10 +55,6 @@ impl Op for ConfusionMatrix {
             .read(Operand::Input(2))
             .write(Operand::Output(0));
         vec![Lowering::single("row_per_thread", kernel)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("confusion_matrix")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -100,36 +76,36 @@ impl Op for ConfusionMatrix {
         let rows = sig.inputs[1].elements() as u64;
         Cost { flop: rows, bytes: 16 * rows }
     }
-}
 
-fn confusion_cases() -> Vec<Case> {
-    let case = |rows: usize, classes: usize| {
-        let bound = u32::try_from(classes).unwrap_or(u32::MAX);
-        Case::new(format!("{rows}_of_{classes}"), ConfusionMatrix {})
-            .input(TensorType::u32([classes, classes]), Fill::Labels(1000))
-            .input(TensorType::u32([rows]), Fill::Labels(bound))
-            .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(bound))
-            .forward_only()
-    };
-    let given = |name: &str, total: [u32; 4], predictions: &[u32], labels: &[u32]| {
-        let integers = |values: &[u32]| Fill::Integers(values.to_vec());
-        Case::new(name, ConfusionMatrix {})
-            .input(TensorType::u32([2, 2]), integers(&total))
-            .input(TensorType::u32([predictions.len()]), integers(predictions))
-            .input(TensorType::u32([labels.len()]), integers(labels))
-            .forward_only()
-    };
-    let mut cases: Vec<Case> = [(1, 1), (5, 3), (64, 10), (129, 10), (70, 101), (4099, 2)]
-        .into_iter()
-        .map(|(rows, classes)| case(rows, classes))
-        .collect();
-    // More invocations than one dimension of a dispatch has workgroups for.
-    cases.push(case(65_536 * 64 + 3, 2));
-    cases.push(given("no_class", [0, 1, 2, 3], &[0, 2, 1], &[2, 1, u32::MAX - 1]));
-    cases.push(given("all_ignored", [4, 5, 6, 7], &[0, 1], &[IGNORED_LABEL; 2]));
-    cases.push(given("wraps", [u32::MAX, 0, 0, 0], &[0, 0], &[0, 0]));
-    let mut bench = case(128, 10).bench();
-    bench.name = "bench_128_of_10".to_owned();
-    cases.push(bench);
-    cases
+    fn cases() -> Vec<Case> {
+        let case = |rows: usize, classes: usize| {
+            let bound = u32::try_from(classes).unwrap_or(u32::MAX);
+            Case::new(format!("{rows}_of_{classes}"), ConfusionMatrix {})
+                .input(TensorType::u32([classes, classes]), Fill::Labels(1000))
+                .input(TensorType::u32([rows]), Fill::Labels(bound))
+                .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(bound))
+                .forward_only()
+        };
+        let given = |name: &str, total: [u32; 4], predictions: &[u32], labels: &[u32]| {
+            let integers = |values: &[u32]| Fill::Integers(values.to_vec());
+            Case::new(name, ConfusionMatrix {})
+                .input(TensorType::u32([2, 2]), integers(&total))
+                .input(TensorType::u32([predictions.len()]), integers(predictions))
+                .input(TensorType::u32([labels.len()]), integers(labels))
+                .forward_only()
+        };
+        let mut cases: Vec<Case> = [(1, 1), (5, 3), (64, 10), (129, 10), (70, 101), (4099, 2)]
+            .into_iter()
+            .map(|(rows, classes)| case(rows, classes))
+            .collect();
+        // More invocations than one dimension of a dispatch has workgroups for.
+        cases.push(case(65_536 * 64 + 3, 2));
+        cases.push(given("no_class", [0, 1, 2, 3], &[0, 2, 1], &[2, 1, u32::MAX - 1]));
+        cases.push(given("all_ignored", [4, 5, 6, 7], &[0, 1], &[IGNORED_LABEL; 2]));
+        cases.push(given("wraps", [u32::MAX, 0, 0, 0], &[0, 0], &[0, 0]));
+        let mut bench = case(128, 10).bench();
+        bench.name = "bench_128_of_10".to_owned();
+        cases.push(bench);
+        cases
+    }
 }

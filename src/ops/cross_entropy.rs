@@ -5,18 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::Binary;
 use super::labels::{IGNORED_LABEL, labels_of, sample_labels};
 use super::operands::operands;
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
 use super::structural::View;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Value, Vjp,
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Value, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<SoftmaxCrossEntropy>("softmax_cross_entropy", cases)];
 
 /// `loss[r] = -sum_c t[c] log p[c]`, `residual[r, c] = p[c] - t[c]` with `p = softmax(logits[r])`.
 ///
@@ -42,16 +38,6 @@ impl SoftmaxCrossEntropy {
         #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
         let columns = columns as f64;
         f64::from(self.label_smoothing) / columns
-    }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
-        let [_, columns] = io.inputs.dims(0);
-        let [loss, residual] = io.outputs.floats();
-        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
-            let logits = &logits[row * columns..][..columns];
-            loss[0] = T::from_f64(self.row(logits, labels[row], residual));
-        });
     }
 
     /// Writes the residual of a row and returns its loss.
@@ -140,36 +126,31 @@ pub(super) fn residual_times_loss_gradient(
     v.push(Binary::MULTIPLY, &[residual, dloss]).map(Some)
 }
 
-impl Op for SoftmaxCrossEntropy {
-    fn name(&self) -> &'static str {
-        "softmax_cross_entropy"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for SoftmaxCrossEntropy {
+    const NAME: &'static str = "softmax_cross_entropy";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const OP: &str = "softmax_cross_entropy";
-        let [logits, labels] = operands(OP, inputs)?;
-        let [rows, _] = logits.ranked(OP, "logits")?;
-        rows_of(OP, ("logits", logits))?;
-        labels_of(OP, rows, labels)?;
+        let [logits, labels] = operands(Self::NAME, inputs)?;
+        let [rows, _] = logits.ranked(Self::NAME, "logits")?;
+        rows_of(Self::NAME, ("logits", logits))?;
+        labels_of(Self::NAME, rows, labels)?;
         if !(0.0..1.0).contains(&self.label_smoothing) {
             return Err(ShapeError::new(
-                OP,
+                Self::NAME,
                 format!("label_smoothing must be in [0, 1), it is {}", self.label_smoothing),
             ));
         }
         Ok(vec![TensorType::f32([rows]), logits.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
+        let [_, columns] = io.inputs.dims(0);
+        let [loss, residual] = io.outputs.floats();
+        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+            let logits = &logits[row * columns..][..columns];
+            loss[0] = T::from_f64(self.row(logits, labels[row], residual));
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -212,59 +193,61 @@ impl Op for SoftmaxCrossEntropy {
         // Maximum, difference, exponential (about 20), sum; again for the residual.
         Cost::of(sig, 48 * sig.inputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let case = |name: &str, [rows, columns]: [usize; 2], label_smoothing: f32| {
-        let classes = u32::try_from(columns).unwrap_or(u32::MAX);
-        Case::new(name, SoftmaxCrossEntropy { label_smoothing })
-            .normal([rows, columns])
-            .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
-    };
-    let given = |name: &str, label_smoothing: f32, columns: usize, x: &[f32], labels: &[u32]| {
-        Case::new(name, SoftmaxCrossEntropy { label_smoothing })
-            .input(TensorType::f32([labels.len(), columns]), Fill::Floats(x.to_vec()))
-            .input(TensorType::u32([labels.len()]), Fill::Integers(labels.to_vec()))
-            .forward_only()
-    };
-    let huge = [
-        1e4, -1e4, 0.0, -1e4, 1e4, 0.0, 1e4, 1e4, 1e4, -1e4, -1e4, -1e4, 1e38, -1e38, 0.0, 80.0,
-        -7.0, 0.5,
-    ];
-    let nan = [
-        f32::NAN,
-        0.0,
-        1.0,
-        2.0,
-        f32::INFINITY,
-        1.0,
-        f32::NEG_INFINITY,
-        f32::NEG_INFINITY,
-        f32::NEG_INFINITY,
-        f32::NEG_INFINITY,
-        1.0,
-        2.0,
-    ];
-    // Losses down to 1e-30: they feel every error of the logarithm near one.
-    let tiny: Vec<f32> =
-        (0..16_u8).flat_map(|i| [0.0, -4.3 * f32::from(i), -4.3 * f32::from(i) - 1.0]).collect();
-    vec![
-        case("4x10", [4, 10], 0.0),
-        case("7x13_smoothed", [7, 13], 0.1),
-        case("one_row", [1, 10], 0.0),
-        case("one_class", [5, 1], 0.25),
-        case("two_classes", [65, 2], 0.5),
-        case("3x257", [3, 257], 0.1),
-        case("5x1000", [5, 1000], 0.0).forward_only(),
-        case("many_rows", [70_001, 3], 0.0).forward_only(),
-        given("all_ignored", 0.1, 3, &[1.0, f32::NAN, 2.0, 0.0, 0.0, 0.0], &[IGNORED_LABEL; 2]),
-        given("huge", 0.0, 3, &huge, &[0, 1, 2, 0, 1, 2]),
-        given("huge_smoothed", 0.1, 3, &huge, &[0, 1, 2, 0, 1, 2]),
-        given("non_finite", 0.0, 3, &nan, &[1, 2, 0, 1]),
-        given("infinite_loss", 0.1, 3, &nan, &[1, 2, 0, 0]),
-        given("no_class", 0.0, 3, &[0.0; 9], &[3, 2, u32::MAX - 1]),
-        given("tiny_loss", 0.0, 3, &tiny, &[0; 16]),
-        case("bench_128x10", [128, 10], 0.0).bench(),
-        case("bench_64x1000", [64, 1000], 0.1).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, [rows, columns]: [usize; 2], label_smoothing: f32| {
+            let classes = u32::try_from(columns).unwrap_or(u32::MAX);
+            Case::new(name, SoftmaxCrossEntropy { label_smoothing })
+                .normal([rows, columns])
+                .input(TensorType::u32([rows]), Fill::LabelsOrIgnored(classes))
+        };
+        let given =
+            |name: &str, label_smoothing: f32, columns: usize, x: &[f32], labels: &[u32]| {
+                Case::new(name, SoftmaxCrossEntropy { label_smoothing })
+                    .input(TensorType::f32([labels.len(), columns]), Fill::Floats(x.to_vec()))
+                    .input(TensorType::u32([labels.len()]), Fill::Integers(labels.to_vec()))
+                    .forward_only()
+            };
+        let huge = [
+            1e4, -1e4, 0.0, -1e4, 1e4, 0.0, 1e4, 1e4, 1e4, -1e4, -1e4, -1e4, 1e38, -1e38, 0.0,
+            80.0, -7.0, 0.5,
+        ];
+        let nan = [
+            f32::NAN,
+            0.0,
+            1.0,
+            2.0,
+            f32::INFINITY,
+            1.0,
+            f32::NEG_INFINITY,
+            f32::NEG_INFINITY,
+            f32::NEG_INFINITY,
+            f32::NEG_INFINITY,
+            1.0,
+            2.0,
+        ];
+        // Losses down to 1e-30: they feel every error of the logarithm near one.
+        let tiny: Vec<f32> = (0..16_u8)
+            .flat_map(|i| [0.0, -4.3 * f32::from(i), -4.3 * f32::from(i) - 1.0])
+            .collect();
+        vec![
+            case("4x10", [4, 10], 0.0),
+            case("7x13_smoothed", [7, 13], 0.1),
+            case("one_row", [1, 10], 0.0),
+            case("one_class", [5, 1], 0.25),
+            case("two_classes", [65, 2], 0.5),
+            case("3x257", [3, 257], 0.1),
+            case("5x1000", [5, 1000], 0.0).forward_only(),
+            case("many_rows", [70_001, 3], 0.0).forward_only(),
+            given("all_ignored", 0.1, 3, &[1.0, f32::NAN, 2.0, 0.0, 0.0, 0.0], &[IGNORED_LABEL; 2]),
+            given("huge", 0.0, 3, &huge, &[0, 1, 2, 0, 1, 2]),
+            given("huge_smoothed", 0.1, 3, &huge, &[0, 1, 2, 0, 1, 2]),
+            given("non_finite", 0.0, 3, &nan, &[1, 2, 0, 1]),
+            given("infinite_loss", 0.1, 3, &nan, &[1, 2, 0, 0]),
+            given("no_class", 0.0, 3, &[0.0; 9], &[3, 2, u32::MAX - 1]),
+            given("tiny_loss", 0.0, 3, &tiny, &[0; 16]),
+            case("bench_128x10", [128, 10], 0.0).bench(),
+            case("bench_64x1000", [64, 1000], 0.1).bench(),
+        ]
+    }
 }

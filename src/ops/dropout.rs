@@ -5,17 +5,14 @@ use serde::{Deserialize, Serialize};
 use super::dropout_host;
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand,
+    Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::rng::{philox4x32, uniform};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Dropout>("dropout", cases)];
 
 /// Second word of the random generator's key: keeps dropout apart from other users of a seed.
 pub(super) const KEY_HIGH: u32 = 0x6472_6f70;
@@ -46,8 +43,31 @@ impl Dropout {
     pub(super) fn scale(&self) -> f64 {
         1.0 / (1.0 - f64::from(self.rate))
     }
+}
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Dropout {
+    const NAME: &'static str = "dropout";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, step] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        of_dtype(Self::NAME, ("step", step), DType::U32)?;
+        if step.dims() != [1] {
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!("step must have shape [1], it has {}", step.shape),
+            ));
+        }
+        if !(0.0..1.0).contains(&self.rate) {
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!("rate must be at least 0 and below 1, it is {}", self.rate),
+            ));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let step = io.inputs.u32(1)[0];
         let (rate, scale) = (f64::from(self.rate), self.scale());
@@ -63,43 +83,6 @@ impl Dropout {
                 }
             }
         });
-    }
-}
-
-impl Op for Dropout {
-    fn name(&self) -> &'static str {
-        "dropout"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, step] = operands("dropout", inputs)?;
-        of_dtype("dropout", ("x", x), DType::F32)?;
-        of_dtype("dropout", ("step", step), DType::U32)?;
-        if step.dims() != [1] {
-            return Err(ShapeError::new(
-                "dropout",
-                format!("step must have shape [1], it has {}", step.shape),
-            ));
-        }
-        if !(0.0..1.0).contains(&self.rate) {
-            return Err(ShapeError::new(
-                "dropout",
-                format!("rate must be at least 0 and below 1, it is {}", self.rate),
-            ));
-        }
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -154,40 +137,40 @@ impl Op for Dropout {
         let elements = sig.outputs[0].elements();
         Cost::of(sig, elements + elements.div_ceil(DRAW) * DRAW_OPERATIONS)
     }
-}
 
-fn cases() -> Vec<Case> {
-    let half = Dropout { rate: 0.5, seed: 7, stream: 0 };
-    let case = |name: &str, op: Dropout, dims: Vec<usize>, step: u32| {
-        Case::new(name, op).normal(dims).input(TensorType::u32([1]), Fill::Integers(vec![step]))
-    };
-    let mut cases = vec![
-        case("one_element", half.clone(), vec![1], 0),
-        case("three_elements", half.clone(), vec![3], 1),
-        case("vec4", half.clone(), vec![4, 16], 2),
-        case("tail", half.clone(), vec![7, 13], 3),
-        case("rate_0", Dropout { rate: 0.0, ..half.clone() }, vec![5, 8], 4),
-        case("rate_0.999", Dropout { rate: 0.999, ..half.clone() }, vec![9, 30], 5),
-        case("rank_4", Dropout { rate: 0.2, ..half.clone() }, vec![2, 3, 3, 5], 6),
-        case(
-            "extreme_words",
-            Dropout { rate: 0.3, seed: u32::MAX, stream: u32::MAX },
-            vec![61],
-            u32::MAX,
-        ),
-        case("many_workgroups", half.clone(), vec![65_536 * 64 * DRAW + 3], 8).forward_only(),
-    ];
-    for (name, dims) in [("non_finite", vec![11, 9]), ("non_finite_vec4", vec![12, 9])] {
-        cases.push(
-            Case::new(name, half.clone())
-                .input(TensorType::f32(dims), Fill::NonFinite)
-                .input(TensorType::u32([1]), Fill::Integers(vec![9]))
-                .forward_only(),
-        );
+    fn cases() -> Vec<Case> {
+        let half = Dropout { rate: 0.5, seed: 7, stream: 0 };
+        let case = |name: &str, op: Dropout, dims: Vec<usize>, step: u32| {
+            Case::new(name, op).normal(dims).input(TensorType::u32([1]), Fill::Integers(vec![step]))
+        };
+        let mut cases = vec![
+            case("one_element", half.clone(), vec![1], 0),
+            case("three_elements", half.clone(), vec![3], 1),
+            case("vec4", half.clone(), vec![4, 16], 2),
+            case("tail", half.clone(), vec![7, 13], 3),
+            case("rate_0", Dropout { rate: 0.0, ..half.clone() }, vec![5, 8], 4),
+            case("rate_0.999", Dropout { rate: 0.999, ..half.clone() }, vec![9, 30], 5),
+            case("rank_4", Dropout { rate: 0.2, ..half.clone() }, vec![2, 3, 3, 5], 6),
+            case(
+                "extreme_words",
+                Dropout { rate: 0.3, seed: u32::MAX, stream: u32::MAX },
+                vec![61],
+                u32::MAX,
+            ),
+            case("many_workgroups", half.clone(), vec![65_536 * 64 * DRAW + 3], 8).forward_only(),
+        ];
+        for (name, dims) in [("non_finite", vec![11, 9]), ("non_finite_vec4", vec![12, 9])] {
+            cases.push(
+                Case::new(name, half.clone())
+                    .input(TensorType::f32(dims), Fill::NonFinite)
+                    .input(TensorType::u32([1]), Fill::Integers(vec![9]))
+                    .forward_only(),
+            );
+        }
+        cases.push(case("bench_128x1600", half.clone(), vec![128, 1600], 10).bench());
+        cases.push(case("bench_64x4096", half, vec![64, 4096], 11).bench());
+        cases
     }
-    cases.push(case("bench_128x1600", half.clone(), vec![128, 1600], 10).bench());
-    cases.push(case("bench_64x4096", half, vec![64, 4096], 11).bench());
-    cases
 }
 
 #[cfg(test)]

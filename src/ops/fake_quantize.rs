@@ -4,15 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<FakeQuantize>("fake_quantize", cases)];
 
 /// `y = (clamp(round(x inverse) + zero_point, 0, 255) - zero_point) scale`: the nearest of 256 levels,
 /// as integer kernels would see it. Halves go to the even level; NaN stays.
@@ -28,8 +25,20 @@ pub struct FakeQuantize {}
 /// Number of the last level.
 const LAST_LEVEL: f64 = 255.0;
 
-impl FakeQuantize {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for FakeQuantize {
+    const NAME: &'static str = "fake_quantize";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, grid] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        if *grid != TensorType::f32([3]) {
+            let problem = format!("grid must be three f32 (scale, inverse, zero point): {grid}");
+            return Err(ShapeError::new(Self::NAME, problem));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, grid) = (io.inputs.float(0), io.inputs.float(1));
         let [scale, inverse, zero_point] = [0, 1, 2].map(|i| grid[i].to_f64());
         for_each_block(io.outputs.float(0), &|start, y| {
@@ -44,35 +53,6 @@ impl FakeQuantize {
                 *y = T::from_f64((level - zero_point) * scale);
             }
         });
-    }
-}
-
-impl Op for FakeQuantize {
-    fn name(&self) -> &'static str {
-        "fake_quantize"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const OP: &str = "fake_quantize";
-        let [x, grid] = operands(OP, inputs)?;
-        of_dtype(OP, ("x", x), DType::F32)?;
-        if *grid != TensorType::f32([3]) {
-            let problem = format!("grid must be three f32 (scale, inverse, zero point): {grid}");
-            return Err(ShapeError::new(OP, problem));
-        }
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -103,10 +83,6 @@ impl Op for FakeQuantize {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("fake_quantize")
-    }
-
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
         let grid = Fill::Floats(vec![1.0 / 32.0, 32.0, 128.0]);
         (0..inputs.len()).map(|i| if i == 1 { grid.clone() } else { Fill::Normal }).collect()
@@ -121,32 +97,32 @@ impl Op for FakeQuantize {
         // Two products, a rounding, a sum, a difference and two comparisons.
         Cost::of(sig, 7 * sig.outputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let case = |name: &str, dims: &[usize], x: Fill, [scale, zero_point]: [f32; 2]| {
-        let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
-        Case::new(name, FakeQuantize {})
-            .input(TensorType::f32(dims), x)
-            .input(TensorType::f32([3]), Fill::Floats(vec![scale, inverse, zero_point]))
-            .forward_only()
-    };
-    let normal = || Fill::Normal;
-    // Halves of a step of one quarter, and both ends of the range.
-    let halves: Vec<f32> = (-16_i8..16).map(|i| f32::from(i) / 8.0).collect();
-    let ends = vec![-1e30, -64.0, -32.1, -32.0, -31.9, -0.0, 0.0, 31.7, 31.8, 40.0, 1e30];
-    vec![
-        case("one_element", &[1], normal(), [0.02, 128.0]),
-        case("tail", &[7, 13], normal(), [0.013, 117.0]),
-        case("vectors", &[2, 4, 4, 8], normal(), [0.013, 117.0]),
-        case("not_negative", &[3, 40], Fill::Uniform(-0.5, 6.0), [6.0 / 255.0, 0.0]),
-        case("not_positive", &[3, 41], Fill::Uniform(-6.0, 0.5), [6.0 / 255.0, 255.0]),
-        case("halves", &[32], Fill::Floats(halves), [0.25, 100.0]),
-        case("ends", &[11], Fill::Floats(ends), [0.25, 128.0]),
-        case("no_grid", &[5, 8], normal(), [0.0, 0.0]),
-        case("non_finite_without_grid", &[40], Fill::NonFinite, [0.0, 0.0]),
-        case("nan", &[5], Fill::Floats(vec![f32::NAN, 1.0, -1.0, f32::NAN, 0.1]), [0.1, 20.0]),
-        case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.03, 127.0]),
-        case("bench_128x26x26x32", &[128, 26, 26, 32], normal(), [0.03, 127.0]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, dims: &[usize], x: Fill, [scale, zero_point]: [f32; 2]| {
+            let inverse = if scale == 0.0 { 0.0 } else { 1.0 / scale };
+            Case::new(name, FakeQuantize {})
+                .input(TensorType::f32(dims), x)
+                .input(TensorType::f32([3]), Fill::Floats(vec![scale, inverse, zero_point]))
+                .forward_only()
+        };
+        let normal = || Fill::Normal;
+        // Halves of a step of one quarter, and both ends of the range.
+        let halves: Vec<f32> = (-16_i8..16).map(|i| f32::from(i) / 8.0).collect();
+        let ends = vec![-1e30, -64.0, -32.1, -32.0, -31.9, -0.0, 0.0, 31.7, 31.8, 40.0, 1e30];
+        vec![
+            case("one_element", &[1], normal(), [0.02, 128.0]),
+            case("tail", &[7, 13], normal(), [0.013, 117.0]),
+            case("vectors", &[2, 4, 4, 8], normal(), [0.013, 117.0]),
+            case("not_negative", &[3, 40], Fill::Uniform(-0.5, 6.0), [6.0 / 255.0, 0.0]),
+            case("not_positive", &[3, 41], Fill::Uniform(-6.0, 0.5), [6.0 / 255.0, 255.0]),
+            case("halves", &[32], Fill::Floats(halves), [0.25, 100.0]),
+            case("ends", &[11], Fill::Floats(ends), [0.25, 128.0]),
+            case("no_grid", &[5, 8], normal(), [0.0, 0.0]),
+            case("non_finite_without_grid", &[40], Fill::NonFinite, [0.0, 0.0]),
+            case("nan", &[5], Fill::Floats(vec![f32::NAN, 1.0, -1.0, f32::NAN, 0.1]), [0.1, 20.0]),
+            case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.03, 127.0]),
+            case("bench_128x26x26x32", &[128, 26, 26, 32], normal(), [0.03, 127.0]).bench(),
+        ]
+    }
 }

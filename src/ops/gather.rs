@@ -7,16 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::gather_host;
 use super::labels::IGNORED_LABEL;
 use super::operands::{of_dtype, scalar};
-use super::registry::{OpEntry, attributes};
 use super::state::integer;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<GatherBatch>("gather_batch", cases)];
 
 /// Inputs before the image shards: `labels`, `order`, `step`.
 pub(super) const FIRST_SHARD: usize = 3;
@@ -142,31 +139,6 @@ impl GatherBatch {
         Ok(Sizes { examples, order, image, image_dims })
     }
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (labels, order) = (io.inputs.u32(0), io.inputs.u32(1));
-        let first = (io.inputs.u32(2)[0] as usize % self.steps_per_epoch) * self.batch;
-        let shards: Vec<&[u8]> =
-            (FIRST_SHARD..io.inputs.count()).map(|i| io.inputs.u8(i)).collect();
-        let image = io.outputs.ty(0).elements() / self.batch;
-        let example_of = |row: usize| self.place(order, labels.len(), first + row);
-        for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
-            *y = example_of(row).map_or(IGNORED_LABEL, |example| labels[example]);
-        }
-        for_each_chunk(io.outputs.float(0), image, &|row, x| {
-            let Some(example) = example_of(row) else {
-                x.fill(T::from_f64(0.0));
-                return;
-            };
-            let start = (example % self.shard_len) * image;
-            let bytes = &shards[example / self.shard_len][start..start + image];
-            for (j, (x, &byte)) in x.iter_mut().zip(bytes).enumerate() {
-                let mean = f64::from(self.mean[j % self.mean.len()]);
-                let std = f64::from(self.std[j % self.std.len()]);
-                *x = T::from_f64((f64::from(byte) / WHITE - mean) / std);
-            }
-        });
-    }
-
     /// Where the example at position `p` of the order lies.
     pub(super) fn place(&self, order: &[u32], examples: usize, p: usize) -> Option<usize> {
         let example = *order.get(p)?;
@@ -267,14 +239,8 @@ pub(super) fn shard_bindings(first: usize, shards: usize) -> String {
     )
 }
 
-impl Op for GatherBatch {
-    fn name(&self) -> &'static str {
-        "gather_batch"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for GatherBatch {
+    const NAME: &'static str = "gather_batch";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let sizes = self.sizes(inputs)?;
@@ -282,12 +248,29 @@ impl Op for GatherBatch {
         Ok(vec![TensorType::f32(dims), TensorType::u32([self.batch])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (labels, order) = (io.inputs.u32(0), io.inputs.u32(1));
+        let first = (io.inputs.u32(2)[0] as usize % self.steps_per_epoch) * self.batch;
+        let shards: Vec<&[u8]> =
+            (FIRST_SHARD..io.inputs.count()).map(|i| io.inputs.u8(i)).collect();
+        let image = io.outputs.ty(0).elements() / self.batch;
+        let example_of = |row: usize| self.place(order, labels.len(), first + row);
+        for (row, y) in io.outputs.u32(1).iter_mut().enumerate() {
+            *y = example_of(row).map_or(IGNORED_LABEL, |example| labels[example]);
+        }
+        for_each_chunk(io.outputs.float(0), image, &|row, x| {
+            let Some(example) = example_of(row) else {
+                x.fill(T::from_f64(0.0));
+                return;
+            };
+            let start = (example % self.shard_len) * image;
+            let bytes = &shards[example / self.shard_len][start..start + image];
+            for (j, (x, &byte)) in x.iter_mut().zip(bytes).enumerate() {
+                let mean = f64::from(self.mean[j % self.mean.len()]);
+                let std = f64::from(self.std[j % self.std.len()]);
+                *x = T::from_f64((f64::from(byte) / WHITE - mean) / std);
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -311,10 +294,6 @@ impl Op for GatherBatch {
         gather_host::kernels(self)
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("gather_batch")
-    }
-
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
         let mut fills: Vec<Fill> = inputs.iter().map(Fill::any).collect();
         if let (Some(labels), Some(order)) = (inputs.first(), fills.get_mut(1)) {
@@ -336,6 +315,61 @@ impl Op for GatherBatch {
         let image = sig.outputs[0].elements() as u64;
         let rows = self.batch as u64;
         Cost { flop: 3 * image, bytes: image + 4 * image + 3 * 4 * rows }
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = layouts()
+            .into_iter()
+            .map(|(name, layout)| {
+                let channels = layout.image[2];
+                let op = GatherBatch {
+                    batch: layout.batch,
+                    steps_per_epoch: layout.steps_per_epoch,
+                    mean: [0.491_4, 0.482_2, 0.446_5][..channels].to_vec(),
+                    std: [0.247, 0.243_5, 0.261_6][..channels].to_vec(),
+                    shard_len: layout.shard_len,
+                    windowed: false,
+                };
+                case(name, op, &layout.image, layout.examples, layout.step, Fill::Permutation)
+            })
+            .collect();
+        let one_mean = GatherBatch {
+            batch: 4,
+            steps_per_epoch: 1,
+            mean: vec![0.5],
+            std: vec![0.5],
+            shard_len: 5,
+            windowed: false,
+        };
+        let order = Fill::Integers(vec![4, 5, 0, u32::MAX, 1]);
+        cases.push(case("order_names_no_example", one_mean.clone(), &[2, 3, 3], 5, 0, order));
+        let window =
+            GatherBatch { batch: 2, steps_per_epoch: 3, windowed: true, ..one_mean.clone() };
+        let order = Fill::Integers(vec![70, 3, u32::MAX, 3, 70_000, 0]);
+        let window = GatherBatch { shard_len: 4, ..window };
+        cases.push(case("window", window.clone(), &[2, 3, 3], 6, 4, order.clone()));
+        cases.push(case("window_words", window, &[2, 2, 3], 6, 7, order));
+        let many = GatherBatch { batch: 270, shard_len: 3, ..one_mean.clone() };
+        cases.push(case("many_workgroups", many, &[125, 125, 1], 3, 0, Fill::Permutation));
+        let mnist = GatherBatch {
+            batch: 128,
+            steps_per_epoch: 78,
+            mean: vec![0.130_7],
+            std: vec![0.308_1],
+            shard_len: 10_000,
+            ..one_mean.clone()
+        };
+        cases.push(case("bench_mnist", mnist, &[28, 28, 1], 10_000, 5, Fill::Permutation).bench());
+        let cifar = GatherBatch {
+            batch: 64,
+            steps_per_epoch: 78,
+            mean: vec![0.491_4, 0.482_2, 0.446_5],
+            std: vec![0.247, 0.243_5, 0.261_6],
+            shard_len: 3000,
+            ..one_mean
+        };
+        cases.push(case("bench_cifar", cifar, &[32, 32, 3], 5000, 5, Fill::Permutation).bench());
+        cases
     }
 }
 
@@ -371,60 +405,6 @@ fn layouts() -> Vec<(&'static str, Layout)> {
         ("four_shards_bytes", layout([1, 3, 1], 10, [10, 1, 3], 5)),
         ("four_shards_words", layout([2, 2, 2], 16, [16, 1, 4], 0)),
     ]
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = layouts()
-        .into_iter()
-        .map(|(name, layout)| {
-            let channels = layout.image[2];
-            let op = GatherBatch {
-                batch: layout.batch,
-                steps_per_epoch: layout.steps_per_epoch,
-                mean: [0.491_4, 0.482_2, 0.446_5][..channels].to_vec(),
-                std: [0.247, 0.243_5, 0.261_6][..channels].to_vec(),
-                shard_len: layout.shard_len,
-                windowed: false,
-            };
-            case(name, op, &layout.image, layout.examples, layout.step, Fill::Permutation)
-        })
-        .collect();
-    let one_mean = GatherBatch {
-        batch: 4,
-        steps_per_epoch: 1,
-        mean: vec![0.5],
-        std: vec![0.5],
-        shard_len: 5,
-        windowed: false,
-    };
-    let order = Fill::Integers(vec![4, 5, 0, u32::MAX, 1]);
-    cases.push(case("order_names_no_example", one_mean.clone(), &[2, 3, 3], 5, 0, order));
-    let window = GatherBatch { batch: 2, steps_per_epoch: 3, windowed: true, ..one_mean.clone() };
-    let order = Fill::Integers(vec![70, 3, u32::MAX, 3, 70_000, 0]);
-    let window = GatherBatch { shard_len: 4, ..window };
-    cases.push(case("window", window.clone(), &[2, 3, 3], 6, 4, order.clone()));
-    cases.push(case("window_words", window, &[2, 2, 3], 6, 7, order));
-    let many = GatherBatch { batch: 270, shard_len: 3, ..one_mean.clone() };
-    cases.push(case("many_workgroups", many, &[125, 125, 1], 3, 0, Fill::Permutation));
-    let mnist = GatherBatch {
-        batch: 128,
-        steps_per_epoch: 78,
-        mean: vec![0.130_7],
-        std: vec![0.308_1],
-        shard_len: 10_000,
-        ..one_mean.clone()
-    };
-    cases.push(case("bench_mnist", mnist, &[28, 28, 1], 10_000, 5, Fill::Permutation).bench());
-    let cifar = GatherBatch {
-        batch: 64,
-        steps_per_epoch: 78,
-        mean: vec![0.491_4, 0.482_2, 0.446_5],
-        std: vec![0.247, 0.243_5, 0.261_6],
-        shard_len: 3000,
-        ..one_mean
-    };
-    cases.push(case("bench_cifar", cifar, &[32, 32, 3], 5000, 5, Fill::Permutation).bench());
-    cases
 }
 
 fn case(

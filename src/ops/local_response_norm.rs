@@ -6,18 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use super::local_response_norm_host;
 use super::operands::{of_dtype, operands, same_type};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<LocalResponseNorm>("local_response_norm", cases),
-    OpEntry::new::<LocalResponseNormGrad>("local_response_norm_grad", grad_cases),
-];
 
 /// `y[r, c] = x[r, c] / s[r, c]^beta` with the base `s[r, c] = k + alpha / size sum_j x[r, j]^2`,
 /// where `j` runs over the channels from `c - size / 2` to `c + (size - 1) / 2` that exist.
@@ -105,17 +99,6 @@ impl LocalResponseNorm {
         (0..x.len()).map(base).collect()
     }
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let (_, channels) = io.inputs.ty(0).rows_columns();
-        for_each_chunk(io.outputs.float(0), channels, &|row, y| {
-            let x = &x[row * channels..][..channels];
-            for (c, base) in self.bases(x).into_iter().enumerate() {
-                y[c] = T::from_f64(x[c].to_f64() / base.powf(f64::from(self.beta)));
-            }
-        });
-    }
-
     /// A kernel with the constants and helpers of all stages.
     fn kernel(&self, name: &str, sig: &Signature, caps: &Caps) -> Kernel {
         let (rows, channels) = sig.inputs[0].rows_columns();
@@ -135,27 +118,24 @@ impl LocalResponseNorm {
     }
 }
 
-impl Op for LocalResponseNorm {
-    fn name(&self) -> &'static str {
-        "local_response_norm"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for LocalResponseNorm {
+    const NAME: &'static str = "local_response_norm";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("local_response_norm", inputs)?;
-        self.check("local_response_norm", x)?;
+        let [x] = operands(Self::NAME, inputs)?;
+        self.check(Self::NAME, x)?;
         Ok(vec![x.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let (_, channels) = io.inputs.ty(0).rows_columns();
+        for_each_chunk(io.outputs.float(0), channels, &|row, y| {
+            let x = &x[row * channels..][..channels];
+            for (c, base) in self.bases(x).into_iter().enumerate() {
+                y[c] = T::from_f64(x[c].to_f64() / base.powf(f64::from(self.beta)));
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -186,6 +166,24 @@ impl Op for LocalResponseNorm {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, (2 * self.size + 4) * sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = shared_cases()
+            .into_iter()
+            .map(|(name, op, dims)| Case::new(name, op).normal(dims))
+            .collect();
+        let alexnet = LocalResponseNorm { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
+        cases.push(
+            Case::new("non_finite", alexnet.clone())
+                .input(TensorType::f32([7, 9]), Fill::NonFinite)
+                .forward_only(),
+        );
+        cases.push(
+            Case::new("many_workgroups", alexnet.clone()).normal([65_536, 65]).forward_only(),
+        );
+        cases.push(Case::new("bench_64x16x16x192", alexnet).normal([64, 16, 16, 192]).bench());
+        cases
+    }
 }
 
 /// Error of `pow`: WebGPU defines it as `exp2(y log2(x))` and grants `log2` an absolute error of
@@ -198,9 +196,20 @@ impl LocalResponseNormGrad {
         let Self { size, alpha, beta, k } = *self;
         LocalResponseNorm { size, alpha, beta, k }
     }
+}
+
+impl OpDef for LocalResponseNormGrad {
+    const NAME: &'static str = "local_response_norm_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, dy] = operands(Self::NAME, inputs)?;
+        self.forward_op().check(Self::NAME, x)?;
+        same_type(Self::NAME, ("x", x), ("dy", dy))?;
+        Ok(vec![x.clone()])
+    }
 
     /// Differentiates each `y[c]` by all channels of its window, row by row.
-    fn backward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let op = self.forward_op();
         let beta = f64::from(self.beta);
         let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
@@ -220,31 +229,6 @@ impl LocalResponseNormGrad {
                 *dx = T::from_f64(sum);
             }
         });
-    }
-}
-
-impl Op for LocalResponseNormGrad {
-    fn name(&self) -> &'static str {
-        "local_response_norm_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, dy] = operands("local_response_norm_grad", inputs)?;
-        self.forward_op().check("local_response_norm_grad", x)?;
-        same_type("local_response_norm_grad", ("x", x), ("dy", dy))?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.backward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.backward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -275,10 +259,6 @@ impl Op for LocalResponseNormGrad {
         local_response_norm_host::gradient(self, sig)
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("local_response_norm_grad")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // The difference of two terms rounds relative to them, which are of the size of one in the
         // cases, at most a few.
@@ -287,6 +267,19 @@ impl Op for LocalResponseNormGrad {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, (3 * self.size + 10) * sig.inputs[0].elements())
+    }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = shared_cases()
+            .into_iter()
+            .map(|(name, op, dims)| {
+                Case::new(name, op.gradient()).normal(dims.clone()).normal(dims).forward_only()
+            })
+            .collect();
+        let alexnet = LocalResponseNormGrad { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
+        let dims = [64, 16, 16, 192];
+        cases.push(Case::new("bench_64x16x16x192", alexnet).normal(dims).normal(dims).bench());
+        cases
     }
 }
 
@@ -303,35 +296,6 @@ fn shared_cases() -> Vec<(&'static str, LocalResponseNorm, Vec<usize>)> {
         ("small_alpha", op(5, 1e-4, 0.75, 1.0), vec![3, 17]),
         ("beta_0", op(3, 1.0, 0.0, 1.0), vec![2, 6]),
     ]
-}
-
-fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = shared_cases()
-        .into_iter()
-        .map(|(name, op, dims)| Case::new(name, op).normal(dims))
-        .collect();
-    let alexnet = LocalResponseNorm { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
-    cases.push(
-        Case::new("non_finite", alexnet.clone())
-            .input(TensorType::f32([7, 9]), Fill::NonFinite)
-            .forward_only(),
-    );
-    cases.push(Case::new("many_workgroups", alexnet.clone()).normal([65_536, 65]).forward_only());
-    cases.push(Case::new("bench_64x16x16x192", alexnet).normal([64, 16, 16, 192]).bench());
-    cases
-}
-
-fn grad_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = shared_cases()
-        .into_iter()
-        .map(|(name, op, dims)| {
-            Case::new(name, op.gradient()).normal(dims.clone()).normal(dims).forward_only()
-        })
-        .collect();
-    let alexnet = LocalResponseNormGrad { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
-    let dims = [64, 16, 16, 192];
-    cases.push(Case::new("bench_64x16x16x192", alexnet).normal(dims).normal(dims).bench());
-    cases
 }
 
 #[cfg(test)]

@@ -4,20 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::StableRow;
 use super::operands::operands;
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, exponential_sum_ulps, rows_of};
 use super::softmax::{
     LARGEST_COTANGENT, SHAPES, grad_lowerings, hazards, infer_grad, softmax_lowerings,
 };
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, OpDef, Signature, Vjp};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<LogSoftmax>("log_softmax", log_softmax_cases),
-    OpEntry::new::<LogSoftmaxGrad>("log_softmax_grad", grad_cases),
-];
 
 /// `y[r, c] = x[r, c] - log sum_k exp(x[r, k])`. Input and output: any shape, whose last dimension
 /// is the columns.
@@ -33,8 +27,16 @@ pub struct LogSoftmax {}
 #[serde(deny_unknown_fields)]
 pub struct LogSoftmaxGrad {}
 
-impl LogSoftmax {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for LogSoftmax {
+    const NAME: &'static str = "log_softmax";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        rows_of(Self::NAME, ("x", x))?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.inputs.ty(0).rows_columns();
         for_each_chunk(io.outputs.float(0), columns, &|row, y| {
@@ -48,30 +50,6 @@ impl LogSoftmax {
                 None => y.fill(T::from_f64(f64::NAN)),
             }
         });
-    }
-}
-
-impl Op for LogSoftmax {
-    fn name(&self) -> &'static str {
-        "log_softmax"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("log_softmax", inputs)?;
-        rows_of("log_softmax", ("x", x))?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -96,10 +74,29 @@ impl Op for LogSoftmax {
         // Maximum, difference, exponential (about 20), sum; difference, sum.
         Cost::of(sig, 25 * sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = SHAPES
+            .into_iter()
+            .map(|dims| Case::new(format!("{}x{}", dims[0], dims[1]), LogSoftmax {}).normal(dims))
+            .collect();
+        let (ty, fill) = hazards();
+        cases.push(Case::new("hazards", LogSoftmax {}).input(ty, fill).forward_only());
+        cases.push(Case::new("rank_1", LogSoftmax {}).normal([7]));
+        cases.push(Case::new("many_rows", LogSoftmax {}).normal([70_001, 3]).forward_only());
+        cases.push(Case::new("bench_128x10", LogSoftmax {}).normal([128, 10]).bench());
+        cases
+    }
 }
 
-impl LogSoftmaxGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for LogSoftmaxGrad {
+    const NAME: &'static str = "log_softmax_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        infer_grad(Self::NAME, inputs)
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (y, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (_, columns) = io.inputs.ty(0).rows_columns();
         for_each_chunk(io.outputs.float(0), columns, &|row, dx| {
@@ -110,35 +107,9 @@ impl LogSoftmaxGrad {
             }
         });
     }
-}
-
-impl Op for LogSoftmaxGrad {
-    fn name(&self) -> &'static str {
-        "log_softmax_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        infer_grad("log_softmax_grad", inputs)
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         grad_lowerings(sig, true, caps)
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("log_softmax_grad")
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
@@ -152,31 +123,18 @@ impl Op for LogSoftmaxGrad {
         // Sum; exponential (about 20), product, difference.
         Cost::of(sig, 23 * sig.inputs[0].elements())
     }
-}
 
-fn log_softmax_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = SHAPES
-        .into_iter()
-        .map(|dims| Case::new(format!("{}x{}", dims[0], dims[1]), LogSoftmax {}).normal(dims))
-        .collect();
-    let (ty, fill) = hazards();
-    cases.push(Case::new("hazards", LogSoftmax {}).input(ty, fill).forward_only());
-    cases.push(Case::new("rank_1", LogSoftmax {}).normal([7]));
-    cases.push(Case::new("many_rows", LogSoftmax {}).normal([70_001, 3]).forward_only());
-    cases.push(Case::new("bench_128x10", LogSoftmax {}).normal([128, 10]).bench());
-    cases
-}
-
-fn grad_cases() -> Vec<Case> {
-    let case = |name: String, dims: [usize; 2]| {
-        Case::new(name, LogSoftmaxGrad {})
-            .input(TensorType::f32(dims), Fill::Uniform(-10.0, -0.01))
-            .normal(dims)
-            .forward_only()
-    };
-    let mut cases: Vec<Case> =
-        SHAPES.into_iter().map(|dims| case(format!("{}x{}", dims[0], dims[1]), dims)).collect();
-    cases.push(case("many_rows".to_owned(), [70_001, 3]));
-    cases.push(case("bench_128x10".to_owned(), [128, 10]).bench());
-    cases
+    fn cases() -> Vec<Case> {
+        let case = |name: String, dims: [usize; 2]| {
+            Case::new(name, LogSoftmaxGrad {})
+                .input(TensorType::f32(dims), Fill::Uniform(-10.0, -0.01))
+                .normal(dims)
+                .forward_only()
+        };
+        let mut cases: Vec<Case> =
+            SHAPES.into_iter().map(|dims| case(format!("{}x{}", dims[0], dims[1]), dims)).collect();
+        cases.push(case("many_rows".to_owned(), [70_001, 3]));
+        cases.push(case("bench_128x10".to_owned(), [128, 10]).bench());
+        cases
+    }
 }

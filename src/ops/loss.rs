@@ -4,16 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of};
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::sum_ulps;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
+};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<MaskedMean>("masked_mean", mean_cases),
-    OpEntry::new::<MaskedMeanGrad>("masked_mean_grad", grad_cases),
-];
 
 /// Mean of the rows that are not ignored, 0 when all are. Inputs: rows f32 `[n]`, labels u32
 /// `[n]`. Output: `[1]`.
@@ -48,38 +44,22 @@ fn one_workgroup(name: &str, rows: usize) -> Kernel {
         .write(Operand::Output(0))
 }
 
-impl MaskedMean {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for MaskedMean {
+    const NAME: &'static str = "masked_mean";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [rows, labels] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("rows", rows), DType::F32)?;
+        let [count] = rows.ranked(Self::NAME, "rows")?;
+        labels_of(Self::NAME, count, labels)?;
+        Ok(vec![TensorType::f32([1])])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (rows, labels) = (io.inputs.float(0), io.inputs.u32(1));
         let counted = rows.iter().zip(labels).filter(|&(_, &label)| label != IGNORED_LABEL);
         let sum: f64 = counted.map(|(row, _)| row.to_f64()).sum();
         io.outputs.float(0).fill(T::from_f64(sum / divisor(labels)));
-    }
-}
-
-impl Op for MaskedMean {
-    fn name(&self) -> &'static str {
-        "masked_mean"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [rows, labels] = operands("masked_mean", inputs)?;
-        of_dtype("masked_mean", ("rows", rows), DType::F32)?;
-        let [count] = rows.ranked("masked_mean", "rows")?;
-        labels_of("masked_mean", count, labels)?;
-        Ok(vec![TensorType::f32([1])])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -104,57 +84,64 @@ impl Op for MaskedMean {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
-}
 
-impl MaskedMeanGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (labels, dy) = (io.inputs.u32(0), io.inputs.float(1));
-        let share = dy.first().map_or(0.0, |dy| dy.to_f64()) / divisor(labels);
-        for (row, &label) in io.outputs.float(0).iter_mut().zip(labels) {
-            *row = T::from_f64(if label == IGNORED_LABEL { 0.0 } else { share });
-        }
+    fn cases() -> Vec<Case> {
+        let rows = |n: usize| (TensorType::f32([n]), Fill::Uniform(0.0, 5.0));
+        let case = |name: String, n: usize, labels: Fill| {
+            let (ty, fill) = rows(n);
+            Case::new(name, MaskedMean {}).input(ty, fill).input(TensorType::u32([n]), labels)
+        };
+        let mut cases: Vec<Case> =
+            ROWS.into_iter().map(|n| case(format!("{n}"), n, Fill::LabelsOrIgnored(10))).collect();
+        cases.push(case("all_counted".to_owned(), 100, Fill::Labels(10)));
+        cases.push(case("all_ignored".to_owned(), 9, Fill::Integers(vec![IGNORED_LABEL; 9])));
+        cases.push(
+            Case::new("ignored_nan", MaskedMean {})
+                .input(TensorType::f32([3]), Fill::Floats(vec![1.5, f32::NAN, 2.0]))
+                .input(TensorType::u32([3]), Fill::Integers(vec![0, IGNORED_LABEL, 7]))
+                .forward_only(),
+        );
+        cases.push(
+            Case::new("counted_nan", MaskedMean {})
+                .input(TensorType::f32([3]), Fill::Floats(vec![1.5, f32::NAN, 2.0]))
+                .input(TensorType::u32([3]), Fill::Integers(vec![0, 1, 7]))
+                .forward_only(),
+        );
+        cases.push(case("many_rows".to_owned(), 70_001, Fill::LabelsOrIgnored(10)).forward_only());
+        cases.push(case("bench_128".to_owned(), 128, Fill::Labels(10)).bench());
+        cases
     }
 }
 
-impl Op for MaskedMeanGrad {
-    fn name(&self) -> &'static str {
-        "masked_mean_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for MaskedMeanGrad {
+    const NAME: &'static str = "masked_mean_grad";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [labels, dy] = operands("masked_mean_grad", inputs)?;
-        let [rows] = labels.ranked("masked_mean_grad", "labels")?;
-        labels_of("masked_mean_grad", rows, labels)?;
-        of_dtype("masked_mean_grad", ("dy", dy), DType::F32)?;
+        let [labels, dy] = operands(Self::NAME, inputs)?;
+        let [rows] = labels.ranked(Self::NAME, "labels")?;
+        labels_of(Self::NAME, rows, labels)?;
+        of_dtype(Self::NAME, ("dy", dy), DType::F32)?;
         if dy.dims() != [1] {
             return Err(ShapeError::new(
-                "masked_mean_grad",
+                Self::NAME,
                 format!("dy must have shape [1], it has {}", dy.shape),
             ));
         }
         Ok(vec![TensorType::f32([rows])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (labels, dy) = (io.inputs.u32(0), io.inputs.float(1));
+        let share = dy.first().map_or(0.0, |dy| dy.to_f64()) / divisor(labels);
+        for (row, &label) in io.outputs.float(0).iter_mut().zip(labels) {
+            *row = T::from_f64(if label == IGNORED_LABEL { 0.0 } else { share });
+        }
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
         let kernel = one_workgroup("masked_mean_grad", sig.inputs[0].elements())
             .file(include_str!("../../shaders/masked_mean_grad.wgsl"));
         vec![Lowering::single("one_workgroup", kernel)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("masked_mean_grad")
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
@@ -165,49 +152,22 @@ impl Op for MaskedMeanGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let case = |name: String, n: usize, labels: Fill| {
+            Case::new(name, MaskedMeanGrad {})
+                .input(TensorType::u32([n]), labels)
+                .normal([1])
+                .forward_only()
+        };
+        let mut cases: Vec<Case> =
+            ROWS.into_iter().map(|n| case(format!("{n}"), n, Fill::LabelsOrIgnored(10))).collect();
+        cases.push(case("all_ignored".to_owned(), 9, Fill::Integers(vec![IGNORED_LABEL; 9])));
+        cases.push(case("many_rows".to_owned(), 70_001, Fill::LabelsOrIgnored(10)));
+        cases.push(case("bench_128".to_owned(), 128, Fill::Labels(10)).bench());
+        cases
+    }
 }
 
 /// Numbers of rows that fill no workgroup, one, or one and a part.
 const ROWS: [usize; 4] = [1, 37, 256, 1009];
-
-fn mean_cases() -> Vec<Case> {
-    let rows = |n: usize| (TensorType::f32([n]), Fill::Uniform(0.0, 5.0));
-    let case = |name: String, n: usize, labels: Fill| {
-        let (ty, fill) = rows(n);
-        Case::new(name, MaskedMean {}).input(ty, fill).input(TensorType::u32([n]), labels)
-    };
-    let mut cases: Vec<Case> =
-        ROWS.into_iter().map(|n| case(format!("{n}"), n, Fill::LabelsOrIgnored(10))).collect();
-    cases.push(case("all_counted".to_owned(), 100, Fill::Labels(10)));
-    cases.push(case("all_ignored".to_owned(), 9, Fill::Integers(vec![IGNORED_LABEL; 9])));
-    cases.push(
-        Case::new("ignored_nan", MaskedMean {})
-            .input(TensorType::f32([3]), Fill::Floats(vec![1.5, f32::NAN, 2.0]))
-            .input(TensorType::u32([3]), Fill::Integers(vec![0, IGNORED_LABEL, 7]))
-            .forward_only(),
-    );
-    cases.push(
-        Case::new("counted_nan", MaskedMean {})
-            .input(TensorType::f32([3]), Fill::Floats(vec![1.5, f32::NAN, 2.0]))
-            .input(TensorType::u32([3]), Fill::Integers(vec![0, 1, 7]))
-            .forward_only(),
-    );
-    cases.push(case("many_rows".to_owned(), 70_001, Fill::LabelsOrIgnored(10)).forward_only());
-    cases.push(case("bench_128".to_owned(), 128, Fill::Labels(10)).bench());
-    cases
-}
-
-fn grad_cases() -> Vec<Case> {
-    let case = |name: String, n: usize, labels: Fill| {
-        Case::new(name, MaskedMeanGrad {})
-            .input(TensorType::u32([n]), labels)
-            .normal([1])
-            .forward_only()
-    };
-    let mut cases: Vec<Case> =
-        ROWS.into_iter().map(|n| case(format!("{n}"), n, Fill::LabelsOrIgnored(10))).collect();
-    cases.push(case("all_ignored".to_owned(), 9, Fill::Integers(vec![IGNORED_LABEL; 9])));
-    cases.push(case("many_rows".to_owned(), 70_001, Fill::LabelsOrIgnored(10)));
-    cases.push(case("bench_128".to_owned(), 128, Fill::Labels(10)).bench());
-    cases
-}

@@ -7,16 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands, scalar};
-use super::registry::{OpEntry, attributes};
 use super::state::integer;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Unscale>("unscale", unscale_cases),
-    OpEntry::new::<UpdateLossScale>("update_loss_scale", update_cases),
-];
 
 /// Divides gradients by the factor on the loss, in place, and says whether any of them is no number.
 ///
@@ -51,8 +45,18 @@ impl Default for UpdateLossScale {
     }
 }
 
-impl Unscale {
-    fn forward<T: Real>(io: &mut HostIo<'_, T>) {
+impl OpDef for Unscale {
+    const NAME: &'static str = "unscale";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [grads, scale] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("grads", grads), DType::F32)?;
+        let [_] = grads.ranked::<1>(Self::NAME, "grads")?;
+        scalar(Self::NAME, ("scale", scale), DType::F32)?;
+        Ok(vec![grads.clone(), TensorType::u32([1])])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let scale = io.inputs.float(1)[0].to_f64();
         let mut overflow = 0;
         for grad in io.outputs.float(0) {
@@ -62,32 +66,6 @@ impl Unscale {
             *grad = T::from_f64(grad.to_f64() / scale);
         }
         io.outputs.u32(1)[0] = overflow;
-    }
-}
-
-impl Op for Unscale {
-    fn name(&self) -> &'static str {
-        "unscale"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [grads, scale] = operands("unscale", inputs)?;
-        of_dtype("unscale", ("grads", grads), DType::F32)?;
-        let [_] = grads.ranked::<1>("unscale", "grads")?;
-        scalar("unscale", ("scale", scale), DType::F32)?;
-        Ok(vec![grads.clone(), TensorType::u32([1])])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        Self::forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        Self::forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -112,10 +90,6 @@ impl Op for Unscale {
         variants.collect()
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("unscale")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -128,10 +102,56 @@ impl Op for Unscale {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, p: usize, grads: Fill, scale: f32| {
+            Case::new(name, Unscale {})
+                .input(TensorType::f32([p]), grads)
+                .input(TensorType::f32([1]), Fill::Floats(vec![scale]))
+                .forward_only()
+        };
+        let one = |name: &str, value: f32| {
+            let mut values = vec![1.0; 1028];
+            values[777] = value;
+            case(name, values.len(), Fill::Floats(values), 1024.0)
+        };
+        vec![
+            case("one", 1, Fill::Normal, 65_536.0),
+            case("odd", 67, Fill::Normal, 65_536.0),
+            case("vectors", 252, Fill::Normal, 3.0),
+            case("non_finite", 300, Fill::NonFinite, 0.5),
+            one("one_nan", f32::NAN),
+            one("one_infinity", f32::INFINITY),
+            one("one_negative_infinity", f32::NEG_INFINITY),
+            one("largest_is_finite", f32::MAX),
+            case("many_workgroups", 65_536 * 64 + 3, Fill::Normal, 2.0),
+            case("bench_mnist_cnn", 232_704, Fill::Normal, 65_536.0).bench(),
+        ]
+    }
 }
 
-impl UpdateLossScale {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for UpdateLossScale {
+    const NAME: &'static str = "update_loss_scale";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [scale, good_steps, skipped, updates, overflow] = operands(Self::NAME, inputs)?;
+        scalar(Self::NAME, ("scale", scale), DType::F32)?;
+        for count in [("good_steps", good_steps), ("skipped", skipped), ("updates", updates)] {
+            scalar(Self::NAME, count, DType::U32)?;
+        }
+        scalar(Self::NAME, ("overflow", overflow), DType::U32)?;
+        let positive = |factor: f32| factor.is_finite() && factor > 0.0;
+        if !positive(self.growth) || !positive(self.backoff) || self.interval == 0 {
+            let message = format!(
+                "growth, backoff and interval must be positive numbers, they are {}, {} and {}",
+                self.growth, self.backoff, self.interval
+            );
+            return Err(ShapeError::new(Self::NAME, message));
+        }
+        Ok(inputs[..4].to_vec())
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let overflow = io.inputs.u32(4)[0] != 0;
         let scale = io.outputs.float(0)[0].to_f64();
         let good_steps = io.outputs.u32(1)[0].wrapping_add(1);
@@ -149,43 +169,6 @@ impl UpdateLossScale {
         let count = &mut io.outputs.u32(counted)[0];
         *count = count.wrapping_add(1);
     }
-}
-
-impl Op for UpdateLossScale {
-    fn name(&self) -> &'static str {
-        "update_loss_scale"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const NAME: &str = "update_loss_scale";
-        let [scale, good_steps, skipped, updates, overflow] = operands(NAME, inputs)?;
-        scalar(NAME, ("scale", scale), DType::F32)?;
-        for count in [("good_steps", good_steps), ("skipped", skipped), ("updates", updates)] {
-            scalar(NAME, count, DType::U32)?;
-        }
-        scalar(NAME, ("overflow", overflow), DType::U32)?;
-        let positive = |factor: f32| factor.is_finite() && factor > 0.0;
-        if !positive(self.growth) || !positive(self.backoff) || self.interval == 0 {
-            let message = format!(
-                "growth, backoff and interval must be positive numbers, they are {}, {} and {}",
-                self.growth, self.backoff, self.interval
-            );
-            return Err(ShapeError::new(NAME, message));
-        }
-        Ok(inputs[..4].to_vec())
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, _sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
         let kernel = Kernel::new("update_loss_scale")
@@ -199,10 +182,6 @@ impl Op for UpdateLossScale {
         vec![Lowering::single("one_invocation", kernel)]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("update_loss_scale")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0), (1, 1), (2, 2), (3, 3)]
     }
@@ -214,48 +193,22 @@ impl Op for UpdateLossScale {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 1)
     }
-}
 
-fn unscale_cases() -> Vec<Case> {
-    let case = |name: &str, p: usize, grads: Fill, scale: f32| {
-        Case::new(name, Unscale {})
-            .input(TensorType::f32([p]), grads)
-            .input(TensorType::f32([1]), Fill::Floats(vec![scale]))
-            .forward_only()
-    };
-    let one = |name: &str, value: f32| {
-        let mut values = vec![1.0; 1028];
-        values[777] = value;
-        case(name, values.len(), Fill::Floats(values), 1024.0)
-    };
-    vec![
-        case("one", 1, Fill::Normal, 65_536.0),
-        case("odd", 67, Fill::Normal, 65_536.0),
-        case("vectors", 252, Fill::Normal, 3.0),
-        case("non_finite", 300, Fill::NonFinite, 0.5),
-        one("one_nan", f32::NAN),
-        one("one_infinity", f32::INFINITY),
-        one("one_negative_infinity", f32::NEG_INFINITY),
-        one("largest_is_finite", f32::MAX),
-        case("many_workgroups", 65_536 * 64 + 3, Fill::Normal, 2.0),
-        case("bench_mnist_cnn", 232_704, Fill::Normal, 65_536.0).bench(),
-    ]
-}
-
-fn update_cases() -> Vec<Case> {
-    let case = |name: &str, scale: f32, counts: [u32; 3], overflow: u32| {
-        let op = UpdateLossScale { interval: 5, ..UpdateLossScale::default() };
-        let scaled = Case::new(name, op)
-            .input(TensorType::f32([1]), Fill::Floats(vec![scale]))
-            .forward_only();
-        let integers = counts.into_iter().chain([overflow]).map(integer);
-        integers.fold(scaled, |case, (ty, fill)| case.input(ty, fill))
-    };
-    vec![
-        case("good", 65_536.0, [0, 3, 7], 0),
-        case("grows", 65_536.0, [4, 0, 11], 0),
-        case("overflow", 65_536.0, [4, 0, 11], 1),
-        case("stays_finite", 2e38, [4, 1, 2], 0),
-        case("overflow_when_small", 1.0, [0, 30, 2], 1),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, scale: f32, counts: [u32; 3], overflow: u32| {
+            let op = UpdateLossScale { interval: 5, ..UpdateLossScale::default() };
+            let scaled = Case::new(name, op)
+                .input(TensorType::f32([1]), Fill::Floats(vec![scale]))
+                .forward_only();
+            let integers = counts.into_iter().chain([overflow]).map(integer);
+            integers.fold(scaled, |case, (ty, fill)| case.input(ty, fill))
+        };
+        vec![
+            case("good", 65_536.0, [0, 3, 7], 0),
+            case("grows", 65_536.0, [4, 0, 11], 0),
+            case("overflow", 65_536.0, [4, 0, 11], 1),
+            case("stays_finite", 2e38, [4, 1, 2], 0),
+            case("overflow_when_small", 1.0, [0, 30, 2], 1),
+        ]
+    }
 }

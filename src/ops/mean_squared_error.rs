@@ -5,17 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::Scale;
 use super::cross_entropy::residual_times_loss_gradient;
 use super::operands::{operands, same_type};
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, row_lowerings, rows_of, sum_ulps};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<MeanSquaredError>("mean_squared_error", cases)];
 
 /// `loss[r] = sum_c (p[r, c] - t[r, c])^2 / columns`.
 ///
@@ -26,8 +22,17 @@ pub(super) const ENTRIES: &[OpEntry] =
 #[serde(deny_unknown_fields)]
 pub struct MeanSquaredError {}
 
-impl MeanSquaredError {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for MeanSquaredError {
+    const NAME: &'static str = "mean_squared_error";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [prediction, target] = operands(Self::NAME, inputs)?;
+        let (rows, _) = rows_of(Self::NAME, ("prediction", prediction))?;
+        same_type(Self::NAME, ("prediction", prediction), ("target", target))?;
+        Ok(vec![TensorType::f32([rows]), prediction.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (prediction, target) = (io.inputs.float(0), io.inputs.float(1));
         let (_, columns) = io.inputs.ty(0).rows_columns();
         #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
@@ -44,32 +49,6 @@ impl MeanSquaredError {
             }
             loss[0] = T::from_f64(sum / count);
         });
-    }
-}
-
-impl Op for MeanSquaredError {
-    fn name(&self) -> &'static str {
-        "mean_squared_error"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const OP: &str = "mean_squared_error";
-        let [prediction, target] = operands(OP, inputs)?;
-        let (rows, _) = rows_of(OP, ("prediction", prediction))?;
-        same_type(OP, ("prediction", prediction), ("target", target))?;
-        Ok(vec![TensorType::f32([rows]), prediction.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -126,26 +105,26 @@ impl Op for MeanSquaredError {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 5 * sig.inputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let case = |dims: &[usize]| {
-        let joined: Vec<String> = dims.iter().map(usize::to_string).collect();
-        Case::new(joined.join("x"), MeanSquaredError {}).normal(dims).normal(dims)
-    };
-    let mut bench = case(&[128, 784]).bench();
-    bench.name = "bench_128x784".to_owned();
-    vec![
-        case(&[1, 1]),
-        case(&[5]),
-        case(&[7, 13]),
-        case(&[2, 3, 4]),
-        case(&[3, 257]).forward_only(),
-        case(&[70_001, 2]).forward_only(),
-        Case::new("non_finite", MeanSquaredError {})
-            .input(TensorType::f32([20, 10]), Fill::NonFinite)
-            .normal([20, 10])
-            .forward_only(),
-        bench,
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |dims: &[usize]| {
+            let joined: Vec<String> = dims.iter().map(usize::to_string).collect();
+            Case::new(joined.join("x"), MeanSquaredError {}).normal(dims).normal(dims)
+        };
+        let mut bench = case(&[128, 784]).bench();
+        bench.name = "bench_128x784".to_owned();
+        vec![
+            case(&[1, 1]),
+            case(&[5]),
+            case(&[7, 13]),
+            case(&[2, 3, 4]),
+            case(&[3, 257]).forward_only(),
+            case(&[70_001, 2]).forward_only(),
+            Case::new("non_finite", MeanSquaredError {})
+                .input(TensorType::f32([20, 10]), Fill::NonFinite)
+                .normal([20, 10])
+                .forward_only(),
+            bench,
+        ]
+    }
 }

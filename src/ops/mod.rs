@@ -2,6 +2,7 @@
 
 mod accuracy;
 mod activation;
+mod among;
 mod attack_step;
 mod augment;
 mod batch_norm;
@@ -33,6 +34,7 @@ mod loss_scale;
 mod matmul;
 mod mean_squared_error;
 mod mix;
+mod names;
 mod operands;
 mod optimizer;
 mod pool;

@@ -3,23 +3,17 @@
 use serde::{Deserialize, Serialize};
 
 use super::broadcast::Broadcast;
+use super::names::name_of;
 use super::operands::operands;
 use super::reduce_kernels::{Over, ReduceFunction, lowerings};
 use super::reduce_max_grad::ReduceMaxGrad;
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::rows_of;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Signature, Vjp,
 };
 use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<SumRows>("sum_rows", sum_rows_cases),
-    OpEntry::new::<SumColumns>("sum_columns", sum_columns_cases),
-    OpEntry::new::<Reduce>("reduce", reduce_cases),
-];
 
 /// `y[c] = sum_r x[r, c]`. Input: any shape, whose last dimension is the columns. Output:
 /// `[columns]`. The gradient of a bias.
@@ -61,20 +55,6 @@ impl Reduce {
         let [x] = operands(op, inputs)?;
         rows_of(op, ("x", x))?;
         Ok(vec![TensorType::f32(self.over.result(x))])
-    }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let (rows, columns) = io.inputs.ty(0).rows_columns();
-        for_each_element(io.outputs.float(0), &|o, y| {
-            let (first, step, count) = match self.over {
-                Over::Rows => (o, columns, rows),
-                Over::Columns => (o * columns, 1, columns),
-                Over::All => (0, 1, rows * columns),
-            };
-            let elements = x[first..].iter().step_by(step).take(count).map(|x| x.to_f64());
-            *y = T::from_f64(self.combine(elements));
-        });
     }
 
     fn combine(&self, elements: impl Iterator<Item = f64>) -> f64 {
@@ -119,25 +99,15 @@ impl Reduce {
     }
 }
 
-impl Op for SumRows {
-    fn name(&self) -> &'static str {
-        "sum_rows"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for SumRows {
+    const NAME: &'static str = "sum_rows";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Reduce::SUM_ROWS.infer_as("sum_rows", inputs)
+        Reduce::SUM_ROWS.infer_as(Self::NAME, inputs)
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        Reduce::SUM_ROWS.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        Reduce::SUM_ROWS.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        Reduce::SUM_ROWS.reference(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -175,27 +145,37 @@ impl Op for SumRows {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
+        let mut cases: Vec<Case> = [[1, 1], [1, 7], [129, 1], [67, 3], [65, 4]]
+            .into_iter()
+            .map(|dims| Case::new(name(dims), SumRows {}).normal(dims))
+            .collect();
+        // Tails of splits, of blocks and of vectors.
+        for dims in [[257, 33], [4099, 36], [2053, 130], [1500, 1]] {
+            cases.push(Case::new(name(dims), SumRows {}).normal(dims).forward_only());
+        }
+        cases.push(Case::new("rank_4", SumRows {}).normal([2, 3, 5, 6]));
+        for dims in [vec![128, 26, 26, 32], vec![128, 11, 11, 64], vec![128, 128]] {
+            let joined: Vec<String> = dims.iter().map(usize::to_string).collect();
+            cases.push(
+                Case::new(format!("bench_{}", joined.join("x")), SumRows {}).normal(dims).bench(),
+            );
+        }
+        cases
+    }
 }
 
-impl Op for SumColumns {
-    fn name(&self) -> &'static str {
-        "sum_columns"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for SumColumns {
+    const NAME: &'static str = "sum_columns";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Reduce::SUM_COLUMNS.infer_as("sum_columns", inputs)
+        Reduce::SUM_COLUMNS.infer_as(Self::NAME, inputs)
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        Reduce::SUM_COLUMNS.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        Reduce::SUM_COLUMNS.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        Reduce::SUM_COLUMNS.reference(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -217,27 +197,40 @@ impl Op for SumColumns {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
+        let mut cases: Vec<Case> = [[1, 1], [7, 1], [3, 129], [5, 4]]
+            .into_iter()
+            .map(|dims| Case::new(name(dims), SumColumns {}).normal(dims))
+            .collect();
+        for dims in [[33, 257], [3, 5000], [70_001, 3]] {
+            cases.push(Case::new(name(dims), SumColumns {}).normal(dims).forward_only());
+        }
+        cases.push(Case::new("bench_1024x1024", SumColumns {}).normal([1024, 1024]).bench());
+        cases
+    }
 }
 
-impl Op for Reduce {
-    fn name(&self) -> &'static str {
-        "reduce"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Reduce {
+    const NAME: &'static str = "reduce";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        self.infer_as("reduce", inputs)
+        self.infer_as(Self::NAME, inputs)
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let (rows, columns) = io.inputs.ty(0).rows_columns();
+        for_each_element(io.outputs.float(0), &|o, y| {
+            let (first, step, count) = match self.over {
+                Over::Rows => (o, columns, rows),
+                Over::Columns => (o * columns, 1, columns),
+                Over::All => (0, 1, rows * columns),
+            };
+            let elements = x[first..].iter().step_by(step).take(count).map(|x| x.to_f64());
+            *y = T::from_f64(self.combine(elements));
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -259,6 +252,43 @@ impl Op for Reduce {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases = Vec::new();
+        for function in [ReduceFunction::Sum, ReduceFunction::Mean, ReduceFunction::Max] {
+            for over in [Over::Rows, Over::Columns, Over::All] {
+                let prefix = format!("{}_{}", name_of(&function), name_of(&over));
+                let case = |name: &str, dims: [usize; 2], fill: Fill| {
+                    Case::new(format!("{prefix}_{name}"), Reduce { function, over })
+                        .input(TensorType::f32(dims), fill)
+                };
+                // The error of a sum is judged by the largest output, so that one output must not cancel.
+                let positive = || Fill::Uniform(0.1, 1.0);
+                let small =
+                    || if function == ReduceFunction::Max { Fill::Distinct } else { positive() };
+                cases.push(case("small", [5, 8], small()));
+                cases.push(case("one", [1, 1], small()));
+                cases.push(case("long", [130, 67], positive()).forward_only());
+                cases.push(case("non_finite", [71, 11], Fill::NonFinite).forward_only());
+            }
+        }
+        for over in [Over::Rows, Over::Columns, Over::All] {
+            let op = Reduce { function: ReduceFunction::Max, over };
+            let values = vec![-0.0, 0.0, -1e-40, f32::NEG_INFINITY, -3e38, f32::NEG_INFINITY];
+            cases.push(
+                Case::new(format!("max_{}_odd", name_of(&over)), op)
+                    .input(TensorType::f32([3, 2]), Fill::Floats(values))
+                    .forward_only(),
+            );
+        }
+        let million = || TensorType::f32([1 << 20]);
+        cases.push(
+            Case::new("bench_mean_1048576", Reduce::MEAN)
+                .input(million(), Fill::Uniform(0.1, 1.0))
+                .bench(),
+        );
+        cases
+    }
 }
 
 /// Elements that one task of a host kernel adds, and the most rows of them.
@@ -273,79 +303,4 @@ fn add_rows(x: &[f32], y: &mut [f32]) {
             *y += x;
         }
     }
-}
-
-fn sum_rows_cases() -> Vec<Case> {
-    let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
-    let mut cases: Vec<Case> = [[1, 1], [1, 7], [129, 1], [67, 3], [65, 4]]
-        .into_iter()
-        .map(|dims| Case::new(name(dims), SumRows {}).normal(dims))
-        .collect();
-    // Tails of splits, of blocks and of vectors.
-    for dims in [[257, 33], [4099, 36], [2053, 130], [1500, 1]] {
-        cases.push(Case::new(name(dims), SumRows {}).normal(dims).forward_only());
-    }
-    cases.push(Case::new("rank_4", SumRows {}).normal([2, 3, 5, 6]));
-    for dims in [vec![128, 26, 26, 32], vec![128, 11, 11, 64], vec![128, 128]] {
-        let joined: Vec<String> = dims.iter().map(usize::to_string).collect();
-        cases.push(
-            Case::new(format!("bench_{}", joined.join("x")), SumRows {}).normal(dims).bench(),
-        );
-    }
-    cases
-}
-
-fn sum_columns_cases() -> Vec<Case> {
-    let name = |dims: [usize; 2]| format!("{}x{}", dims[0], dims[1]);
-    let mut cases: Vec<Case> = [[1, 1], [7, 1], [3, 129], [5, 4]]
-        .into_iter()
-        .map(|dims| Case::new(name(dims), SumColumns {}).normal(dims))
-        .collect();
-    for dims in [[33, 257], [3, 5000], [70_001, 3]] {
-        cases.push(Case::new(name(dims), SumColumns {}).normal(dims).forward_only());
-    }
-    cases.push(Case::new("bench_1024x1024", SumColumns {}).normal([1024, 1024]).bench());
-    cases
-}
-
-fn reduce_cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for function in [ReduceFunction::Sum, ReduceFunction::Mean, ReduceFunction::Max] {
-        for over in [Over::Rows, Over::Columns, Over::All] {
-            let prefix = format!("{}_{}", word(&function), word(&over));
-            let case = |name: &str, dims: [usize; 2], fill: Fill| {
-                Case::new(format!("{prefix}_{name}"), Reduce { function, over })
-                    .input(TensorType::f32(dims), fill)
-            };
-            // The error of a sum is judged by the largest output, so that one output must not cancel.
-            let positive = || Fill::Uniform(0.1, 1.0);
-            let small =
-                || if function == ReduceFunction::Max { Fill::Distinct } else { positive() };
-            cases.push(case("small", [5, 8], small()));
-            cases.push(case("one", [1, 1], small()));
-            cases.push(case("long", [130, 67], positive()).forward_only());
-            cases.push(case("non_finite", [71, 11], Fill::NonFinite).forward_only());
-        }
-    }
-    for over in [Over::Rows, Over::Columns, Over::All] {
-        let op = Reduce { function: ReduceFunction::Max, over };
-        let values = vec![-0.0, 0.0, -1e-40, f32::NEG_INFINITY, -3e38, f32::NEG_INFINITY];
-        cases.push(
-            Case::new(format!("max_{}_odd", word(&over)), op)
-                .input(TensorType::f32([3, 2]), Fill::Floats(values))
-                .forward_only(),
-        );
-    }
-    let million = || TensorType::f32([1 << 20]);
-    cases.push(
-        Case::new("bench_mean_1048576", Reduce::MEAN)
-            .input(million(), Fill::Uniform(0.1, 1.0))
-            .bench(),
-    );
-    cases
-}
-
-/// The serde name of a unit variant.
-fn word(value: &impl Serialize) -> String {
-    attributes(value).as_str().unwrap_or_default().to_owned()
 }

@@ -4,14 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
 use super::reduce_kernels::Over;
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{row_lowerings, rows_of};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<ReduceMaxGrad>("reduce_max_grad", cases)];
 
 /// Gradient of [`super::Reduce`] with a maximum: `dy` at the first largest element (the first NaN,
 /// where there is one), else 0. Inputs: `x` of any shape, `dy` of the shape of the maximum. Output:
@@ -24,8 +21,24 @@ pub struct ReduceMaxGrad {
     pub over: Over,
 }
 
-impl ReduceMaxGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for ReduceMaxGrad {
+    const NAME: &'static str = "reduce_max_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, dy] = operands(Self::NAME, inputs)?;
+        rows_of(Self::NAME, ("x", x))?;
+        of_dtype(Self::NAME, ("dy", dy), DType::F32)?;
+        let expected = self.over.result(x);
+        if dy.shape != expected {
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!("dy must have shape {expected} to go with x {x}, it has {}", dy.shape),
+            ));
+        }
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (_, columns) = io.inputs.ty(0).rows_columns();
         let (over, outputs) = (self.over, dy.len());
@@ -51,38 +64,6 @@ impl ReduceMaxGrad {
                 *dx = if first[o] == Some(i) { dy[o] } else { T::from_f64(0.0) };
             }
         });
-    }
-}
-
-impl Op for ReduceMaxGrad {
-    fn name(&self) -> &'static str {
-        "reduce_max_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, dy] = operands("reduce_max_grad", inputs)?;
-        rows_of("reduce_max_grad", ("x", x))?;
-        of_dtype("reduce_max_grad", ("dy", dy), DType::F32)?;
-        let expected = self.over.result(x);
-        if dy.shape != expected {
-            return Err(ShapeError::new(
-                "reduce_max_grad",
-                format!("dy must have shape {expected} to go with x {x}, it has {}", dy.shape),
-            ));
-        }
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -115,10 +96,6 @@ impl Op for ReduceMaxGrad {
         lowerings
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("reduce_max_grad")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         Tolerance::EXACT
     }
@@ -126,29 +103,32 @@ impl Op for ReduceMaxGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (name, over) in [("rows", Over::Rows), ("columns", Over::Columns), ("all", Over::All)] {
-        for dims in [[1, 1], [5, 8], [71, 130]] {
-            let x = TensorType::f32(dims);
-            let dy = over.result(&x);
-            // Few values, so that there are ties.
-            let ties = (0..dims[0] * dims[1]).map(|i| f32::from(u8::from(i % 7 == 3)));
-            cases.push(
-                Case::new(format!("{name}_{}x{}", dims[0], dims[1]), ReduceMaxGrad { over })
-                    .input(x.clone(), Fill::Distinct)
-                    .normal(dy.clone())
-                    .forward_only(),
-            );
-            cases.push(
-                Case::new(format!("{name}_{}x{}_ties", dims[0], dims[1]), ReduceMaxGrad { over })
+    fn cases() -> Vec<Case> {
+        let mut cases = Vec::new();
+        for (name, over) in [("rows", Over::Rows), ("columns", Over::Columns), ("all", Over::All)] {
+            for dims in [[1, 1], [5, 8], [71, 130]] {
+                let x = TensorType::f32(dims);
+                let dy = over.result(&x);
+                // Few values, so that there are ties.
+                let ties = (0..dims[0] * dims[1]).map(|i| f32::from(u8::from(i % 7 == 3)));
+                cases.push(
+                    Case::new(format!("{name}_{}x{}", dims[0], dims[1]), ReduceMaxGrad { over })
+                        .input(x.clone(), Fill::Distinct)
+                        .normal(dy.clone())
+                        .forward_only(),
+                );
+                cases.push(
+                    Case::new(
+                        format!("{name}_{}x{}_ties", dims[0], dims[1]),
+                        ReduceMaxGrad { over },
+                    )
                     .input(x, Fill::Floats(ties.collect()))
                     .normal(dy)
                     .forward_only(),
-            );
+                );
+            }
         }
+        cases
     }
-    cases
 }

@@ -5,16 +5,13 @@ use serde::{Deserialize, Serialize};
 use super::elementwise_host::scale;
 use super::lanes::Lanes;
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use super::repeat::Repeat;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Scale>("scale", cases)];
 
 /// `y = factor * x`, element by element. Input and output: any shape.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -27,44 +24,30 @@ pub struct Scale {
 impl Scale {
     /// `-x`
     pub const NEGATE: Self = Self { factor: -1.0 };
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        for_each_block(io.outputs.float(0), &|start, y| {
-            for (y, x) in y.iter_mut().zip(&x[start..]) {
-                *y = T::from_f64(self.factor * x.to_f64());
-            }
-        });
-    }
 }
 
-impl Op for Scale {
-    fn name(&self) -> &'static str {
-        "scale"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Scale {
+    const NAME: &'static str = "scale";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("scale", inputs)?;
-        of_dtype("scale", ("x", x), DType::F32)?;
+        let [x] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
         if !self.factor.is_finite() {
             return Err(ShapeError::new(
-                "scale",
+                Self::NAME,
                 format!("factor must be finite, it is {}", self.factor),
             ));
         }
         Ok(vec![x.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        for_each_block(io.outputs.float(0), &|start, y| {
+            for (y, x) in y.iter_mut().zip(&x[start..]) {
+                *y = T::from_f64(self.factor * x.to_f64());
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -101,17 +84,17 @@ impl Op for Scale {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    vec![
-        Case::new("negate", Scale::NEGATE).normal([3, 7]),
-        Case::new("one", Scale { factor: 0.1 }).normal([1]),
-        Case::new("vectors", Scale { factor: 1e-3 }).normal([3, 8]),
-        Case::new("non_finite", Scale { factor: 2.0 })
-            .input(TensorType::f32([100]), Fill::NonFinite)
-            .forward_only(),
-        Case::new("many_workgroups", Scale::NEGATE).normal([65_536 * 64 + 3]).forward_only(),
-        Case::new("bench_128x26x26x32", Scale::NEGATE).normal([128, 26, 26, 32]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("negate", Scale::NEGATE).normal([3, 7]),
+            Case::new("one", Scale { factor: 0.1 }).normal([1]),
+            Case::new("vectors", Scale { factor: 1e-3 }).normal([3, 8]),
+            Case::new("non_finite", Scale { factor: 2.0 })
+                .input(TensorType::f32([100]), Fill::NonFinite)
+                .forward_only(),
+            Case::new("many_workgroups", Scale::NEGATE).normal([65_536 * 64 + 3]).forward_only(),
+            Case::new("bench_128x26x26x32", Scale::NEGATE).normal([128, 26, 26, 32]).bench(),
+        ]
+    }
 }

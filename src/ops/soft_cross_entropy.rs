@@ -4,18 +4,14 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::{StableRow, residual_times_loss_gradient};
 use super::operands::{operands, same_type};
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
 use super::{Binary, LogSoftmax, Scale, View};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk_of;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<SoftCrossEntropy>("soft_cross_entropy", cases)];
 
 /// `loss[r] = -sum_c t[r, c] log p[r, c]` with `p = softmax(logits[r])`, for targets that are
 /// probabilities (any targets give the right gradient).
@@ -28,33 +24,6 @@ pub(super) const ENTRIES: &[OpEntry] =
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SoftCrossEntropy {}
-
-impl SoftCrossEntropy {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (logits, targets) = (io.inputs.float(0), io.inputs.float(1));
-        let [_, columns] = io.inputs.dims(0);
-        let [loss, residual] = io.outputs.floats();
-        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
-            let logits = &logits[row * columns..][..columns];
-            let targets = &targets[row * columns..][..columns];
-            let Some(row) = StableRow::new(logits) else {
-                residual.fill(T::from_f64(f64::NAN));
-                loss[0] = T::from_f64(f64::NAN);
-                return;
-            };
-            let total: f64 = targets.iter().map(|t| t.to_f64()).sum();
-            let mut sum = 0.0;
-            for ((residual, &x), t) in residual.iter_mut().zip(logits).zip(targets) {
-                let (t, minus_log_p) = (t.to_f64(), row.below(x) + row.log_sum);
-                if t != 0.0 {
-                    sum += t * minus_log_p;
-                }
-                *residual = T::from_f64(total * (-minus_log_p).exp() - t);
-            }
-            loss[0] = T::from_f64(sum);
-        });
-    }
-}
 
 /// Writes the residual of a row in f32 and returns its loss.
 fn row_on_host(logits: &[f32], targets: &[f32], residual: &mut [f32]) -> f32 {
@@ -81,30 +50,40 @@ fn row_on_host(logits: &[f32], targets: &[f32], residual: &mut [f32]) -> f32 {
     loss
 }
 
-impl Op for SoftCrossEntropy {
-    fn name(&self) -> &'static str {
-        "soft_cross_entropy"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for SoftCrossEntropy {
+    const NAME: &'static str = "soft_cross_entropy";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const OP: &str = "soft_cross_entropy";
-        let [logits, targets] = operands(OP, inputs)?;
-        let [rows, _] = logits.ranked(OP, "logits")?;
-        rows_of(OP, ("logits", logits))?;
-        same_type(OP, ("logits", logits), ("targets", targets))?;
+        let [logits, targets] = operands(Self::NAME, inputs)?;
+        let [rows, _] = logits.ranked(Self::NAME, "logits")?;
+        rows_of(Self::NAME, ("logits", logits))?;
+        same_type(Self::NAME, ("logits", logits), ("targets", targets))?;
         Ok(vec![TensorType::f32([rows]), logits.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (logits, targets) = (io.inputs.float(0), io.inputs.float(1));
+        let [_, columns] = io.inputs.dims(0);
+        let [loss, residual] = io.outputs.floats();
+        for_each_chunk_of([loss, residual], [1, columns], &|row, [loss, residual]| {
+            let logits = &logits[row * columns..][..columns];
+            let targets = &targets[row * columns..][..columns];
+            let Some(row) = StableRow::new(logits) else {
+                residual.fill(T::from_f64(f64::NAN));
+                loss[0] = T::from_f64(f64::NAN);
+                return;
+            };
+            let total: f64 = targets.iter().map(|t| t.to_f64()).sum();
+            let mut sum = 0.0;
+            for ((residual, &x), t) in residual.iter_mut().zip(logits).zip(targets) {
+                let (t, minus_log_p) = (t.to_f64(), row.below(x) + row.log_sum);
+                if t != 0.0 {
+                    sum += t * minus_log_p;
+                }
+                *residual = T::from_f64(total * (-minus_log_p).exp() - t);
+            }
+            loss[0] = T::from_f64(sum);
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -159,47 +138,47 @@ impl Op for SoftCrossEntropy {
         // Maximum, difference, exponential (about 20), sums; again for the residual.
         Cost::of(sig, 50 * sig.inputs[0].elements())
     }
-}
 
-fn cases() -> Vec<Case> {
-    let case = |rows: usize, columns: usize| {
-        Case::new(format!("{rows}x{columns}"), SoftCrossEntropy {})
-            .normal([rows, columns])
-            .input(TensorType::f32([rows, columns]), Fill::Probabilities)
-    };
-    let given = |name: &str, x: &[f32], t: &[f32]| {
-        let ty = TensorType::f32([x.len() / 3, 3]);
-        Case::new(name, SoftCrossEntropy {})
-            .input(ty.clone(), Fill::Floats(x.to_vec()))
-            .input(ty, Fill::Floats(t.to_vec()))
-            .forward_only()
-    };
-    const NAN: f32 = f32::NAN;
-    const INF: f32 = f32::INFINITY;
-    let mut bench = case(128, 10).bench();
-    bench.name = "bench_128x10".to_owned();
-    vec![
-        case(1, 1),
-        case(1, 10),
-        case(5, 1),
-        case(7, 13),
-        case(3, 257).forward_only(),
-        case(70_001, 2).forward_only(),
-        given(
-            "extremes",
-            &[1e4, -1e4, 0.0, -1e4, 1e4, 1e4, 1e37, -1e37, 0.0, -90.0, -100.0, -110.0],
-            &[1.0, 0.0, 0.0, 0.5, 0.25, 0.25, 0.0, 1.0, 0.0, 0.2, 0.3, 0.5],
-        ),
-        given(
-            "targets_of_any_sum",
-            &[0.5, -0.5, 1.0, 2.0, 0.0, 0.0],
-            &[0.0, 0.0, 0.0, 2.0, 1.0, 0.5],
-        ),
-        given(
-            "non_finite",
-            &[-INF, 0.0, 1.0, -INF, 0.0, 1.0, INF, 0.0, 1.0, NAN, 0.0, 1.0, -INF, -INF, -INF],
-            &[0.0, 0.5, 0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, 0.5, 0.5, 1.0, 0.0, 0.0],
-        ),
-        bench,
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |rows: usize, columns: usize| {
+            Case::new(format!("{rows}x{columns}"), SoftCrossEntropy {})
+                .normal([rows, columns])
+                .input(TensorType::f32([rows, columns]), Fill::Probabilities)
+        };
+        let given = |name: &str, x: &[f32], t: &[f32]| {
+            let ty = TensorType::f32([x.len() / 3, 3]);
+            Case::new(name, SoftCrossEntropy {})
+                .input(ty.clone(), Fill::Floats(x.to_vec()))
+                .input(ty, Fill::Floats(t.to_vec()))
+                .forward_only()
+        };
+        const NAN: f32 = f32::NAN;
+        const INF: f32 = f32::INFINITY;
+        let mut bench = case(128, 10).bench();
+        bench.name = "bench_128x10".to_owned();
+        vec![
+            case(1, 1),
+            case(1, 10),
+            case(5, 1),
+            case(7, 13),
+            case(3, 257).forward_only(),
+            case(70_001, 2).forward_only(),
+            given(
+                "extremes",
+                &[1e4, -1e4, 0.0, -1e4, 1e4, 1e4, 1e37, -1e37, 0.0, -90.0, -100.0, -110.0],
+                &[1.0, 0.0, 0.0, 0.5, 0.25, 0.25, 0.0, 1.0, 0.0, 0.2, 0.3, 0.5],
+            ),
+            given(
+                "targets_of_any_sum",
+                &[0.5, -0.5, 1.0, 2.0, 0.0, 0.0],
+                &[0.0, 0.0, 0.0, 2.0, 1.0, 0.5],
+            ),
+            given(
+                "non_finite",
+                &[-INF, 0.0, 1.0, -INF, 0.0, 1.0, INF, 0.0, 1.0, NAN, 0.0, 1.0, -INF, -INF, -INF],
+                &[0.0, 0.5, 0.5, 0.5, 0.5, 0.0, 0.5, 0.5, 0.0, 0.0, 0.5, 0.5, 1.0, 0.0, 0.0],
+            ),
+            bench,
+        ]
+    }
 }

@@ -4,17 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::cross_entropy::StableRow;
 use super::operands::{operands, same_type};
-use super::registry::{OpEntry, attributes};
 use super::row_kernels::{FLUSHED, exponential_sum_ulps, row_lowerings, rows_of, sum_ulps};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
+};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Softmax>("softmax", softmax_cases),
-    OpEntry::new::<SoftmaxGrad>("softmax_grad", grad_cases),
-];
 
 /// `y[r, c] = exp(x[r, c]) / sum_k exp(x[r, k])`. Input and output: any shape, whose last dimension
 /// is the columns.
@@ -61,8 +57,16 @@ pub(super) fn infer_grad(op: &str, inputs: &[TensorType]) -> Result<Vec<TensorTy
     Ok(vec![dy.clone()])
 }
 
-impl Softmax {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Softmax {
+    const NAME: &'static str = "softmax";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        rows_of(Self::NAME, ("x", x))?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let (_, columns) = io.inputs.ty(0).rows_columns();
         for_each_chunk(io.outputs.float(0), columns, &|row, y| {
@@ -76,30 +80,6 @@ impl Softmax {
                 None => y.fill(T::from_f64(f64::NAN)),
             }
         });
-    }
-}
-
-impl Op for Softmax {
-    fn name(&self) -> &'static str {
-        "softmax"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("softmax", inputs)?;
-        rows_of("softmax", ("x", x))?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -124,10 +104,31 @@ impl Op for Softmax {
         // Maximum, difference, exponential (about 20), sum; difference, exponential, quotient.
         Cost::of(sig, 45 * sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = SHAPES
+            .into_iter()
+            .map(|dims| Case::new(format!("{}x{}", dims[0], dims[1]), Softmax {}).normal(dims))
+            .collect();
+        let (ty, fill) = hazards();
+        cases.push(Case::new("hazards", Softmax {}).input(ty, fill).forward_only());
+        cases.push(Case::new("rank_3", Softmax {}).normal([2, 3, 4]));
+        cases.push(Case::new("4x1000", Softmax {}).normal([4, 1000]).forward_only());
+        cases.push(Case::new("many_rows", Softmax {}).normal([70_001, 3]).forward_only());
+        cases.push(Case::new("bench_128x10", Softmax {}).normal([128, 10]).bench());
+        cases.push(Case::new("bench_64x1000", Softmax {}).normal([64, 1000]).bench());
+        cases
+    }
 }
 
-impl SoftmaxGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for SoftmaxGrad {
+    const NAME: &'static str = "softmax_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        infer_grad(Self::NAME, inputs)
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (y, dy) = (io.inputs.float(0), io.inputs.float(1));
         let (_, columns) = io.inputs.ty(0).rows_columns();
         for_each_chunk(io.outputs.float(0), columns, &|row, dx| {
@@ -138,35 +139,9 @@ impl SoftmaxGrad {
             }
         });
     }
-}
-
-impl Op for SoftmaxGrad {
-    fn name(&self) -> &'static str {
-        "softmax_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        infer_grad("softmax_grad", inputs)
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         grad_lowerings(sig, false, caps)
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("softmax_grad")
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
@@ -179,6 +154,20 @@ impl Op for SoftmaxGrad {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 4 * sig.inputs[0].elements())
+    }
+
+    fn cases() -> Vec<Case> {
+        let case = |name: String, dims: [usize; 2]| {
+            Case::new(name, SoftmaxGrad {})
+                .input(TensorType::f32(dims), Fill::Probabilities)
+                .normal(dims)
+                .forward_only()
+        };
+        let mut cases: Vec<Case> =
+            SHAPES.into_iter().map(|dims| case(format!("{}x{}", dims[0], dims[1]), dims)).collect();
+        cases.push(case("many_rows".to_owned(), [70_001, 3]));
+        cases.push(case("bench_64x1000".to_owned(), [64, 1000]).bench());
+        cases
     }
 }
 
@@ -207,32 +196,3 @@ pub(super) fn hazards() -> (TensorType, Fill) {
 
 /// Shapes of short rows, long rows, one row, one column, and more rows than workgroups.
 pub(super) const SHAPES: [[usize; 2]; 6] = [[1, 1], [5, 1], [1, 10], [67, 10], [3, 65], [2, 257]];
-
-fn softmax_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = SHAPES
-        .into_iter()
-        .map(|dims| Case::new(format!("{}x{}", dims[0], dims[1]), Softmax {}).normal(dims))
-        .collect();
-    let (ty, fill) = hazards();
-    cases.push(Case::new("hazards", Softmax {}).input(ty, fill).forward_only());
-    cases.push(Case::new("rank_3", Softmax {}).normal([2, 3, 4]));
-    cases.push(Case::new("4x1000", Softmax {}).normal([4, 1000]).forward_only());
-    cases.push(Case::new("many_rows", Softmax {}).normal([70_001, 3]).forward_only());
-    cases.push(Case::new("bench_128x10", Softmax {}).normal([128, 10]).bench());
-    cases.push(Case::new("bench_64x1000", Softmax {}).normal([64, 1000]).bench());
-    cases
-}
-
-fn grad_cases() -> Vec<Case> {
-    let case = |name: String, dims: [usize; 2]| {
-        Case::new(name, SoftmaxGrad {})
-            .input(TensorType::f32(dims), Fill::Probabilities)
-            .normal(dims)
-            .forward_only()
-    };
-    let mut cases: Vec<Case> =
-        SHAPES.into_iter().map(|dims| case(format!("{}x{}", dims[0], dims[1]), dims)).collect();
-    cases.push(case("many_rows".to_owned(), [70_001, 3]));
-    cases.push(case("bench_64x1000".to_owned(), [64, 1000]).bench());
-    cases
-}

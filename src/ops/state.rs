@@ -3,20 +3,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands, same_type, scalar};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill as TestFill, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill as TestFill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Advance>("advance", advance_cases),
-    OpEntry::new::<Accumulate>("accumulate", accumulate_cases),
-    OpEntry::new::<Record>("record", record_cases),
-    OpEntry::new::<Fill>("fill", fill_cases),
-];
 
 /// `step' = step + 1`, modulo 2^32, in place: the counter of completed steps. `step`: u32 `[1]`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -45,35 +37,19 @@ pub struct Fill {
     pub shape: Shape,
 }
 
-impl Advance {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        for step in io.outputs.u32(0) {
-            *step = step.wrapping_add(1);
-        }
-    }
-}
-
-impl Op for Advance {
-    fn name(&self) -> &'static str {
-        "advance"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Advance {
+    const NAME: &'static str = "advance";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [step] = operands("advance", inputs)?;
-        scalar("advance", ("step", step), DType::U32)?;
+        let [step] = operands(Self::NAME, inputs)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
         Ok(vec![step.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        for step in io.outputs.u32(0) {
+            *step = step.wrapping_add(1);
+        }
     }
 
     fn lower(&self, _sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -81,10 +57,6 @@ impl Op for Advance {
             .file(include_str!("../../shaders/advance.wgsl"))
             .write(Operand::Output(0));
         vec![Lowering::single("one_invocation", kernel)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("advance")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -98,10 +70,31 @@ impl Op for Advance {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 0)
     }
+
+    fn cases() -> Vec<Case> {
+        [("from_zero", 0), ("from_99999", 99_999), ("wraps", u32::MAX)]
+            .into_iter()
+            .map(|(name, step)| {
+                let (ty, fill) = integer(step);
+                Case::new(name, Advance {}).input(ty, fill).forward_only()
+            })
+            .collect()
+    }
 }
 
-impl Accumulate {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for Accumulate {
+    const NAME: &'static str = "accumulate";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [total, value] = operands(Self::NAME, inputs)?;
+        same_type(Self::NAME, ("total", total), ("value", value))?;
+        if total.dtype == DType::U8 {
+            return Err(ShapeError::new(Self::NAME, "takes f32 or u32 totals, not bytes"));
+        }
+        Ok(vec![total.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (floats, integers) = (io.inputs.float(1), io.inputs.u32(1));
         for (total, value) in io.outputs.float(0).iter_mut().zip(floats) {
             *total = T::from_f64(total.to_f64() + value.to_f64());
@@ -109,33 +102,6 @@ impl Accumulate {
         for (total, value) in io.outputs.u32(0).iter_mut().zip(integers) {
             *total = total.wrapping_add(*value);
         }
-    }
-}
-
-impl Op for Accumulate {
-    fn name(&self) -> &'static str {
-        "accumulate"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [total, value] = operands("accumulate", inputs)?;
-        same_type("accumulate", ("total", total), ("value", value))?;
-        if total.dtype == DType::U8 {
-            return Err(ShapeError::new("accumulate", "takes f32 or u32 totals, not bytes"));
-        }
-        Ok(vec![total.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -147,10 +113,6 @@ impl Op for Accumulate {
             .read(Operand::Input(1))
             .write(Operand::Output(0));
         vec![Lowering::single("one_per_thread", kernel)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("accumulate")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -165,43 +127,47 @@ impl Op for Accumulate {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
-}
 
-impl Record {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let [length] = io.outputs.dims(0);
-        let (value, step) = (io.inputs.float(1), io.inputs.u32(2));
-        io.outputs.float(0)[step[0] as usize % length] = value[0];
+    fn cases() -> Vec<Case> {
+        let float = |name: &str, n: usize| {
+            Case::new(name, Accumulate {}).normal([n]).normal([n]).forward_only()
+        };
+        vec![
+            float("float_1", 1),
+            float("float_67", 67),
+            Case::new("float_matrix", Accumulate {}).normal([5, 13]).normal([5, 13]).forward_only(),
+            Case::new("float_non_finite", Accumulate {})
+                .normal([64])
+                .input(TensorType::f32([64]), TestFill::NonFinite)
+                .forward_only(),
+            Case::new("integer_wraps", Accumulate {})
+                .input(TensorType::u32([3]), TestFill::Integers(vec![u32::MAX, 0, 7]))
+                .input(TensorType::u32([3]), TestFill::Integers(vec![2, 0, 16_777_217]))
+                .forward_only(),
+            float("many_workgroups", 65_536 * 64 + 3),
+        ]
     }
 }
 
-impl Op for Record {
-    fn name(&self) -> &'static str {
-        "record"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Record {
+    const NAME: &'static str = "record";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [log, value, step] = operands("record", inputs)?;
-        of_dtype("record", ("log", log), DType::F32)?;
-        let [length] = log.ranked("record", "log")?;
+        let [log, value, step] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("log", log), DType::F32)?;
+        let [length] = log.ranked(Self::NAME, "log")?;
         if length == 0 {
-            return Err(ShapeError::new("record", "log has no entries; give it at least one"));
+            return Err(ShapeError::new(Self::NAME, "log has no entries; give it at least one"));
         }
-        scalar("record", ("value", value), DType::F32)?;
-        scalar("record", ("step", step), DType::U32)?;
+        scalar(Self::NAME, ("value", value), DType::F32)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
         Ok(vec![log.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let [length] = io.outputs.dims(0);
+        let (value, step) = (io.inputs.float(1), io.inputs.u32(2));
+        io.outputs.float(0)[step[0] as usize % length] = value[0];
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -212,10 +178,6 @@ impl Op for Record {
             .read(Operand::Input(2))
             .write(Operand::Output(0));
         vec![Lowering::single("one_invocation", kernel)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("record")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -230,38 +192,47 @@ impl Op for Record {
         // The value and the step are read, one entry of the log is written.
         Cost { flop: 0, bytes: 12 }
     }
-}
 
-impl Fill {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let value = T::from_f64(f64::from(self.value));
-        for_each_block(io.outputs.float(0), &|_, y| y.fill(value));
+    fn cases() -> Vec<Case> {
+        [
+            ("first", 5, 0),
+            ("last", 5, 4),
+            ("wraps", 5, 5),
+            ("largest_step", 7, u32::MAX),
+            ("length_1", 1, 12),
+            ("length_1000", 1000, 100_001),
+        ]
+        .into_iter()
+        .map(|(name, length, step)| {
+            let (ty, fill) = integer(step);
+            Case::new(name, Record {}).normal([length]).normal([1]).input(ty, fill).forward_only()
+        })
+        .chain([Case::new("not_a_number", Record {})
+            .normal([4])
+            .input(TensorType::f32([1]), TestFill::Floats(vec![f32::NAN]))
+            .input(TensorType::u32([1]), TestFill::Integers(vec![6]))
+            .forward_only()])
+        .collect()
     }
 }
 
-impl Op for Fill {
-    fn name(&self) -> &'static str {
-        "fill"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Fill {
+    const NAME: &'static str = "fill";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [] = operands("fill", inputs)?;
+        let [] = operands(Self::NAME, inputs)?;
         if !self.value.is_finite() {
-            return Err(ShapeError::new("fill", format!("value {} must be finite", self.value)));
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!("value {} must be finite", self.value),
+            ));
         }
         Ok(vec![TensorType::f32(self.shape.clone())])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let value = T::from_f64(f64::from(self.value));
+        for_each_block(io.outputs.float(0), &|_, y| y.fill(value));
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -294,74 +265,22 @@ impl Op for Fill {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 0)
     }
+
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, value: f32, shape: Shape| {
+            Case::new(name, Fill { value, shape }).forward_only()
+        };
+        vec![
+            case("one_element", 0.1, [1].into()),
+            case("prime", -1e-7, [13].into()),
+            case("divisible_by_four", f32::MAX, [3, 8].into()),
+            case("zero", 0.0, [2, 3, 5].into()),
+            case("many_workgroups", 1.0 / 3.0, [65_536 * 64 + 3].into()),
+        ]
+    }
 }
 
 /// A case input of one unsigned integer, such as a step counter.
 pub(super) fn integer(value: u32) -> (TensorType, TestFill) {
     (TensorType::u32([1]), TestFill::Integers(vec![value]))
-}
-
-fn advance_cases() -> Vec<Case> {
-    [("from_zero", 0), ("from_99999", 99_999), ("wraps", u32::MAX)]
-        .into_iter()
-        .map(|(name, step)| {
-            let (ty, fill) = integer(step);
-            Case::new(name, Advance {}).input(ty, fill).forward_only()
-        })
-        .collect()
-}
-
-fn accumulate_cases() -> Vec<Case> {
-    let float = |name: &str, n: usize| {
-        Case::new(name, Accumulate {}).normal([n]).normal([n]).forward_only()
-    };
-    vec![
-        float("float_1", 1),
-        float("float_67", 67),
-        Case::new("float_matrix", Accumulate {}).normal([5, 13]).normal([5, 13]).forward_only(),
-        Case::new("float_non_finite", Accumulate {})
-            .normal([64])
-            .input(TensorType::f32([64]), TestFill::NonFinite)
-            .forward_only(),
-        Case::new("integer_wraps", Accumulate {})
-            .input(TensorType::u32([3]), TestFill::Integers(vec![u32::MAX, 0, 7]))
-            .input(TensorType::u32([3]), TestFill::Integers(vec![2, 0, 16_777_217]))
-            .forward_only(),
-        float("many_workgroups", 65_536 * 64 + 3),
-    ]
-}
-
-fn record_cases() -> Vec<Case> {
-    [
-        ("first", 5, 0),
-        ("last", 5, 4),
-        ("wraps", 5, 5),
-        ("largest_step", 7, u32::MAX),
-        ("length_1", 1, 12),
-        ("length_1000", 1000, 100_001),
-    ]
-    .into_iter()
-    .map(|(name, length, step)| {
-        let (ty, fill) = integer(step);
-        Case::new(name, Record {}).normal([length]).normal([1]).input(ty, fill).forward_only()
-    })
-    .chain([Case::new("not_a_number", Record {})
-        .normal([4])
-        .input(TensorType::f32([1]), TestFill::Floats(vec![f32::NAN]))
-        .input(TensorType::u32([1]), TestFill::Integers(vec![6]))
-        .forward_only()])
-    .collect()
-}
-
-fn fill_cases() -> Vec<Case> {
-    let case = |name: &str, value: f32, shape: Shape| {
-        Case::new(name, Fill { value, shape }).forward_only()
-    };
-    vec![
-        case("one_element", 0.1, [1].into()),
-        case("prime", -1e-7, [13].into()),
-        case("divisible_by_four", f32::MAX, [3, 8].into()),
-        case("zero", 0.0, [2, 3, 5].into()),
-        case("many_workgroups", 1.0 / 3.0, [65_536 * 64 + 3].into()),
-    ]
 }

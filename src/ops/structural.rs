@@ -6,15 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HalfForm, HostIo, Kernel, Lowering, Op, Operand, Signature, Structure, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Structure, Vjp,
 };
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<View>("view", view_cases), OpEntry::new::<Pack>("pack", pack_cases)];
 
 /// A contiguous range of a tensor under another shape: reshape, flatten, a parameter in its arena.
 ///
@@ -47,14 +43,6 @@ impl View {
     pub fn reshape(shape: impl Into<Shape>) -> Self {
         Self { offset: 0, shape: shape.into() }
     }
-
-    fn copy<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let range = self.offset..self.offset + self.shape.elements();
-        match io.outputs.ty(0).dtype {
-            DType::U32 => io.outputs.u32(0).copy_from_slice(&io.inputs.u32(0)[range]),
-            _ => io.outputs.float(0).copy_from_slice(&io.inputs.float(0)[range]),
-        }
-    }
 }
 
 /// A kernel that copies `words` 32-bit words of input `i` into output 0.
@@ -68,21 +56,15 @@ fn copy_kernel(i: usize, words: usize, from: usize, to: usize, caps: &Caps) -> K
         .write(Operand::Output(0))
 }
 
-impl Op for View {
-    fn name(&self) -> &'static str {
-        "view"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for View {
+    const NAME: &'static str = "view";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("view", inputs)?;
+        let [x] = operands(Self::NAME, inputs)?;
         let end = self.offset + self.shape.elements();
         if end > x.elements() {
             return Err(ShapeError::new(
-                "view",
+                Self::NAME,
                 format!(
                     "shape {} from element {} on needs {end} elements, x {} has {}",
                     self.shape,
@@ -93,17 +75,17 @@ impl Op for View {
             ));
         }
         if x.dtype == DType::U8 {
-            return Err(ShapeError::new("view", "takes f32 or u32 tensors, x holds bytes"));
+            return Err(ShapeError::new(Self::NAME, "takes f32 or u32 tensors, x holds bytes"));
         }
         Ok(vec![TensorType::new(x.dtype, self.shape.clone())])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.copy(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.copy(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let range = self.offset..self.offset + self.shape.elements();
+        match io.outputs.ty(0).dtype {
+            DType::U32 => io.outputs.u32(0).copy_from_slice(&io.inputs.u32(0)[range]),
+            _ => io.outputs.float(0).copy_from_slice(&io.inputs.float(0)[range]),
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -141,39 +123,34 @@ impl Op for View {
     fn cost(&self, _sig: &Signature) -> Cost {
         Cost::default()
     }
-}
 
-impl Pack {
-    fn copy<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        for (i, &offset) in self.offsets.iter().enumerate() {
-            let x = io.inputs.float(i);
-            io.outputs.float(0)[offset..offset + x.len()].copy_from_slice(x);
-        }
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("reshape", View::reshape([6, 5])).normal([2, 3, 5]),
+            Case::new("one_element", View::reshape([1])).normal([1, 1]),
+            Case::new("range", View { offset: 64, shape: [7, 3].into() })
+                .normal([100])
+                .forward_only(),
+        ]
     }
 }
 
-impl Op for Pack {
-    fn name(&self) -> &'static str {
-        "pack"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Pack {
+    const NAME: &'static str = "pack";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         if inputs.len() != self.offsets.len() {
             return Err(ShapeError::new(
-                "pack",
+                Self::NAME,
                 format!("has {} offsets for {} inputs", self.offsets.len(), inputs.len()),
             ));
         }
         let mut end = 0;
         for (i, (x, &offset)) in inputs.iter().zip(&self.offsets).enumerate() {
-            of_dtype("pack", ("input", x), DType::F32)?;
+            of_dtype(Self::NAME, ("input", x), DType::F32)?;
             if offset < end {
                 return Err(ShapeError::new(
-                    "pack",
+                    Self::NAME,
                     format!("input {i} starts at element {offset}, the one before ends at {end}"),
                 ));
             }
@@ -181,19 +158,18 @@ impl Op for Pack {
         }
         if end > self.elements {
             return Err(ShapeError::new(
-                "pack",
+                Self::NAME,
                 format!("the inputs end at element {end}, the arena has {}", self.elements),
             ));
         }
         Ok(vec![TensorType::f32([self.elements])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.copy(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.copy(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        for (i, &offset) in self.offsets.iter().enumerate() {
+            let x = io.inputs.float(i);
+            io.outputs.float(0)[offset..offset + x.len()].copy_from_slice(x);
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -224,19 +200,13 @@ impl Op for Pack {
     fn cost(&self, _sig: &Signature) -> Cost {
         Cost::default()
     }
-}
 
-fn view_cases() -> Vec<Case> {
-    vec![
-        Case::new("reshape", View::reshape([6, 5])).normal([2, 3, 5]),
-        Case::new("one_element", View::reshape([1])).normal([1, 1]),
-        Case::new("range", View { offset: 64, shape: [7, 3].into() }).normal([100]).forward_only(),
-    ]
-}
-
-fn pack_cases() -> Vec<Case> {
-    vec![
-        Case::new("tight", Pack { offsets: vec![0, 6], elements: 13 }).normal([2, 3]).normal([7]),
-        Case::new("one", Pack { offsets: vec![0], elements: 5 }).normal([5]),
-    ]
+    fn cases() -> Vec<Case> {
+        vec![
+            Case::new("tight", Pack { offsets: vec![0, 6], elements: 13 })
+                .normal([2, 3])
+                .normal([7]),
+            Case::new("one", Pack { offsets: vec![0], elements: 5 }).normal([5]),
+        ]
+    }
 }

@@ -93,7 +93,7 @@ pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_7ead;
 /// When the op rejects the shapes of the case.
 pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>), ShapeError> {
     let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.output_types(&inputs)?;
+    let outputs = case.op.infer(&inputs)?;
     let sig = Signature { inputs, outputs };
     let lowerings = case.op.lowerings(&sig, caps);
     Ok((sig, lowerings))
@@ -106,21 +106,21 @@ pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>),
 /// The first wrong input that is accepted.
 pub fn check_infer(case: &Case) -> Result<(), Failure> {
     let types: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    case.op.output_types(&types)?;
+    case.op.infer(&types)?;
     let accepts = |given: String| Err(Failure::AcceptsWrongInputs { given });
-    if !types.is_empty() && case.op.output_types(&[]).is_ok() {
+    if !types.is_empty() && case.op.infer(&[]).is_ok() {
         return accepts("no inputs at all".to_owned());
     }
     let one_more: Vec<TensorType> =
         types.iter().cloned().chain([TensorType::u8([3, 1, 4, 1, 5])]).collect();
-    if case.op.output_types(&one_more).is_ok() {
+    if case.op.infer(&one_more).is_ok() {
         return accepts("one input more, of bytes".to_owned());
     }
     for (i, ty) in types.iter().enumerate() {
         let with = |replacement: TensorType| {
             let mut changed = types.clone();
             changed[i] = replacement;
-            case.op.output_types(&changed)
+            case.op.infer(&changed)
         };
         if with(TensorType::new(DType::U8, ty.shape.clone())).is_ok() && ty.dtype != DType::U8 {
             return accepts(format!("bytes as input {i}"));
@@ -182,7 +182,7 @@ impl<'a> CaseCheck<'a> {
         }
         executor.unload_all();
         bench.check_untouched(self.case, &runs[0])?;
-        let tolerance = self.case.op.tolerance_of(self.sig, &lowering.variant);
+        let tolerance = self.case.op.tolerance(self.sig, &lowering.variant);
         bench.check_outputs(self.sig, tolerance, &self.expected, &runs)
     }
 }

@@ -16,12 +16,12 @@ const THREADS: [usize; 4] = [1, 2, 2, 3];
 /// # Errors
 /// When the op rejects the shapes of the case.
 pub fn host_kernels(case: &Case) -> Result<Vec<HostKernel>, ShapeError> {
-    Ok(case.op.host_variants(&signature(case)?))
+    Ok(case.op.host_kernels(&signature(case)?))
 }
 
 fn signature(case: &Case) -> Result<Signature, ShapeError> {
     let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.output_types(&inputs)?;
+    let outputs = case.op.infer(&inputs)?;
     Ok(Signature { inputs, outputs })
 }
 
@@ -34,12 +34,12 @@ pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
     let sig = signature(case)?;
     let inputs = make_inputs(case);
     let expected = expected_outputs(case, &inputs)?;
-    let name = case.op.host_variants(&sig).get(variant).map_or("", |kernel| kernel.variant);
-    let tolerance = case.op.tolerance_of(&sig, name);
+    let name = case.op.host_kernels(&sig).get(variant).map_or("", |kernel| kernel.variant);
+    let tolerance = case.op.tolerance(&sig, name);
     let mut first: Option<Vec<Vec<u32>>> = None;
     for threads in THREADS {
         let run = || {
-            let kernels = case.op.host_variants(&sig);
+            let kernels = case.op.host_kernels(&sig);
             kernels.get(variant).map(|kernel| run(kernel, case, &sig, &inputs))
         };
         let outputs = with_threads(threads, run).map_err(Failure::Threads)?;

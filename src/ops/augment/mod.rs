@@ -16,15 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use super::gather::{FIRST_SHARD, GatherBatch, Sizes};
 use super::operands::of_dtype;
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
-use crate::tensor::{DType, TensorType, Tolerance};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Signature};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub use options::{Augment, Flip, PaddingMode};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<AugmentBatch>("augment_batch", cases::cases)];
 
 /// The level of a white pixel: a byte times 256.
 const WHITE_LEVEL: u32 = 255 * 256;
@@ -128,14 +124,8 @@ impl AugmentBatch {
     }
 }
 
-impl Op for AugmentBatch {
-    fn name(&self) -> &'static str {
-        "augment_batch"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for AugmentBatch {
+    const NAME: &'static str = "augment_batch";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let layout = self.layout(inputs)?;
@@ -143,11 +133,7 @@ impl Op for AugmentBatch {
         Ok(vec![TensorType::f32(dims), TensorType::u32([self.gather.batch])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        reference::forward(self, io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         reference::forward(self, io);
     }
 
@@ -161,10 +147,6 @@ impl Op for AugmentBatch {
             Ok(layout) => vec![host::kernel(self, &layout)],
             Err(_) => Vec::new(),
         }
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("augment_batch")
     }
 
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
@@ -193,6 +175,10 @@ impl Op for AugmentBatch {
         let values = sig.outputs[0].elements() as u64;
         let flop = if self.augment.is_affine() { 22 } else { 2 };
         Cost { flop: flop * values, bytes: 5 * values + 3 * 4 * self.gather.batch as u64 }
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::cases()
     }
 }
 

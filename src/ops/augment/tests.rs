@@ -1,6 +1,6 @@
 use super::decision::Decision;
 use super::*;
-use crate::graph::{HostInput, HostOutput};
+use crate::graph::{HostInput, HostIo, HostOutput};
 
 const SIZE: [usize; 3] = [28, 24, 1];
 

@@ -9,11 +9,10 @@ use super::{BatchNormGrad, NormTail, host};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op,
-    Operand, Signature, Vjp,
+    OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -31,30 +30,6 @@ pub struct BatchNorm {
     /// What follows.
     #[serde(default)]
     pub tail: NormTail,
-}
-
-impl BatchNorm {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (x, gamma, beta) = (io.inputs.float(0), io.inputs.float(1), io.inputs.float(2));
-        let (_, channels) = io.inputs.ty(0).rows_columns();
-        let statistics = map_indices(channels, &|c| mean_and_variance(x, c, channels));
-        let epsilon = f64::from(self.epsilon);
-        let residual = self.tail.residual.then(|| io.inputs.float(3));
-        let [y, mean, variance] = io.outputs.floats();
-        for_each_chunk(y, channels, &|row, y| {
-            let x = &x[row * channels..][..channels];
-            for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
-                let (mean, variance) = statistics[c];
-                let normalized = (x.to_f64() - mean) / (variance + epsilon).sqrt();
-                let scaled = normalized * gamma[c].to_f64() + beta[c].to_f64();
-                *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
-            }
-        });
-        for (c, (channel_mean, channel_variance)) in statistics.into_iter().enumerate() {
-            mean[c] = T::from_f64(channel_mean);
-            variance[c] = T::from_f64(channel_variance);
-        }
-    }
 }
 
 /// The reference of the statistics of `y`, whose last dimension are the channels.
@@ -75,30 +50,38 @@ fn mean_and_variance<T: Real>(x: &[T], c: usize, channels: usize) -> (f64, f64) 
     (mean, variance)
 }
 
-impl Op for BatchNorm {
-    fn name(&self) -> &'static str {
-        "batch_norm"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for BatchNorm {
+    const NAME: &'static str = "batch_norm";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let inputs = self.tail.split("batch_norm", inputs)?;
-        let [x, gamma, beta] = operands("batch_norm", inputs)?;
+        let inputs = self.tail.split(Self::NAME, inputs)?;
+        let [x, gamma, beta] = operands(Self::NAME, inputs)?;
         let vectors = [("gamma", gamma), ("beta", beta)];
-        let sizes = Sizes::check("batch_norm", self.epsilon, x, &vectors)?;
-        sizes.demand_batch("batch_norm", x)?;
+        let sizes = Sizes::check(Self::NAME, self.epsilon, x, &vectors)?;
+        sizes.demand_batch(Self::NAME, x)?;
         Ok(vec![x.clone(), gamma.clone(), gamma.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (x, gamma, beta) = (io.inputs.float(0), io.inputs.float(1), io.inputs.float(2));
+        let (_, channels) = io.inputs.ty(0).rows_columns();
+        let statistics = map_indices(channels, &|c| mean_and_variance(x, c, channels));
+        let epsilon = f64::from(self.epsilon);
+        let residual = self.tail.residual.then(|| io.inputs.float(3));
+        let [y, mean, variance] = io.outputs.floats();
+        for_each_chunk(y, channels, &|row, y| {
+            let x = &x[row * channels..][..channels];
+            for (c, (y, x)) in y.iter_mut().zip(x).enumerate() {
+                let (mean, variance) = statistics[c];
+                let normalized = (x.to_f64() - mean) / (variance + epsilon).sqrt();
+                let scaled = normalized * gamma[c].to_f64() + beta[c].to_f64();
+                *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
+            }
+        });
+        for (c, (channel_mean, channel_variance)) in statistics.into_iter().enumerate() {
+            mean[c] = T::from_f64(channel_mean);
+            variance[c] = T::from_f64(channel_variance);
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -163,61 +146,64 @@ impl Op for BatchNorm {
         let tail = self.tail.with(epilogue)?;
         Some(Arc::new(Self { tail, ..self.clone() }))
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let op = BatchNorm { epsilon: 1e-5, tail: NormTail::default() };
-    let case = |name: String, op: &BatchNorm, dims: &[usize], fill: Fill| {
-        let channels = dims.last().copied().unwrap_or(1);
-        Case::new(name, op.clone())
-            .input(TensorType::f32(dims), fill)
-            .normal([channels])
-            .normal([channels])
-    };
-    let mut cases: Vec<Case> =
-        [&[2, 1][..], &[3, 4], &[17, 5], &[31, 8], &[2, 3, 4, 3], &[5, 3, 2, 4]]
-            .into_iter()
-            .map(|dims| case(joined(dims), &op, dims, Fill::Normal))
-            .collect();
-    cases.push(case(
-        "large_epsilon".to_owned(),
-        &BatchNorm { epsilon: 0.1, ..op.clone() },
-        &[7, 3],
-        Fill::Normal,
-    ));
-    for (residual, activation) in [
-        (true, Activation::Identity),
-        (false, Activation::Relu),
-        (true, Activation::Relu),
-        (true, Activation::Tanh),
-    ] {
-        for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
-            let tail = NormTail { residual, activation };
-            let name = format!("tail_{residual}_{activation:?}_{}", joined(&dims)).to_lowercase();
-            let case = case(name, &BatchNorm { tail, ..op.clone() }, &dims, Fill::Normal);
-            cases.push(if residual { case.normal(dims) } else { case });
+    fn cases() -> Vec<Case> {
+        let op = BatchNorm { epsilon: 1e-5, tail: NormTail::default() };
+        let case = |name: String, op: &BatchNorm, dims: &[usize], fill: Fill| {
+            let channels = dims.last().copied().unwrap_or(1);
+            Case::new(name, op.clone())
+                .input(TensorType::f32(dims), fill)
+                .normal([channels])
+                .normal([channels])
+        };
+        let mut cases: Vec<Case> =
+            [&[2, 1][..], &[3, 4], &[17, 5], &[31, 8], &[2, 3, 4, 3], &[5, 3, 2, 4]]
+                .into_iter()
+                .map(|dims| case(joined(dims), &op, dims, Fill::Normal))
+                .collect();
+        cases.push(case(
+            "large_epsilon".to_owned(),
+            &BatchNorm { epsilon: 0.1, ..op.clone() },
+            &[7, 3],
+            Fill::Normal,
+        ));
+        for (residual, activation) in [
+            (true, Activation::Identity),
+            (false, Activation::Relu),
+            (true, Activation::Relu),
+            (true, Activation::Tanh),
+        ] {
+            for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
+                let tail = NormTail { residual, activation };
+                let name =
+                    format!("tail_{residual}_{activation:?}_{}", joined(&dims)).to_lowercase();
+                let case = case(name, &BatchNorm { tail, ..op.clone() }, &dims, Fill::Normal);
+                cases.push(if residual { case.normal(dims) } else { case });
+            }
         }
-    }
-    for dims in [&[1009, 3][..], &[1009, 4], &[20_011, 7], &[16_411, 8], &[3, 401, 13, 12]] {
+        for dims in [&[1009, 3][..], &[1009, 4], &[20_011, 7], &[16_411, 8], &[3, 401, 13, 12]] {
+            cases.push(
+                case(format!("chunks_{}", joined(dims)), &op, dims, Fill::Normal).forward_only(),
+            );
+        }
+        // E[x^2] - E[x]^2 fails here.
+        for (name, dims) in [("offset", [601, 5]), ("offset_vec4", [601, 8])] {
+            cases.push(case(name.to_owned(), &op, &dims, Fill::Uniform(9.0, 11.0)).forward_only());
+        }
+        cases.push(
+            case("large_offset".to_owned(), &op, &[4099, 4], Fill::Uniform(99.0, 101.0))
+                .forward_only(),
+        );
+        let one = Fill::Floats(vec![1.5; 21]);
+        cases.push(case("constant_x".to_owned(), &op, &[7, 3], one).forward_only());
+        for (name, dims) in [("non_finite", [5, 9]), ("non_finite_vec4", [5, 12])] {
+            cases.push(case(name.to_owned(), &op, &dims, Fill::NonFinite).forward_only());
+        }
+        for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[64, 8, 8, 256], &[128, 128]] {
+            cases.push(case(format!("bench_{}", joined(dims)), &op, dims, Fill::Normal).bench());
+        }
         cases
-            .push(case(format!("chunks_{}", joined(dims)), &op, dims, Fill::Normal).forward_only());
     }
-    // E[x^2] - E[x]^2 fails here.
-    for (name, dims) in [("offset", [601, 5]), ("offset_vec4", [601, 8])] {
-        cases.push(case(name.to_owned(), &op, &dims, Fill::Uniform(9.0, 11.0)).forward_only());
-    }
-    cases.push(
-        case("large_offset".to_owned(), &op, &[4099, 4], Fill::Uniform(99.0, 101.0)).forward_only(),
-    );
-    let one = Fill::Floats(vec![1.5; 21]);
-    cases.push(case("constant_x".to_owned(), &op, &[7, 3], one).forward_only());
-    for (name, dims) in [("non_finite", [5, 9]), ("non_finite_vec4", [5, 12])] {
-        cases.push(case(name.to_owned(), &op, &dims, Fill::NonFinite).forward_only());
-    }
-    for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[64, 8, 8, 256], &[128, 128]] {
-        cases.push(case(format!("bench_{}", joined(dims)), &op, dims, Fill::Normal).bench());
-    }
-    cases
 }
 
 #[cfg(test)]
@@ -227,8 +213,7 @@ mod tests {
     fn rejected(epsilon: f32, x: &[usize], gamma: &[usize]) -> String {
         let [x, gamma] = [x, gamma].map(TensorType::f32);
         let beta = gamma.clone();
-        BatchNorm { epsilon, tail: NormTail::default() }
-            .infer(&[x, gamma, beta])
+        OpDef::infer(&BatchNorm { epsilon, tail: NormTail::default() }, &[x, gamma, beta])
             .expect_err("these operands are wrong")
             .to_string()
     }

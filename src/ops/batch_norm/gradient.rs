@@ -6,11 +6,10 @@ use super::channels::{Sizes, joined};
 use super::host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef, Operand, Signature,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -55,8 +54,18 @@ pub(super) fn channel_gradients<T: Real>(io: &HostIo<'_, T>, epsilon: f32) -> Ve
     map_indices(channels, &gradient)
 }
 
-impl BatchNormGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for BatchNormGrad {
+    const NAME: &'static str = "batch_norm_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, gamma, mean, variance, dy] = operands(Self::NAME, inputs)?;
+        let operands = [x, gamma, mean, variance, dy];
+        let sizes = Sizes::check_gradient(Self::NAME, self.epsilon, operands)?;
+        sizes.demand_batch(Self::NAME, x)?;
+        Ok(vec![x.clone(), gamma.clone(), gamma.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, dy) = (io.inputs.float(0), io.inputs.float(4));
         let (rows, channels) = io.inputs.ty(0).rows_columns();
         let n = f64::from(u32::try_from(rows).expect("shapes fit 32 bits"));
@@ -74,32 +83,6 @@ impl BatchNormGrad {
             dgamma[c] = T::from_f64(g.dgamma);
             dbeta[c] = T::from_f64(g.dbeta);
         }
-    }
-}
-
-impl Op for BatchNormGrad {
-    fn name(&self) -> &'static str {
-        "batch_norm_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, gamma, mean, variance, dy] = operands("batch_norm_grad", inputs)?;
-        let operands = [x, gamma, mean, variance, dy];
-        let sizes = Sizes::check_gradient("batch_norm_grad", self.epsilon, operands)?;
-        sizes.demand_batch("batch_norm_grad", x)?;
-        Ok(vec![x.clone(), gamma.clone(), gamma.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -135,10 +118,6 @@ impl Op for BatchNormGrad {
         FORMS
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("batch_norm_grad")
-    }
-
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         gradient_tolerance(sig)
     }
@@ -146,6 +125,28 @@ impl Op for BatchNormGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         // Subtract, multiply and two sums; then two subtractions, a difference and two products.
         Cost::of(sig, 9 * sig.inputs[0].elements())
+    }
+
+    fn cases() -> Vec<Case> {
+        let op = || BatchNormGrad { epsilon: 1e-5 };
+        let mut cases = Vec::new();
+        for dims in [&[2, 1][..], &[3, 4], &[17, 5], &[31, 8], &[2, 3, 4, 3], &[5, 3, 2, 4]] {
+            cases.push(gradient_case(joined(dims), op(), dims, Fill::Normal));
+        }
+        for dims in [&[1009, 3][..], &[1009, 4], &[20_011, 7], &[16_411, 8], &[3, 401, 13, 12]] {
+            cases.push(gradient_case(format!("chunks_{}", joined(dims)), op(), dims, Fill::Normal));
+        }
+        let large_epsilon = BatchNormGrad { epsilon: 0.1 };
+        cases.push(gradient_case("large_epsilon".to_owned(), large_epsilon, &[7, 3], Fill::Normal));
+        for (name, dims) in [("non_finite", [5, 9]), ("non_finite_vec4", [5, 12])] {
+            cases.push(gradient_case(name.to_owned(), op(), &dims, Fill::NonFinite));
+        }
+        for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[64, 8, 8, 256], &[128, 128]] {
+            cases.push(
+                gradient_case(format!("bench_{}", joined(dims)), op(), dims, Fill::Normal).bench(),
+            );
+        }
+        cases
     }
 }
 
@@ -166,26 +167,4 @@ pub(super) fn gradient_case(name: String, op: impl Op, dims: &[usize], x: Fill) 
         .input(TensorType::f32([channels]), Fill::Uniform(0.5, 2.0))
         .normal(dims)
         .forward_only()
-}
-
-pub(super) fn cases() -> Vec<Case> {
-    let op = || BatchNormGrad { epsilon: 1e-5 };
-    let mut cases = Vec::new();
-    for dims in [&[2, 1][..], &[3, 4], &[17, 5], &[31, 8], &[2, 3, 4, 3], &[5, 3, 2, 4]] {
-        cases.push(gradient_case(joined(dims), op(), dims, Fill::Normal));
-    }
-    for dims in [&[1009, 3][..], &[1009, 4], &[20_011, 7], &[16_411, 8], &[3, 401, 13, 12]] {
-        cases.push(gradient_case(format!("chunks_{}", joined(dims)), op(), dims, Fill::Normal));
-    }
-    let large_epsilon = BatchNormGrad { epsilon: 0.1 };
-    cases.push(gradient_case("large_epsilon".to_owned(), large_epsilon, &[7, 3], Fill::Normal));
-    for (name, dims) in [("non_finite", [5, 9]), ("non_finite_vec4", [5, 12])] {
-        cases.push(gradient_case(name.to_owned(), op(), &dims, Fill::NonFinite));
-    }
-    for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[64, 8, 8, 256], &[128, 128]] {
-        cases.push(
-            gradient_case(format!("bench_{}", joined(dims)), op(), dims, Fill::Normal).bench(),
-        );
-    }
-    cases
 }

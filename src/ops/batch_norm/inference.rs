@@ -9,11 +9,10 @@ use super::{BatchNormInferenceGrad, NormTail, host};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op,
-    Operand, Signature, Vjp,
+    OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -33,8 +32,18 @@ pub struct BatchNormInference {
     pub tail: NormTail,
 }
 
-impl BatchNormInference {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for BatchNormInference {
+    const NAME: &'static str = "batch_norm_inference";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let inputs = self.tail.split(Self::NAME, inputs)?;
+        let [x, gamma, beta, mean, variance] = operands(Self::NAME, inputs)?;
+        let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
+        Sizes::check(Self::NAME, self.epsilon, x, &vectors)?;
+        Ok(vec![x.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let epsilon = f64::from(self.epsilon);
@@ -48,32 +57,6 @@ impl BatchNormInference {
                 *y = self.tail.apply(scaled, residual.map(|r| r[row * channels + c]));
             }
         });
-    }
-}
-
-impl Op for BatchNormInference {
-    fn name(&self) -> &'static str {
-        "batch_norm_inference"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let inputs = self.tail.split("batch_norm_inference", inputs)?;
-        let [x, gamma, beta, mean, variance] = operands("batch_norm_inference", inputs)?;
-        let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
-        Sizes::check("batch_norm_inference", self.epsilon, x, &vectors)?;
-        Ok(vec![x.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -124,38 +107,38 @@ impl Op for BatchNormInference {
         let tail = self.tail.with(epilogue)?;
         Some(Arc::new(Self { tail, ..self.clone() }))
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let with_tail = |name: String, tail: NormTail, epsilon: f32, dims: &[usize], x: Fill| {
-        let channels = dims.last().copied().unwrap_or(1);
-        Case::new(name, BatchNormInference { epsilon, tail })
-            .input(TensorType::f32(dims), x)
-            .normal([channels])
-            .normal([channels])
-            .normal([channels])
-            .input(TensorType::f32([channels]), Fill::Uniform(0.5, 2.0))
-            .constant(3)
-            .constant(4)
-    };
-    let case = |name: String, epsilon: f32, dims: &[usize], x: Fill| {
-        with_tail(name, NormTail::default(), epsilon, dims, x)
-    };
-    let mut cases = Vec::new();
-    for (residual, activation) in [(true, Activation::Identity), (true, Activation::Relu)] {
-        for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
-            let name = format!("tail_{activation:?}_{}", joined(&dims)).to_lowercase();
-            let tail = NormTail { residual, activation };
-            cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Normal).normal(dims));
+    fn cases() -> Vec<Case> {
+        let with_tail = |name: String, tail: NormTail, epsilon: f32, dims: &[usize], x: Fill| {
+            let channels = dims.last().copied().unwrap_or(1);
+            Case::new(name, BatchNormInference { epsilon, tail })
+                .input(TensorType::f32(dims), x)
+                .normal([channels])
+                .normal([channels])
+                .normal([channels])
+                .input(TensorType::f32([channels]), Fill::Uniform(0.5, 2.0))
+                .constant(3)
+                .constant(4)
+        };
+        let case = |name: String, epsilon: f32, dims: &[usize], x: Fill| {
+            with_tail(name, NormTail::default(), epsilon, dims, x)
+        };
+        let mut cases = Vec::new();
+        for (residual, activation) in [(true, Activation::Identity), (true, Activation::Relu)] {
+            for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
+                let name = format!("tail_{activation:?}_{}", joined(&dims)).to_lowercase();
+                let tail = NormTail { residual, activation };
+                cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Normal).normal(dims));
+            }
         }
+        for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {
+            cases.push(case(joined(dims), 1e-5, dims, Fill::Normal));
+        }
+        cases.push(case("large_epsilon".to_owned(), 0.1, &[7, 3], Fill::Normal));
+        cases.push(case("non_finite".to_owned(), 1e-5, &[5, 12], Fill::NonFinite).forward_only());
+        for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[128, 128]] {
+            cases.push(case(format!("bench_{}", joined(dims)), 1e-5, dims, Fill::Normal).bench());
+        }
+        cases
     }
-    for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {
-        cases.push(case(joined(dims), 1e-5, dims, Fill::Normal));
-    }
-    cases.push(case("large_epsilon".to_owned(), 0.1, &[7, 3], Fill::Normal));
-    cases.push(case("non_finite".to_owned(), 1e-5, &[5, 12], Fill::NonFinite).forward_only());
-    for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[128, 128]] {
-        cases.push(case(format!("bench_{}", joined(dims)), 1e-5, dims, Fill::Normal).bench());
-    }
-    cases
 }

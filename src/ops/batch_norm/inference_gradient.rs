@@ -7,11 +7,10 @@ use super::gradient::{channel_gradients, gradient_case, gradient_tolerance};
 use super::host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -27,8 +26,17 @@ pub struct BatchNormInferenceGrad {
     pub epsilon: f32,
 }
 
-impl BatchNormInferenceGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for BatchNormInferenceGrad {
+    const NAME: &'static str = "batch_norm_inference_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, gamma, mean, variance, dy] = operands(Self::NAME, inputs)?;
+        let operands = [x, gamma, mean, variance, dy];
+        Sizes::check_gradient(Self::NAME, self.epsilon, operands)?;
+        Ok(vec![x.clone(), gamma.clone(), gamma.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let dy = io.inputs.float(4);
         let (_, channels) = io.inputs.ty(0).rows_columns();
         let gradients = channel_gradients(io, self.epsilon);
@@ -43,31 +51,6 @@ impl BatchNormInferenceGrad {
             dgamma[c] = T::from_f64(g.dgamma);
             dbeta[c] = T::from_f64(g.dbeta);
         }
-    }
-}
-
-impl Op for BatchNormInferenceGrad {
-    fn name(&self) -> &'static str {
-        "batch_norm_inference_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, gamma, mean, variance, dy] = operands("batch_norm_inference_grad", inputs)?;
-        let operands = [x, gamma, mean, variance, dy];
-        Sizes::check_gradient("batch_norm_inference_grad", self.epsilon, operands)?;
-        Ok(vec![x.clone(), gamma.clone(), gamma.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -100,10 +83,6 @@ impl Op for BatchNormInferenceGrad {
         FORMS
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("batch_norm_inference_grad")
-    }
-
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         gradient_tolerance(sig)
     }
@@ -111,18 +90,18 @@ impl Op for BatchNormInferenceGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 5 * sig.inputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let op = || BatchNormInferenceGrad { epsilon: 1e-5 };
-    let mut cases = Vec::new();
-    for dims in [&[1, 1][..], &[3, 4], &[17, 5], &[2, 3, 4, 3], &[1009, 8]] {
-        cases.push(gradient_case(joined(dims), op(), dims, Fill::Normal));
+    fn cases() -> Vec<Case> {
+        let op = || BatchNormInferenceGrad { epsilon: 1e-5 };
+        let mut cases = Vec::new();
+        for dims in [&[1, 1][..], &[3, 4], &[17, 5], &[2, 3, 4, 3], &[1009, 8]] {
+            cases.push(gradient_case(joined(dims), op(), dims, Fill::Normal));
+        }
+        cases.push(gradient_case("non_finite".to_owned(), op(), &[5, 9], Fill::NonFinite));
+        cases.push(
+            gradient_case("bench_64x16x16x192".to_owned(), op(), &[64, 16, 16, 192], Fill::Normal)
+                .bench(),
+        );
+        cases
     }
-    cases.push(gradient_case("non_finite".to_owned(), op(), &[5, 9], Fill::NonFinite));
-    cases.push(
-        gradient_case("bench_64x16x16x192".to_owned(), op(), &[64, 16, 16, 192], Fill::Normal)
-            .bench(),
-    );
-    cases
 }

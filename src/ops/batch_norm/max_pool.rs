@@ -6,17 +6,14 @@ use super::channels::{Sizes, joined};
 use super::{BatchNormInference, host};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op,
-    Operand, Signature, Vjp,
+    Activation, Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, OpDef,
+    Operand, Signature,
 };
 use crate::ops::MaxPool2d;
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
 use crate::ops::pool::{PoolGeometry, first_maxima, test_geometries};
-use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-const NAME: &str = "batch_norm_max_pool2d";
 
 /// [`MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
 ///
@@ -44,18 +41,36 @@ impl BatchNormMaxPool2d {
     /// Both ops in one, where `norm` is a [`BatchNormInference`] and `pool` a [`MaxPool2d`] that allow
     /// it.
     pub fn of(norm: &dyn Op, pool: &dyn Op) -> Option<Self> {
-        if norm.name() != "batch_norm_inference" || pool.name() != "max_pool2d" {
-            return None;
-        }
-        let norm: BatchNormInference = serde_json::from_value(norm.attributes()).ok()?;
-        let MaxPool2d { geometry } = serde_json::from_value(pool.attributes()).ok()?;
-        let BatchNormInference { epsilon, tail } = norm;
+        let &BatchNormInference { epsilon, tail } = norm.downcast_ref()?;
+        let MaxPool2d { geometry } = pool.downcast_ref::<MaxPool2d>()?.clone();
         let activation = tail.activation;
         let fits = !tail.residual && activation.is_monotonic();
         fits.then_some(Self { epsilon, activation, geometry })
     }
+}
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+/// 1, -1, or 0.
+fn sign(x: f64) -> f64 {
+    if x == 0.0 { 0.0 } else { x.signum() }
+}
+
+impl OpDef for BatchNormMaxPool2d {
+    const NAME: &'static str = "batch_norm_max_pool2d";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x, gamma, beta, mean, variance] = operands(Self::NAME, inputs)?;
+        let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
+        Sizes::check(Self::NAME, self.epsilon, x, &vectors)?;
+        if !self.activation.is_monotonic() {
+            let message =
+                format!("{:?} falls somewhere, and cannot be pooled before", self.activation);
+            return Err(ShapeError::new(Self::NAME, message));
+        }
+        let dims = self.geometry.pooled(Self::NAME, x)?;
+        Ok(vec![TensorType::f32(dims), TensorType::u32(dims)])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let [x, gamma, beta, mean, variance] = [0, 1, 2, 3, 4].map(|i| io.inputs.float(i));
         let dims: [usize; 4] = io.inputs.dims(0);
         let c_count = dims[3];
@@ -74,42 +89,6 @@ impl BatchNormMaxPool2d {
             *index = position;
         }
     }
-}
-
-/// 1, -1, or 0.
-fn sign(x: f64) -> f64 {
-    if x == 0.0 { 0.0 } else { x.signum() }
-}
-
-impl Op for BatchNormMaxPool2d {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x, gamma, beta, mean, variance] = operands(NAME, inputs)?;
-        let vectors = [("gamma", gamma), ("beta", beta), ("mean", mean), ("variance", variance)];
-        Sizes::check(NAME, self.epsilon, x, &vectors)?;
-        if !self.activation.is_monotonic() {
-            let message =
-                format!("{:?} falls somewhere, and cannot be pooled before", self.activation);
-            return Err(ShapeError::new(NAME, message));
-        }
-        let dims = self.geometry.pooled(NAME, x)?;
-        Ok(vec![TensorType::f32(dims), TensorType::u32(dims)])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let (&[_, h, w, c], &[_, oh, ow, _]) = (sig.inputs[0].dims(), sig.outputs[0].dims()) else {
@@ -117,7 +96,7 @@ impl Op for BatchNormMaxPool2d {
         };
         let lower = |&lanes: &Lanes| {
             let kernel = Sizes::of(&sig.outputs[0])
-                .per_block(NAME, lanes, caps)
+                .per_block(Self::NAME, lanes, caps)
                 .constant_f32("EPSILON", self.epsilon)
                 .activation(self.activation)
                 .file(lanes.activation_file());
@@ -141,10 +120,6 @@ impl Op for BatchNormMaxPool2d {
         HalfForm::FIRST
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable(NAME)
-    }
-
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
         let mut fills: Vec<Fill> = inputs.iter().map(Fill::any).collect();
         fills[4] = Fill::Uniform(0.5, 2.0);
@@ -162,55 +137,60 @@ impl Op for BatchNormMaxPool2d {
         let window: usize = self.geometry.window.iter().product();
         Cost::of(sig, (window + 3) * sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: String, op: BatchNormMaxPool2d, dims: [usize; 4], fills: [Fill; 2]| {
-        let [x, gamma] = fills;
-        let channels = TensorType::f32([dims[3]]);
-        Case::new(name, op)
-            .input(TensorType::f32(dims), x)
-            .input(channels.clone(), gamma)
-            .normal([dims[3]])
-            .normal([dims[3]])
-            .input(channels, Fill::Uniform(0.5, 2.0))
-            .forward_only()
-    };
-    let op = |geometry: &PoolGeometry, activation| BatchNormMaxPool2d {
-        epsilon: 1e-5,
-        activation,
-        geometry: geometry.clone(),
-    };
-    let mut cases = Vec::new();
-    for (name, geometry, dims) in test_geometries() {
-        for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
-            let name = format!("{name}_{activation:?}").to_lowercase();
-            cases.push(case(name, op(&geometry, activation), dims, [Fill::Normal, Fill::Normal]));
+    fn cases() -> Vec<Case> {
+        let case = |name: String, op: BatchNormMaxPool2d, dims: [usize; 4], fills: [Fill; 2]| {
+            let [x, gamma] = fills;
+            let channels = TensorType::f32([dims[3]]);
+            Case::new(name, op)
+                .input(TensorType::f32(dims), x)
+                .input(channels.clone(), gamma)
+                .normal([dims[3]])
+                .normal([dims[3]])
+                .input(channels, Fill::Uniform(0.5, 2.0))
+                .forward_only()
+        };
+        let op = |geometry: &PoolGeometry, activation| BatchNormMaxPool2d {
+            epsilon: 1e-5,
+            activation,
+            geometry: geometry.clone(),
+        };
+        let mut cases = Vec::new();
+        for (name, geometry, dims) in test_geometries() {
+            for activation in [Activation::Identity, Activation::Relu, Activation::Tanh] {
+                let name = format!("{name}_{activation:?}").to_lowercase();
+                cases.push(case(
+                    name,
+                    op(&geometry, activation),
+                    dims,
+                    [Fill::Normal, Fill::Normal],
+                ));
+            }
         }
+        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        for channels in [3, 4] {
+            let dims = [2, 9, 9, channels];
+            let gamma: Vec<f32> = [0.0, -1.5, -0.0, 2.0].into_iter().take(channels).collect();
+            let fills = [Fill::Normal, Fill::Floats(gamma)];
+            cases.push(case(
+                format!("gamma_zero_{channels}"),
+                op(&three, Activation::Relu),
+                dims,
+                fills,
+            ));
+            let ties = Fill::Floats([0.0, -0.0].repeat(81 * channels));
+            let fills = [ties, Fill::Normal];
+            cases.push(case(format!("ties_{channels}"), op(&three, Activation::Relu), dims, fills));
+            let fills = [Fill::NonFinite, Fill::Uniform(-2.0, -0.5)];
+            let name = format!("non_finite_{channels}");
+            cases.push(case(name, op(&three, Activation::Identity), dims, fills));
+        }
+        let two = PoolGeometry::non_overlapping([2, 2]);
+        for dims in [[128, 24, 24, 64], [64, 32, 32, 32], [64, 16, 16, 64]] {
+            let fills = [Fill::Normal, Fill::Normal];
+            let name = format!("bench_{}", joined(&dims));
+            cases.push(case(name, op(&two, Activation::Relu), dims, fills).bench());
+        }
+        cases
     }
-    let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
-    for channels in [3, 4] {
-        let dims = [2, 9, 9, channels];
-        let gamma: Vec<f32> = [0.0, -1.5, -0.0, 2.0].into_iter().take(channels).collect();
-        let fills = [Fill::Normal, Fill::Floats(gamma)];
-        cases.push(case(
-            format!("gamma_zero_{channels}"),
-            op(&three, Activation::Relu),
-            dims,
-            fills,
-        ));
-        let ties = Fill::Floats([0.0, -0.0].repeat(81 * channels));
-        let fills = [ties, Fill::Normal];
-        cases.push(case(format!("ties_{channels}"), op(&three, Activation::Relu), dims, fills));
-        let fills = [Fill::NonFinite, Fill::Uniform(-2.0, -0.5)];
-        let name = format!("non_finite_{channels}");
-        cases.push(case(name, op(&three, Activation::Identity), dims, fills));
-    }
-    let two = PoolGeometry::non_overlapping([2, 2]);
-    for dims in [[128, 24, 24, 64], [64, 32, 32, 32], [64, 16, 16, 64]] {
-        let fills = [Fill::Normal, Fill::Normal];
-        let name = format!("bench_{}", joined(&dims));
-        cases.push(case(name, op(&two, Activation::Relu), dims, fills).bench());
-    }
-    cases
 }

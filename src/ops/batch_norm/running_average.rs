@@ -4,10 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::{of_dtype, operands, same_type};
-use crate::ops::registry::attributes;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `running' = (1 - momentum) running + momentum scale value`, in place.
@@ -30,32 +29,18 @@ impl RunningAverage {
         let momentum = f64::from(self.momentum);
         (1.0 - momentum, momentum * f64::from(self.scale))
     }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (keep, add) = self.weights();
-        let value = io.inputs.float(1);
-        for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
-            *running = T::from_f64(keep * running.to_f64() + add * value.to_f64());
-        }
-    }
 }
 
-impl Op for RunningAverage {
-    fn name(&self) -> &'static str {
-        "running_average"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for RunningAverage {
+    const NAME: &'static str = "running_average";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [running, value] = operands("running_average", inputs)?;
-        of_dtype("running_average", ("running", running), DType::F32)?;
-        same_type("running_average", ("running", running), ("value", value))?;
+        let [running, value] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("running", running), DType::F32)?;
+        same_type(Self::NAME, ("running", running), ("value", value))?;
         if !(0.0..=1.0).contains(&self.momentum) || !self.scale.is_finite() {
             return Err(ShapeError::new(
-                "running_average",
+                Self::NAME,
                 format!(
                     "momentum must lie in [0, 1] and scale be finite, they are {} and {}",
                     self.momentum, self.scale
@@ -65,12 +50,12 @@ impl Op for RunningAverage {
         Ok(vec![running.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (keep, add) = self.weights();
+        let value = io.inputs.float(1);
+        for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
+            *running = T::from_f64(keep * running.to_f64() + add * value.to_f64());
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -96,10 +81,6 @@ impl Op for RunningAverage {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("running_average")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -112,21 +93,24 @@ impl Op for RunningAverage {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 3 * sig.outputs[0].elements())
     }
-}
 
-pub(in crate::ops) fn cases() -> Vec<Case> {
-    let case = |name: &str, momentum: f32, scale: f32, dims: &[usize]| {
-        Case::new(name, RunningAverage { momentum, scale }).normal(dims).normal(dims).forward_only()
-    };
-    vec![
-        case("one_element", 0.1, 1.0, &[1]),
-        case("tail", 0.1, 1.0, &[67]),
-        Case::new("non_finite", RunningAverage { momentum: 0.1, scale: 1.0 })
-            .normal([41])
-            .input(TensorType::f32([41]), Fill::NonFinite)
-            .forward_only(),
-        case("unbiased", 0.1, 128.0 / 127.0, &[32]),
-        case("momentum_0", 0.0, 1.0, &[5]),
-        case("momentum_1", 1.0, 2.0, &[5]),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, momentum: f32, scale: f32, dims: &[usize]| {
+            Case::new(name, RunningAverage { momentum, scale })
+                .normal(dims)
+                .normal(dims)
+                .forward_only()
+        };
+        vec![
+            case("one_element", 0.1, 1.0, &[1]),
+            case("tail", 0.1, 1.0, &[67]),
+            Case::new("non_finite", RunningAverage { momentum: 0.1, scale: 1.0 })
+                .normal([41])
+                .input(TensorType::f32([41]), Fill::NonFinite)
+                .forward_only(),
+            case("unbiased", 0.1, 128.0 / 127.0, &[32]),
+            case("momentum_0", 0.0, 1.0, &[5]),
+            case("momentum_1", 1.0, 2.0, &[5]),
+        ]
+    }
 }

@@ -5,9 +5,8 @@ use serde::{Deserialize, Serialize};
 use super::Slice;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Signature, Vjp};
 use crate::ops::lanes::Lanes;
-use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// Inputs side by side along dimension `axis`: the branches of an inception block.
@@ -35,37 +34,24 @@ impl Concat {
         };
         parts.into_iter().map(place).collect()
     }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let types: Vec<&TensorType> = (0..io.inputs.count()).map(|i| io.inputs.ty(i)).collect();
-        for (i, copy) in self.copies(&types).into_iter().enumerate() {
-            copy.run_on_host(io, i);
-        }
-    }
 }
 
-impl Op for Concat {
-    fn name(&self) -> &'static str {
-        "concat"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Concat {
+    const NAME: &'static str = "concat";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         let Some(first) = inputs.first() else {
-            return Err(ShapeError::new("concat", "takes one or more inputs, none were given"));
+            return Err(ShapeError::new(Self::NAME, "takes one or more inputs, none were given"));
         };
         let mut size = 0;
         for (i, ty) in inputs.iter().enumerate() {
             let name = format!("input {i}");
-            let part = Along::new("concat", &name, ty, self.axis)?;
-            Along::new("concat", "input 0", first, self.axis)?;
+            let part = Along::new(Self::NAME, &name, ty, self.axis)?;
+            Along::new(Self::NAME, "input 0", first, self.axis)?;
             if ty.shape.rank() != first.shape.rank() || resized(first, self.axis, part.size) != *ty
             {
                 return Err(ShapeError::new(
-                    "concat",
+                    Self::NAME,
                     format!(
                         "{name} {ty} may differ from input 0 {first} in dimension {} only",
                         self.axis
@@ -77,12 +63,11 @@ impl Op for Concat {
         Ok(vec![resized(first, self.axis, size)])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let types: Vec<&TensorType> = (0..io.inputs.count()).map(|i| io.inputs.ty(i)).collect();
+        for (i, copy) in self.copies(&types).into_iter().enumerate() {
+            copy.run_on_host(io, i);
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -126,32 +111,35 @@ impl Op for Concat {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 0)
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: &str, axis: usize, inputs: &[&[usize]]| {
-        let case = Case::new(name, Concat { axis });
-        inputs.iter().fold(case, |case, dims| case.normal(*dims))
-    };
-    let labels = |rows: usize| (TensorType::u32([rows]), Fill::Labels(1000));
-    let ((a, fill_a), (b, fill_b)) = (labels(5), labels(4));
-    vec![
-        case("one_input", 0, &[&[3]]),
-        case("vectors", 0, &[&[1], &[7], &[2]]),
-        case("rows", 0, &[&[2, 3], &[1, 3]]),
-        case("columns", 1, &[&[5, 3], &[5, 1], &[5, 7]]),
-        case("columns_vec4", 1, &[&[3, 4], &[3, 8]]),
-        case("mixed_widths", 3, &[&[2, 2, 3, 4], &[2, 2, 3, 3], &[2, 2, 3, 1]]),
-        case("middle", 1, &[&[2, 3, 2], &[2, 1, 2]]),
-        case("many_inputs", 1, &[&[2_usize, 1][..]; 11]),
-        Case::new("integers", Concat { axis: 0 }).input(a, fill_a).input(b, fill_b).forward_only(),
-        Case::new("non_finite", Concat { axis: 1 })
-            .input(TensorType::f32([9, 4]), Fill::NonFinite)
-            .input(TensorType::f32([9, 5]), Fill::NonFinite)
-            .forward_only(),
-        case("many_workgroups", 1, &[&[65_537, 65], &[65_537, 1]]).forward_only(),
-        case("bench_64x16x16x64+128", 3, &[&[64, 16, 16, 64], &[64, 16, 16, 128]]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, axis: usize, inputs: &[&[usize]]| {
+            let case = Case::new(name, Concat { axis });
+            inputs.iter().fold(case, |case, dims| case.normal(*dims))
+        };
+        let labels = |rows: usize| (TensorType::u32([rows]), Fill::Labels(1000));
+        let ((a, fill_a), (b, fill_b)) = (labels(5), labels(4));
+        vec![
+            case("one_input", 0, &[&[3]]),
+            case("vectors", 0, &[&[1], &[7], &[2]]),
+            case("rows", 0, &[&[2, 3], &[1, 3]]),
+            case("columns", 1, &[&[5, 3], &[5, 1], &[5, 7]]),
+            case("columns_vec4", 1, &[&[3, 4], &[3, 8]]),
+            case("mixed_widths", 3, &[&[2, 2, 3, 4], &[2, 2, 3, 3], &[2, 2, 3, 1]]),
+            case("middle", 1, &[&[2, 3, 2], &[2, 1, 2]]),
+            case("many_inputs", 1, &[&[2_usize, 1][..]; 11]),
+            Case::new("integers", Concat { axis: 0 })
+                .input(a, fill_a)
+                .input(b, fill_b)
+                .forward_only(),
+            Case::new("non_finite", Concat { axis: 1 })
+                .input(TensorType::f32([9, 4]), Fill::NonFinite)
+                .input(TensorType::f32([9, 5]), Fill::NonFinite)
+                .forward_only(),
+            case("many_workgroups", 1, &[&[65_537, 65], &[65_537, 1]]).forward_only(),
+            case("bench_64x16x16x64+128", 3, &[&[64, 16, 16, 64], &[64, 16, 16, 128]]).bench(),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -6,11 +6,10 @@ use super::Slice;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `before` steps of zeros, the input, and `after` steps of zeros along dimension `axis`.
@@ -34,44 +33,30 @@ impl PadZeros {
         let to = (pitch, self.before * x.inner);
         Runs { outer: x.outer, run: x.pitch(), from: (x.pitch(), 0), to }
     }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        match io.outputs.ty(0).dtype {
-            DType::U32 => io.outputs.u32(0).fill(0),
-            _ => io.outputs.float(0).fill(T::from_f64(0.0)),
-        }
-        self.runs(io.inputs.ty(0)).run_on_host(io, 0);
-    }
 }
 
-impl Op for PadZeros {
-    fn name(&self) -> &'static str {
-        "pad_zeros"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for PadZeros {
+    const NAME: &'static str = "pad_zeros";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("pad_zeros", inputs)?;
-        let size = Along::new("pad_zeros", "x", x, self.axis)?.size;
+        let [x] = operands(Self::NAME, inputs)?;
+        let size = Along::new(Self::NAME, "x", x, self.axis)?.size;
         let padded = size.checked_add(self.before).and_then(|sum| sum.checked_add(self.after));
         let Some(padded) = padded else {
             return Err(ShapeError::new(
-                "pad_zeros",
+                Self::NAME,
                 format!("{} and {} steps of zeros are too many", self.before, self.after),
             ));
         };
         Ok(vec![resized(x, self.axis, padded)])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        match io.outputs.ty(0).dtype {
+            DType::U32 => io.outputs.u32(0).fill(0),
+            _ => io.outputs.float(0).fill(T::from_f64(0.0)),
+        }
+        self.runs(io.inputs.ty(0)).run_on_host(io, 0);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -112,28 +97,28 @@ impl Op for PadZeros {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 0)
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: &str, axis: usize, before: usize, after: usize, dims: &[usize]| {
-        Case::new(name, PadZeros { axis, before, after }).normal(dims)
-    };
-    vec![
-        case("one_element", 0, 0, 0, &[1]),
-        case("rows", 0, 1, 2, &[5, 7]),
-        case("columns", 1, 3, 2, &[7, 11]),
-        case("columns_vec4", 1, 4, 8, &[3, 16]),
-        case("only_before", 1, 1, 0, &[3, 8]),
-        case("only_behind", 1, 0, 5, &[3, 8]),
-        case("middle", 1, 1, 2, &[2, 4, 3]),
-        case("channels", 3, 2, 3, &[2, 2, 3, 7]),
-        Case::new("integers", PadZeros { axis: 0, before: 2, after: 3 })
-            .input(TensorType::u32([7]), Fill::Labels(1000))
-            .forward_only(),
-        Case::new("non_finite", PadZeros { axis: 1, before: 2, after: 5 })
-            .input(TensorType::f32([9, 8]), Fill::NonFinite)
-            .forward_only(),
-        case("many_workgroups", 1, 1, 2, &[65_537, 63]).forward_only(),
-        case("bench_64x16x16x192", 3, 64, 0, &[64, 16, 16, 128]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, axis: usize, before: usize, after: usize, dims: &[usize]| {
+            Case::new(name, PadZeros { axis, before, after }).normal(dims)
+        };
+        vec![
+            case("one_element", 0, 0, 0, &[1]),
+            case("rows", 0, 1, 2, &[5, 7]),
+            case("columns", 1, 3, 2, &[7, 11]),
+            case("columns_vec4", 1, 4, 8, &[3, 16]),
+            case("only_before", 1, 1, 0, &[3, 8]),
+            case("only_behind", 1, 0, 5, &[3, 8]),
+            case("middle", 1, 1, 2, &[2, 4, 3]),
+            case("channels", 3, 2, 3, &[2, 2, 3, 7]),
+            Case::new("integers", PadZeros { axis: 0, before: 2, after: 3 })
+                .input(TensorType::u32([7]), Fill::Labels(1000))
+                .forward_only(),
+            Case::new("non_finite", PadZeros { axis: 1, before: 2, after: 5 })
+                .input(TensorType::f32([9, 8]), Fill::NonFinite)
+                .forward_only(),
+            case("many_workgroups", 1, 1, 2, &[65_537, 63]).forward_only(),
+            case("bench_64x16x16x192", 3, 64, 0, &[64, 16, 16, 128]).bench(),
+        ]
+    }
 }

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::PadZeros;
 use super::runs::{Along, Runs, resized};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Signature, Vjp};
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// `len` steps of dimension `axis`, from `start` on.
@@ -31,28 +30,18 @@ impl Slice {
         let run = self.len * x.inner;
         Runs { outer: x.outer, run, from: (x.pitch(), self.start * x.inner), to: (run, 0) }
     }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        self.runs(io.inputs.ty(0)).run_on_host(io, 0);
-    }
 }
 
-impl Op for Slice {
-    fn name(&self) -> &'static str {
-        "slice"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Slice {
+    const NAME: &'static str = "slice";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("slice", inputs)?;
-        let size = Along::new("slice", "x", x, self.axis)?.size;
+        let [x] = operands(Self::NAME, inputs)?;
+        let size = Along::new(Self::NAME, "x", x, self.axis)?.size;
         let inside = self.start.checked_add(self.len).is_some_and(|end| end <= size);
         if self.len == 0 || !inside {
             return Err(ShapeError::new(
-                "slice",
+                Self::NAME,
                 format!(
                     "needs one or more steps inside dimension {} of x {}, {} from {} on were asked \
                      for",
@@ -63,12 +52,8 @@ impl Op for Slice {
         Ok(vec![resized(x, self.axis, self.len)])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        self.runs(io.inputs.ty(0)).run_on_host(io, 0);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -101,30 +86,30 @@ impl Op for Slice {
         // Only the part that is copied is read.
         Cost { flop: 0, bytes: 2 * sig.outputs[0].bytes() as u64 }
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: &str, axis: usize, start: usize, len: usize, dims: &[usize]| {
-        Case::new(name, Slice { axis, start, len }).normal(dims)
-    };
-    vec![
-        case("one_element", 0, 0, 1, &[1]),
-        case("whole", 1, 0, 5, &[3, 5]),
-        case("rows", 0, 1, 2, &[5, 7]),
-        case("columns", 1, 3, 2, &[7, 11]),
-        case("columns_vec4", 1, 4, 8, &[3, 16]),
-        case("unaligned_start", 1, 1, 4, &[3, 8]),
-        case("middle", 1, 1, 2, &[2, 4, 3]),
-        case("channels", 3, 2, 3, &[2, 2, 3, 7]),
-        Case::new("integers", Slice { axis: 0, start: 2, len: 3 })
-            .input(TensorType::u32([7]), Fill::Labels(1000))
-            .forward_only(),
-        Case::new("non_finite", Slice { axis: 1, start: 2, len: 5 })
-            .input(TensorType::f32([9, 8]), Fill::NonFinite)
-            .forward_only(),
-        case("many_workgroups", 1, 1, 65, &[65_537, 67]).forward_only(),
-        case("bench_64x16x16x192", 3, 64, 128, &[64, 16, 16, 192]).bench(),
-    ]
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, axis: usize, start: usize, len: usize, dims: &[usize]| {
+            Case::new(name, Slice { axis, start, len }).normal(dims)
+        };
+        vec![
+            case("one_element", 0, 0, 1, &[1]),
+            case("whole", 1, 0, 5, &[3, 5]),
+            case("rows", 0, 1, 2, &[5, 7]),
+            case("columns", 1, 3, 2, &[7, 11]),
+            case("columns_vec4", 1, 4, 8, &[3, 16]),
+            case("unaligned_start", 1, 1, 4, &[3, 8]),
+            case("middle", 1, 1, 2, &[2, 4, 3]),
+            case("channels", 3, 2, 3, &[2, 2, 3, 7]),
+            Case::new("integers", Slice { axis: 0, start: 2, len: 3 })
+                .input(TensorType::u32([7]), Fill::Labels(1000))
+                .forward_only(),
+            Case::new("non_finite", Slice { axis: 1, start: 2, len: 5 })
+                .input(TensorType::f32([9, 8]), Fill::NonFinite)
+                .forward_only(),
+            case("many_workgroups", 1, 1, 65, &[65_537, 67]).forward_only(),
+            case("bench_64x16x16x192", 3, 64, 128, &[64, 16, 16, 192]).bench(),
+        ]
+    }
 }
 
 #[cfg(test)]

@@ -8,13 +8,12 @@ use super::geometry::{Sizes, image};
 use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
-    Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
+    Operand, Signature, Vjp,
 };
 use crate::ops::SumRows;
 use crate::ops::gemm::Task;
 use crate::ops::product_tail::ProductTail;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -76,9 +75,17 @@ impl Conv2d {
     pub(in crate::ops) fn task(&self, inputs: &[TensorType]) -> Option<Task> {
         self.sizes(inputs).ok().map(|sizes| lowering::forward_task(self, &sizes))
     }
+}
+
+impl OpDef for Conv2d {
+    const NAME: &'static str = "conv2d";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.y())])
+    }
 
     /// The obvious loop nest, over rows of the output in parallel.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, weight) = (io.inputs.float(0), io.inputs.float(1));
         let tail = self.tail().operands(&io.inputs);
         let [_, h, w, c] = io.inputs.dims(0);
@@ -110,28 +117,6 @@ impl Conv2d {
                 }
             }
         });
-    }
-}
-
-impl Op for Conv2d {
-    fn name(&self) -> &'static str {
-        "conv2d"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Ok(vec![TensorType::f32(self.sizes(inputs)?.y())])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -188,7 +173,9 @@ impl Op for Conv2d {
     }
 
     fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
-        let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
+        let Some(filtering) = winograd::filtering_of(variant) else {
+            return OpDef::tolerance(self, sig);
+        };
         let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_c);
         self.tail().tolerance(filtering.terms_of_outputs(terms) + 1)
     }
@@ -201,5 +188,9 @@ impl Op for Conv2d {
         let tail = self.tail().with(epilogue).filter(|tail| tail.derivative.is_none())?;
         let ProductTail { bias, residual, activation, .. } = tail;
         Some(Arc::new(Self { bias, residual, activation, ..self.clone() }))
+    }
+
+    fn cases() -> Vec<Case> {
+        super::cases::forward()
     }
 }

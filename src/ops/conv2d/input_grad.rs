@@ -8,15 +8,12 @@ use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
-    Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
+    Operand, Signature, Vjp,
 };
 use crate::ops::product_tail::ProductTail;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-const NAME: &str = "conv2d_input_grad";
 
 /// `dx[n, iy, ix, c] = sum_{ky, kx, oc} dy[n, oy, ox, oc] w[ky, kx, c, oc]` over all `oy`, `ox`
 /// with `iy = oy stride + ky dilation - top`, `ix` likewise; `oc` runs over the group of `c`. Then,
@@ -56,14 +53,14 @@ impl Conv2dInputGrad {
     }
 
     pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [dy, weight] = self.tail().factors(NAME, inputs)?;
-        let dy_dims = image(NAME, "dy", dy)?;
-        let [kh, kw, group_c, oc] = image(NAME, "weight", weight)?;
+        let [dy, weight] = self.tail().factors(Self::NAME, inputs)?;
+        let dy_dims = image(Self::NAME, "dy", dy)?;
+        let [kh, kw, group_c, oc] = image(Self::NAME, "weight", weight)?;
         let x_dims = [dy_dims[0], self.input[0], self.input[1], group_c * self.geometry.groups];
-        let sizes = Sizes::new(NAME, &self.geometry, x_dims, [kh, kw], oc)?;
+        let sizes = Sizes::new(Self::NAME, &self.geometry, x_dims, [kh, kw], oc)?;
         if dy_dims != sizes.y() {
             return Err(ShapeError::new(
-                NAME,
+                Self::NAME,
                 format!(
                     "dy must have the shape of the output, {:?} for input {x_dims:?} and weight \
                      {}, it has {}",
@@ -73,12 +70,20 @@ impl Conv2dInputGrad {
                 ),
             ));
         }
-        self.tail().check(NAME, inputs, &sizes.x())?;
+        self.tail().check(Self::NAME, inputs, &sizes.x())?;
         Ok(sizes)
+    }
+}
+
+impl OpDef for Conv2dInputGrad {
+    const NAME: &'static str = "conv2d_input_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.x())])
     }
 
     /// The obvious loop nest, over rows of the result in parallel.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (dy, weight) = (io.inputs.float(0), io.inputs.float(1));
         let tail = self.tail().operands(&io.inputs);
         let [_, oh, ow, oc] = io.inputs.dims(0);
@@ -107,28 +112,6 @@ impl Conv2dInputGrad {
                 }
             }
         });
-    }
-}
-
-impl Op for Conv2dInputGrad {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Ok(vec![TensorType::f32(self.sizes(inputs)?.x())])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -159,7 +142,7 @@ impl Op for Conv2dInputGrad {
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         // The result is bilinear in dy and w; `ddx` is the gradient of the loss with respect to it.
         let Some(ddx) = v.dy(0) else { return Ok(()) };
-        let ddx = self.tail().gradient(NAME, v, ddx)?;
+        let ddx = self.tail().gradient(Self::NAME, v, ddx)?;
         let (dy, weight) = (v.x(0), v.x(1));
         let geometry = self.geometry.clone();
         if v.wants(0) {
@@ -167,7 +150,7 @@ impl Op for Conv2dInputGrad {
             v.set(0, ddy);
         }
         if v.wants(1) {
-            let [kh, kw, _, _] = image(NAME, "weight", &v.ty(weight))?;
+            let [kh, kw, _, _] = image(Self::NAME, "weight", &v.ty(weight))?;
             let dweight = v.push(Conv2dWeightGrad { geometry, kernel: [kh, kw] }, &[ddx, dy])?;
             v.set(1, dweight);
         }
@@ -180,7 +163,9 @@ impl Op for Conv2dInputGrad {
     }
 
     fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
-        let Some(filtering) = winograd::filtering_of(variant) else { return self.tolerance(sig) };
+        let Some(filtering) = winograd::filtering_of(variant) else {
+            return OpDef::tolerance(self, sig);
+        };
         let terms = self.sizes(&sig.inputs).map_or(1, |s| s.kh * s.kw * s.group_oc);
         self.tail().tolerance(filtering.terms_of_outputs(terms))
     }
@@ -196,5 +181,9 @@ impl Op for Conv2dInputGrad {
         }
         let ProductTail { residual, derivative, .. } = tail;
         Some(Arc::new(Self { residual, derivative, ..self.clone() }))
+    }
+
+    fn cases() -> Vec<Case> {
+        super::cases::input_grad()
     }
 }

@@ -19,11 +19,3 @@ pub use forward::Conv2d;
 pub use geometry::ConvGeometry;
 pub use input_grad::Conv2dInputGrad;
 pub use weight_grad::Conv2dWeightGrad;
-
-use super::registry::OpEntry;
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Conv2d>("conv2d", cases::forward),
-    OpEntry::new::<Conv2dInputGrad>("conv2d_input_grad", cases::input_grad),
-    OpEntry::new::<Conv2dWeightGrad>("conv2d_weight_grad", cases::weight_grad),
-];

@@ -6,14 +6,11 @@ use super::geometry::{Sizes, image};
 use super::{Conv2d, Conv2dInputGrad, ConvGeometry, host, lowering, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Cost, HalfForm, HostIo, HostKernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-const NAME: &str = "conv2d_weight_grad";
 
 /// `dw[ky, kx, c, oc] = sum_{n, oy, ox} x[n, iy, ix, c] dy[n, oy, ox, oc]` with
 /// `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
@@ -34,13 +31,13 @@ pub struct Conv2dWeightGrad {
 
 impl Conv2dWeightGrad {
     pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [x, dy] = operands(NAME, inputs)?;
-        let x_dims = image(NAME, "x", x)?;
-        let dy_dims = image(NAME, "dy", dy)?;
-        let sizes = Sizes::new(NAME, &self.geometry, x_dims, self.kernel, dy_dims[3])?;
+        let [x, dy] = operands(Self::NAME, inputs)?;
+        let x_dims = image(Self::NAME, "x", x)?;
+        let dy_dims = image(Self::NAME, "dy", dy)?;
+        let sizes = Sizes::new(Self::NAME, &self.geometry, x_dims, self.kernel, dy_dims[3])?;
         if dy_dims != sizes.y() {
             return Err(ShapeError::new(
-                NAME,
+                Self::NAME,
                 format!(
                     "dy must have the shape of the output, {:?} for x {} and kernel {:?}, it has \
                      {}",
@@ -53,9 +50,17 @@ impl Conv2dWeightGrad {
         }
         Ok(sizes)
     }
+}
+
+impl OpDef for Conv2dWeightGrad {
+    const NAME: &'static str = "conv2d_weight_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(vec![TensorType::f32(self.sizes(inputs)?.weight())])
+    }
 
     /// The obvious loop nest, over kernel taps and input channels in parallel.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (x, dy) = (io.inputs.float(0), io.inputs.float(1));
         let [n_count, h, w, c] = io.inputs.dims(0);
         let [_, oh, ow, oc] = io.inputs.dims(1);
@@ -83,28 +88,6 @@ impl Conv2dWeightGrad {
                 *dw = T::from_f64(sum);
             }
         });
-    }
-}
-
-impl Op for Conv2dWeightGrad {
-    fn name(&self) -> &'static str {
-        NAME
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Ok(vec![TensorType::f32(self.sizes(inputs)?.weight())])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -140,7 +123,7 @@ impl Op for Conv2dWeightGrad {
         let (x, dy) = (v.x(0), v.x(1));
         let geometry = self.geometry.clone();
         if v.wants(0) {
-            let [_, h, w, _] = image(NAME, "x", &v.ty(x))?;
+            let [_, h, w, _] = image(Self::NAME, "x", &v.ty(x))?;
             let op = Conv2dInputGrad::new(geometry.clone(), [h, w]);
             let dx = v.push(op, &[dy, ddw])?;
             v.set(0, dx);
@@ -164,5 +147,9 @@ impl Op for Conv2dWeightGrad {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, self.sizes(&sig.inputs).map_or(0, |sizes| sizes.flop()))
+    }
+
+    fn cases() -> Vec<Case> {
+        super::cases::weight_grad()
     }
 }

@@ -1,48 +1,30 @@
 //! The ops that chains are made of.
 
-use serde::{Deserialize, Serialize};
-
-use crate::graph::{Activation, Op};
+use crate::graph::Activation;
+use crate::ops::among::ops_among;
 use crate::ops::repeat::Repeat;
 use crate::ops::softmax::LARGEST_COTANGENT;
 use crate::ops::{Activate, ActivateGrad, Binary, BinaryFunction, Dropout, Scale};
 use crate::tensor::TensorType;
 
-/// An op whose element `i` depends on element `i` of its operands, or on that of small ones which
-/// are repeated.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "op", content = "attributes", rename_all = "snake_case")]
-pub enum Member {
-    /// `f(x)`
-    Activate(Activate),
-    /// `dy f'(value)`
-    ActivateGrad(ActivateGrad),
-    /// Sum, difference, product, quotient.
-    Binary(Binary),
-    /// Dropout, and its gradient.
-    Dropout(Dropout),
-    /// A constant factor.
-    Scale(Scale),
+ops_among! {
+    /// An op whose element `i` depends on element `i` of its operands, or on that of small ones which
+    /// are repeated.
+    pub enum Member {
+        /// `f(x)`
+        Activate(Activate),
+        /// `dy f'(value)`
+        ActivateGrad(ActivateGrad),
+        /// Sum, difference, product, quotient.
+        Binary(Binary),
+        /// Dropout, and its gradient.
+        Dropout(Dropout),
+        /// A constant factor.
+        Scale(Scale),
+    }
 }
 
 impl Member {
-    /// The op as a member, where it is one.
-    pub fn of(op: &dyn Op) -> Option<Self> {
-        let data = serde_json::json!({ "op": op.name(), "attributes": op.attributes() });
-        serde_json::from_value(data).ok()
-    }
-
-    /// The op.
-    pub fn op(&self) -> &dyn Op {
-        match self {
-            Self::Activate(op) => op,
-            Self::ActivateGrad(op) => op,
-            Self::Binary(op) => op,
-            Self::Dropout(op) => op,
-            Self::Scale(op) => op,
-        }
-    }
-
     /// Number of operands.
     pub(super) fn arity(&self) -> usize {
         match self {

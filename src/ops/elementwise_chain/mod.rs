@@ -13,17 +13,13 @@ use serde::{Deserialize, Serialize};
 
 pub use member::Member;
 
-use super::registry::{OpEntry, attributes};
 use super::softmax::LARGEST_COTANGENT;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Fill, HalfForm, HostInput, HostIo, HostKernel, HostOutput, Lowering,
-    Op, Signature, Vjp,
+    Activation, Caps, Case, Cost, Fill, HalfForm, HostInput, HostIo, HostKernel, HostOutput,
+    Lowering, Op, OpDef, Signature,
 };
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] =
-    &[OpEntry::new::<ElementwiseChain>("elementwise_chain", cases::cases)];
 
 /// Most members of a chain: their results must fit registers and the first cache.
 pub const MAX_LINKS: usize = 8;
@@ -65,8 +61,8 @@ pub enum Source {
 impl ElementwiseChain {
     /// The op as a chain: itself, or its only member.
     pub fn of(op: &dyn Op) -> Option<Self> {
-        if op.name() == "elementwise_chain" {
-            return serde_json::from_value(op.attributes()).ok();
+        if let Some(chain) = op.downcast_ref::<Self>() {
+            return Some(chain.clone());
         }
         let member = Member::of(op)?;
         let operands = (0..member.arity()).map(Source::Input).collect();
@@ -182,8 +178,31 @@ impl ElementwiseChain {
         }
     }
 
+    /// Each member with its signature.
+    fn members(&self, sig: &Signature) -> Vec<(&Link, Signature)> {
+        let results = self.results(&sig.inputs).unwrap_or_default();
+        let signature = |(link, result): (_, &TensorType)| {
+            let inputs = Self::operand_types(link, &sig.inputs, &results);
+            (link, Signature { inputs, outputs: vec![result.clone()] })
+        };
+        self.links.iter().zip(&results).map(signature).collect()
+    }
+}
+
+impl OpDef for ElementwiseChain {
+    const NAME: &'static str = "elementwise_chain";
+
+    fn title(&self) -> String {
+        let names = self.links.iter().map(|link| link.member.op().name());
+        names.collect::<Vec<_>>().join("+")
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        Ok(self.results(inputs)?.split_off(self.links.len() - 1))
+    }
+
     /// The members one after the other, each over whole tensors.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>, run: &dyn Fn(&dyn Op, &mut HostIo<'_, T>)) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let inputs: Vec<TensorType> =
             (0..io.inputs.count()).map(|input| io.inputs.ty(input).clone()).collect();
         let types = self.results(&inputs).expect("infer has checked the shapes");
@@ -199,49 +218,12 @@ impl ElementwiseChain {
             let operands = link.operands.iter().map(operand).collect();
             let mut result = vec![T::from_f64(0.0); ty.elements()];
             let outputs = vec![(HostOutput::Float(&mut result[..]), ty)];
-            run(link.member.op(), &mut HostIo::new(operands, outputs));
+            link.member.reference(&mut HostIo::new(operands, outputs));
             results.push(result);
         }
         if let Some(last) = results.last() {
             io.outputs.float(0).copy_from_slice(last);
         }
-    }
-
-    /// Each member with its signature.
-    fn members(&self, sig: &Signature) -> Vec<(&Link, Signature)> {
-        let results = self.results(&sig.inputs).unwrap_or_default();
-        let signature = |(link, result): (_, &TensorType)| {
-            let inputs = Self::operand_types(link, &sig.inputs, &results);
-            (link, Signature { inputs, outputs: vec![result.clone()] })
-        };
-        self.links.iter().zip(&results).map(signature).collect()
-    }
-}
-
-impl Op for ElementwiseChain {
-    fn name(&self) -> &'static str {
-        "elementwise_chain"
-    }
-
-    fn title(&self) -> String {
-        let names = self.links.iter().map(|link| link.member.op().name());
-        names.collect::<Vec<_>>().join("+")
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        Ok(self.results(inputs)?.split_off(self.links.len() - 1))
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io, &|op, io| op.reference(io));
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io, &|op, io| op.reference_f64(io));
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -261,11 +243,6 @@ impl Op for ElementwiseChain {
             &[first(0), first(1), first(2), first(3), first(4), first(5), first(6), first(7)];
         let count = self.slots().filter(|(_, member, i)| member.stores_activation(*i)).count();
         FORMS.get(count..=count).unwrap_or_default()
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        // Fusion comes after differentiation.
-        Vjp::not_differentiable("elementwise_chain")
     }
 
     fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
@@ -289,7 +266,7 @@ impl Op for ElementwiseChain {
         // factors enlarge that.
         let mut sum = Tolerance::ulps(0.0);
         for (link, sig) in self.members(sig) {
-            let own = link.member.op().tolerance(&sig);
+            let own = link.member.op().tolerance(&sig, "");
             let is_between = |source: &Source| matches!(source, Source::Link(_));
             if link.member.is_sum() && link.operands.iter().any(is_between) {
                 sum.reduction_len += 1;
@@ -307,5 +284,9 @@ impl Op for ElementwiseChain {
         let flop: u64 =
             self.members(sig).iter().map(|(link, sig)| link.member.op().cost(sig).flop).sum();
         Cost { flop, ..Cost::of(sig, 0) }
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::cases()
     }
 }

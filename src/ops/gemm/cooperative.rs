@@ -214,7 +214,7 @@ mod tests {
                 let mut variants = BTreeSet::new();
                 for case in find(op).expect("it is registered").cases_for(&caps) {
                     let inputs: Vec<_> = case.inputs.iter().map(|i| i.ty.clone()).collect();
-                    let outputs = case.op.output_types(&inputs).expect("cases have valid shapes");
+                    let outputs = case.op.infer(&inputs).expect("cases have valid shapes");
                     let lowerings = case.op.lowerings(&Signature { inputs, outputs }, &caps);
                     let by_matrices = |l: &Lowering| l.variant.starts_with("cooperative");
                     for lowering in lowerings.into_iter().filter(by_matrices) {

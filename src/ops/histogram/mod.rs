@@ -19,14 +19,11 @@ mod reference;
 use serde::{Deserialize, Serialize};
 
 use super::operands::{of_dtype, operands, scalar};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
-use crate::tensor::{DType, TensorType, Tolerance};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Signature};
+use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 pub use counts::HistogramCounts;
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Histogram>("histogram", cases::cases)];
 
 /// One in this many numbers may lie beyond the bound.
 const BEYOND: usize = 1000;
@@ -115,23 +112,16 @@ impl Histogram {
     }
 }
 
-impl Op for Histogram {
-    fn name(&self) -> &'static str {
-        "histogram"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Histogram {
+    const NAME: &'static str = "histogram";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        const NAME: &str = "histogram";
-        let wrong = |message: String| ShapeError::new(NAME, message);
-        let [x, counts, step] = operands(NAME, inputs)?;
-        of_dtype(NAME, ("x", x), DType::F32)?;
-        of_dtype(NAME, ("counts", counts), DType::U32)?;
-        scalar(NAME, ("step", step), DType::U32)?;
-        let [p] = x.ranked(NAME, "x")?;
+        let wrong = |message: String| ShapeError::new(Self::NAME, message);
+        let [x, counts, step] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        of_dtype(Self::NAME, ("counts", counts), DType::U32)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
+        let [p] = x.ranked(Self::NAME, "x")?;
         Self::check_bins(self.bins).map_err(|what| wrong(format!("bins {what}")))?;
         if self.period == 0 || !(1..=MAX_RANGES).contains(&self.ranges.len()) {
             let message = "needs a period of at least one step, and from 1 to 65,535 ranges";
@@ -151,11 +141,7 @@ impl Op for Histogram {
         Ok(vec![counts.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         self.forward(io);
     }
 
@@ -165,10 +151,6 @@ impl Op for Histogram {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         vec![self.host_kernel()]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("histogram")
     }
 
     fn sample_inputs(&self, _inputs: &[TensorType]) -> Vec<Fill> {
@@ -188,5 +170,9 @@ impl Op for Histogram {
         // Values are read twice: for the bound, and for the bins.
         let read: usize = self.ranges.iter().map(|[_, elements]| 8 * elements).sum();
         Cost { flop: 0, bytes: (read + sig.outputs[0].bytes()) as u64 }
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::cases()
     }
 }

@@ -8,12 +8,9 @@ pub use schedule::{Anneal, Schedule};
 use serde::{Deserialize, Serialize};
 
 use super::operands::{operands, scalar};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, HostIo, Kernel, Lowering, Op, Operand, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<LearningRate>("learning_rate", cases::all)];
 
 /// `rate = base * factor(step)`. Input: `step` u32 `[1]`, the steps completed. Output: f32 `[1]`.
 ///
@@ -69,39 +66,25 @@ impl LearningRate {
             None => (step + 1) as f64 / self.warmup as f64,
         }
     }
-
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let steps = io.inputs.u32(0);
-        for (rate, &step) in io.outputs.float(0).iter_mut().zip(steps) {
-            *rate = T::from_f64(f64::from(self.base) * self.factor(step as usize));
-        }
-    }
 }
 
-impl Op for LearningRate {
-    fn name(&self) -> &'static str {
-        "learning_rate"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for LearningRate {
+    const NAME: &'static str = "learning_rate";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [step] = operands("learning_rate", inputs)?;
-        scalar("learning_rate", ("step", step), DType::U32)?;
+        let [step] = operands(Self::NAME, inputs)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
         match self.error() {
-            Some(message) => Err(ShapeError::new("learning_rate", message)),
+            Some(message) => Err(ShapeError::new(Self::NAME, message)),
             None => Ok(vec![TensorType::f32([1])]),
         }
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let steps = io.inputs.u32(0);
+        for (rate, &step) in io.outputs.float(0).iter_mut().zip(steps) {
+            *rate = T::from_f64(f64::from(self.base) * self.factor(step as usize));
+        }
     }
 
     fn lower(&self, _sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -117,10 +100,6 @@ impl Op for LearningRate {
         vec![Lowering::single("one_invocation", kernel)]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("learning_rate")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // One ulp for the product with the base, 2.5 for the division of the warmup.
         const BASE: f64 = 3.5;
@@ -129,6 +108,10 @@ impl Op for LearningRate {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 1)
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::all()
     }
 }
 

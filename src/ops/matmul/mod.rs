@@ -12,16 +12,13 @@ use super::SumRows;
 use super::gemm::Task;
 use super::operands::of_dtype;
 use super::product_tail::ProductTail;
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
-    Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
+    Operand, Signature, Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<Matmul>("matmul", cases::cases)];
 
 /// `y[m, n] = f(sum_k a[m, k] b[k, n] + bias[n] + residual[m, n])`; with a `derivative`,
 /// `y[m, n] = (sum + bias[n] + residual[m, n]) g'`, where `value` `[m, n]` is what `g` gave.
@@ -82,9 +79,18 @@ impl Matmul {
     pub(in crate::ops) fn task(&self, inputs: &[TensorType], caps: &Caps) -> Option<Task> {
         self.sizes(inputs).ok().map(|sizes| lowering::task(self, &sizes, caps))
     }
+}
+
+impl OpDef for Matmul {
+    const NAME: &'static str = "matmul";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let Sizes { m, n, .. } = self.sizes(inputs)?;
+        Ok(vec![TensorType::f32([m, n])])
+    }
 
     /// The obvious loop nest, over rows in parallel.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (a, b) = (io.inputs.float(0), io.inputs.float(1));
         let tail = self.tail().operands(&io.inputs);
         let [rows_a, columns_a] = io.inputs.dims(0);
@@ -106,29 +112,6 @@ impl Matmul {
                 row[n] = tail.apply(sum, m * n_count + n, n);
             }
         });
-    }
-}
-
-impl Op for Matmul {
-    fn name(&self) -> &'static str {
-        "matmul"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let Sizes { m, n, .. } = self.sizes(inputs)?;
-        Ok(vec![TensorType::f32([m, n])])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -201,5 +184,9 @@ impl Op for Matmul {
     fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
         let ProductTail { bias, residual, activation, derivative } = self.tail().with(epilogue)?;
         Some(Arc::new(Self { bias, residual, activation, derivative, ..self.clone() }))
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::cases()
     }
 }

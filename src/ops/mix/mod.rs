@@ -10,14 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::labels::{IGNORED_LABEL, labels_of};
 use super::operands::{of_dtype, operands, scalar};
-use super::registry::{OpEntry, attributes};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, Signature};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 use decision::{Decision, Tables, WEIGHT_ONE};
-
-pub(super) const ENTRIES: &[OpEntry] = &[OpEntry::new::<MixBatch>("mix_batch", cases::cases)];
 
 /// A batch mixed with itself, row `i` with row `(i + shift) % batch`; shift and weights are one draw
 /// a step.
@@ -76,8 +73,35 @@ impl MixBatch {
         let mixed = weight(own, share) + weight(partner, 1.0 - share);
         (1.0 - f64::from(self.label_smoothing)) * mixed + off_target
     }
+}
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for MixBatch {
+    const NAME: &'static str = "mix_batch";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let error = |message: String| ShapeError::new(Self::NAME, message);
+        let [x, labels, step] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("x", x), DType::F32)?;
+        let [batch, height, width, _] = x.ranked(Self::NAME, "x")?;
+        labels_of(Self::NAME, batch, labels)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
+        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            Self::check_alpha(alpha).map_err(|what| error(format!("{key} {what}")))?;
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) || self.classes == 0 {
+            return Err(error(format!(
+                "label_smoothing must lie in [0, 1), and there must be classes; they are {} and {}",
+                self.label_smoothing, self.classes
+            )));
+        }
+        // Sides times weights fit 32 bits.
+        if x.elements() == 0 || height.max(width) >= 1 << 15 {
+            return Err(error(format!("takes images of less than 32768 pixels a side, not {x}")));
+        }
+        Ok(vec![x.clone(), TensorType::f32([batch, self.classes]), labels.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let [batch, height, width, channels] = io.inputs.dims(0);
         let (x, labels, step) = (io.inputs.float(0), io.inputs.u32(1), io.inputs.u32(2)[0]);
         let decision = Decision::draw(self, &Tables::new(self), batch, [height, width], step);
@@ -116,47 +140,6 @@ impl MixBatch {
             *dominant = labels[if decision.own_dominates() { i } else { partner_of(i) }];
         }
     }
-}
-
-impl Op for MixBatch {
-    fn name(&self) -> &'static str {
-        "mix_batch"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let error = |message: String| ShapeError::new("mix_batch", message);
-        let [x, labels, step] = operands("mix_batch", inputs)?;
-        of_dtype("mix_batch", ("x", x), DType::F32)?;
-        let [batch, height, width, _] = x.ranked("mix_batch", "x")?;
-        labels_of("mix_batch", batch, labels)?;
-        scalar("mix_batch", ("step", step), DType::U32)?;
-        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
-            Self::check_alpha(alpha).map_err(|what| error(format!("{key} {what}")))?;
-        }
-        if !(0.0..1.0).contains(&self.label_smoothing) || self.classes == 0 {
-            return Err(error(format!(
-                "label_smoothing must lie in [0, 1), and there must be classes; they are {} and {}",
-                self.label_smoothing, self.classes
-            )));
-        }
-        // Sides times weights fit 32 bits.
-        if x.elements() == 0 || height.max(width) >= 1 << 15 {
-            return Err(error(format!("takes images of less than 32768 pixels a side, not {x}")));
-        }
-        Ok(vec![x.clone(), TensorType::f32([batch, self.classes]), labels.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         vec![lowering::elements(self, sig, caps)]
@@ -164,10 +147,6 @@ impl Op for MixBatch {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         vec![host::kernel(self)]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("mix_batch")
     }
 
     fn sample_inputs(&self, _inputs: &[TensorType]) -> Vec<Fill> {
@@ -182,5 +161,9 @@ impl Op for MixBatch {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 3 * (sig.outputs[0].elements() + sig.outputs[1].elements()))
+    }
+
+    fn cases() -> Vec<Case> {
+        cases::cases()
     }
 }

@@ -9,10 +9,9 @@ use super::{
 };
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::ops::state::integer;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -62,38 +61,6 @@ impl Default for Adam {
 }
 
 impl Adam {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let grads = io.inputs.float(1);
-        let base_rate = io.inputs.float(4)[0].to_f64();
-        let t = f64::from(io.inputs.u32(5)[0]) + 1.0;
-        let correction1 = 1.0 - self.beta1.powf(t);
-        let correction2 = 1.0 - self.beta2.powf(t);
-        let state = io.outputs.floats();
-        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, m, v]| {
-            let elements = params.iter_mut().zip(m).zip(v);
-            for (i, ((param, m), v)) in (block * BLOCK..).zip(elements) {
-                let (_, factor) = range_at(&self.rates, i);
-                if factor == 0.0 {
-                    continue;
-                }
-                let learning_rate = factor * base_rate;
-                let mut w = param.to_f64();
-                let mut g = grads[i].to_f64();
-                if i < self.decayed && self.decoupled {
-                    w *= 1.0 - learning_rate * self.weight_decay;
-                } else if i < self.decayed {
-                    g += self.weight_decay * w;
-                }
-                let m_new = self.beta1 * m.to_f64() + (1.0 - self.beta1) * g;
-                let v_new = self.beta2 * v.to_f64() + (1.0 - self.beta2) * g * g;
-                let denominator = v_new.sqrt() / correction2.sqrt() + self.epsilon;
-                *param = T::from_f64(w - learning_rate / correction1 * m_new / denominator);
-                *m = T::from_f64(m_new);
-                *v = T::from_f64(v_new);
-            }
-        });
-    }
-
     /// The kernel that computes what all elements share.
     fn rates(&self) -> Kernel {
         let kernel = constant(Kernel::new("adam_rates"), "WEIGHT_DECAY", self.weight_decay);
@@ -146,34 +113,52 @@ fn complements_table(beta1: f64, beta2: f64) -> String {
     format!("const COMPLEMENTS = array<vec2<f32>, 32>({});\n", texts.join(", "))
 }
 
-impl Op for Adam {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Adam {
+    const NAME: &'static str = "adam";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [params, grads, m, v, learning_rate, step] = operands("adam", inputs)?;
+        let [params, grads, m, v, learning_rate, step] = operands(Self::NAME, inputs)?;
         let arenas = [("params", params), ("grads", grads), ("m", m), ("v", v)];
-        check_arenas("adam", &arenas, self.decayed, &self.rates)?;
-        check_scalars("adam", learning_rate, Some(step))?;
+        check_arenas(Self::NAME, &arenas, self.decayed, &self.rates)?;
+        check_scalars(Self::NAME, learning_rate, Some(step))?;
         check_numbers(
-            "adam",
+            Self::NAME,
             &[("beta1", self.beta1), ("beta2", self.beta2)],
             &[("epsilon", self.epsilon), ("weight_decay", self.weight_decay)],
         )?;
         Ok(vec![params.clone(), m.clone(), v.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let grads = io.inputs.float(1);
+        let base_rate = io.inputs.float(4)[0].to_f64();
+        let t = f64::from(io.inputs.u32(5)[0]) + 1.0;
+        let correction1 = 1.0 - self.beta1.powf(t);
+        let correction2 = 1.0 - self.beta2.powf(t);
+        let state = io.outputs.floats();
+        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, m, v]| {
+            let elements = params.iter_mut().zip(m).zip(v);
+            for (i, ((param, m), v)) in (block * BLOCK..).zip(elements) {
+                let (_, factor) = range_at(&self.rates, i);
+                if factor == 0.0 {
+                    continue;
+                }
+                let learning_rate = factor * base_rate;
+                let mut w = param.to_f64();
+                let mut g = grads[i].to_f64();
+                if i < self.decayed && self.decoupled {
+                    w *= 1.0 - learning_rate * self.weight_decay;
+                } else if i < self.decayed {
+                    g += self.weight_decay * w;
+                }
+                let m_new = self.beta1 * m.to_f64() + (1.0 - self.beta1) * g;
+                let v_new = self.beta2 * v.to_f64() + (1.0 - self.beta2) * g * g;
+                let denominator = v_new.sqrt() / correction2.sqrt() + self.epsilon;
+                *param = T::from_f64(w - learning_rate / correction1 * m_new / denominator);
+                *m = T::from_f64(m_new);
+                *v = T::from_f64(v_new);
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -191,10 +176,6 @@ impl Op for Adam {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         adam_host::kernels(self)
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("adam")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -220,49 +201,51 @@ impl Op for Adam {
         // The arithmetic of one element without decay: 3 + 4 + 5.
         Cost::of(sig, 12 * sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let plain = Adam::default();
-    let decay = Adam { weight_decay: 0.1, ..plain.clone() };
-    let decoupled = Adam { decoupled: true, ..decay.clone() };
-    let mut cases = Vec::new();
-    for p in super::SIZES {
-        cases.push(case(&format!("plain_{p}"), plain.clone(), p, 0));
-    }
-    for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
-        for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
-            let op = Adam { decayed, ..op.clone() };
-            cases.push(case(&format!("{name}_decays_{part}"), op, 128, 10));
+    fn cases() -> Vec<Case> {
+        let plain = Adam::default();
+        let decay = Adam { weight_decay: 0.1, ..plain.clone() };
+        let decoupled = Adam { decoupled: true, ..decay.clone() };
+        let mut cases = Vec::new();
+        for p in super::SIZES {
+            cases.push(case(&format!("plain_{p}"), plain.clone(), p, 0));
         }
+        for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
+            for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
+                let op = Adam { decayed, ..op.clone() };
+                cases.push(case(&format!("{name}_decays_{part}"), op, 128, 10));
+            }
+        }
+        for step in [1, 2, 6, 999, 100_000, u32::MAX] {
+            cases.push(case(&format!("at_step_{step}"), plain.clone(), 64, step));
+        }
+        for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
+            let op = Adam { decayed: 33, ..op.clone() };
+            cases.push(from_rest(&format!("{name}_from_rest"), op, 67, Fill::Normal));
+        }
+        // The parameters of a unit that never fires: only epsilon stands between 0 / 0 and them.
+        let zeros = Fill::Floats(vec![0.0; 8]);
+        cases.push(from_rest("zero_gradients_from_rest", plain.clone(), 8, zeros));
+        let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 0.1, ..plain.clone() };
+        cases.push(case("other_betas", slow, 64, 12_345));
+        cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
+        cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
+        cases.push(case("many_workgroups", plain.clone(), 65_536 * 64 + 3, 4));
+        for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
+            let op = Adam { decayed: 62, rates: super::ranges::sample(), ..op.clone() };
+            cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
+            cases.push(case(&format!("{name}_in_ranges_101"), op, 101, 10));
+        }
+        let op = Adam { rates: super::ranges::sample(), ..plain.clone() };
+        cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::NonFinite));
+        for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
+        {
+            let op =
+                Adam { weight_decay: 0.01, decoupled: true, decayed: p - 1000, ..plain.clone() };
+            cases.push(case(&format!("bench_{name}"), op, p, 100).bench());
+        }
+        cases
     }
-    for step in [1, 2, 6, 999, 100_000, u32::MAX] {
-        cases.push(case(&format!("at_step_{step}"), plain.clone(), 64, step));
-    }
-    for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
-        let op = Adam { decayed: 33, ..op.clone() };
-        cases.push(from_rest(&format!("{name}_from_rest"), op, 67, Fill::Normal));
-    }
-    // The parameters of a unit that never fires: only epsilon stands between 0 / 0 and them.
-    let zeros = Fill::Floats(vec![0.0; 8]);
-    cases.push(from_rest("zero_gradients_from_rest", plain.clone(), 8, zeros));
-    let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 0.1, ..plain.clone() };
-    cases.push(case("other_betas", slow, 64, 12_345));
-    cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
-    cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
-    cases.push(case("many_workgroups", plain.clone(), 65_536 * 64 + 3, 4));
-    for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
-        let op = Adam { decayed: 62, rates: super::ranges::sample(), ..op.clone() };
-        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
-        cases.push(case(&format!("{name}_in_ranges_101"), op, 101, 10));
-    }
-    let op = Adam { rates: super::ranges::sample(), ..plain.clone() };
-    cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::NonFinite));
-    for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
-        let op = Adam { weight_decay: 0.01, decoupled: true, decayed: p - 1000, ..plain.clone() };
-        cases.push(case(&format!("bench_{name}"), op, p, 100).bench());
-    }
-    cases
 }
 
 fn case(name: &str, op: Adam, p: usize, step: u32) -> Case {

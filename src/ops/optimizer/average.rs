@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, check_numbers, constant, lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::{operands, scalar};
-use crate::ops::registry::attributes;
 use crate::ops::state::integer;
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -31,40 +30,26 @@ impl WeightAverage {
     fn weight(&self, step: u32) -> f64 {
         (1.0 - self.decay).max(9.0 / (10.0 + f64::from(step)))
     }
+}
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for WeightAverage {
+    const NAME: &'static str = "weight_average";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [average, params, step] = operands(Self::NAME, inputs)?;
+        check_arenas(Self::NAME, &[("average", average), ("params", params)], 0, &[])?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
+        check_numbers(Self::NAME, &[("decay", self.decay)], &[])?;
+        Ok(vec![average.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let weight = self.weight(io.inputs.u32(2)[0]);
         let params = io.inputs.float(1);
         for (average, param) in io.outputs.float(0).iter_mut().zip(params) {
             let old = average.to_f64();
             *average = T::from_f64(old + weight * (param.to_f64() - old));
         }
-    }
-}
-
-impl Op for WeightAverage {
-    fn name(&self) -> &'static str {
-        "weight_average"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [average, params, step] = operands("weight_average", inputs)?;
-        check_arenas("weight_average", &[("average", average), ("params", params)], 0, &[])?;
-        scalar("weight_average", ("step", step), DType::U32)?;
-        check_numbers("weight_average", &[("decay", self.decay)], &[])?;
-        Ok(vec![average.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -96,10 +81,6 @@ impl Op for WeightAverage {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("weight_average")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -113,29 +94,30 @@ impl Op for WeightAverage {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 3 * sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: &str, decay: f64, p: usize, step: u32, params: Fill| {
-        let (step_type, step_fill) = integer(step);
-        Case::new(name, WeightAverage { decay })
-            .normal([p])
-            .input(TensorType::f32([p]), params)
-            .input(step_type, step_fill)
-            .forward_only()
-    };
-    let mut cases: Vec<Case> = super::SIZES
-        .into_iter()
-        .map(|p| case(&format!("slow_{p}"), 0.999, p, 100_000, Fill::Normal))
-        .collect();
-    for step in [0, 1, 8990, 8991, u32::MAX] {
-        cases.push(case(&format!("at_step_{step}"), 0.999, 67, step, Fill::Normal));
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, decay: f64, p: usize, step: u32, params: Fill| {
+            let (step_type, step_fill) = integer(step);
+            Case::new(name, WeightAverage { decay })
+                .normal([p])
+                .input(TensorType::f32([p]), params)
+                .input(step_type, step_fill)
+                .forward_only()
+        };
+        let mut cases: Vec<Case> = super::SIZES
+            .into_iter()
+            .map(|p| case(&format!("slow_{p}"), 0.999, p, 100_000, Fill::Normal))
+            .collect();
+        for step in [0, 1, 8990, 8991, u32::MAX] {
+            cases.push(case(&format!("at_step_{step}"), 0.999, 67, step, Fill::Normal));
+        }
+        cases.push(case("none", 0.0, 64, 5, Fill::Normal));
+        cases.push(case("non_finite", 0.9, 128, 200, Fill::NonFinite));
+        cases.push(case("many_workgroups", 0.99, 65_536 * 64 + 3, 1000, Fill::Normal));
+        for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
+        {
+            cases.push(case(&format!("bench_{name}"), 0.999, p, 10_000, Fill::Normal).bench());
+        }
+        cases
     }
-    cases.push(case("none", 0.0, 64, 5, Fill::Normal));
-    cases.push(case("non_finite", 0.9, 128, 200, Fill::NonFinite));
-    cases.push(case("many_workgroups", 0.99, 65_536 * 64 + 3, 1000, Fill::Normal));
-    for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
-        cases.push(case(&format!("bench_{name}"), 0.999, p, 10_000, Fill::Normal).bench());
-    }
-    cases
 }

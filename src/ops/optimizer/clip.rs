@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, check_numbers, lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::{operands, scalar};
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_block;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -36,8 +35,18 @@ pub struct ClipByValue {
 /// What PyTorch adds to the norm, so that a norm of zero can be divided by.
 const STABILIZER: f32 = 1e-6;
 
-impl ClipByNorm {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for ClipByNorm {
+    const NAME: &'static str = "clip_by_norm";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [grads, norm] = operands(Self::NAME, inputs)?;
+        check_arenas(Self::NAME, &[("grads", grads)], 0, &[])?;
+        scalar(Self::NAME, ("norm", norm), DType::F32)?;
+        check_numbers(Self::NAME, &[], &[("max_norm", self.max_norm.into())])?;
+        Ok(vec![grads.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let norm = io.inputs.float(1)[0].to_f64();
         let ratio = f64::from(self.max_norm) / (norm + f64::from(STABILIZER));
         // Not f64::min, which would hide a NaN.
@@ -48,39 +57,13 @@ impl ClipByNorm {
             }
         });
     }
-}
-
-impl Op for ClipByNorm {
-    fn name(&self) -> &'static str {
-        "clip_by_norm"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [grads, norm] = operands("clip_by_norm", inputs)?;
-        check_arenas("clip_by_norm", &[("grads", grads)], 0, &[])?;
-        scalar("clip_by_norm", ("norm", norm), DType::F32)?;
-        check_numbers("clip_by_norm", &[], &[("max_norm", self.max_norm.into())])?;
-        Ok(vec![grads.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.outputs[0].elements();
         let kernel = |width| {
             let kernel = Kernel::new("clip_by_norm")
                 .constant_f32("MAX_NORM", self.max_norm)
-                .constant_f32("STABILIZER", STABILIZER);
+                .constant_f32("STABILISER", STABILIZER);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../shaders/clip_by_norm.wgsl"))
                 .read(Operand::Input(1))
@@ -103,10 +86,6 @@ impl Op for ClipByNorm {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("clip_by_norm")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -119,10 +98,46 @@ impl Op for ClipByNorm {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, p: usize, norm: f32, grads: Fill| {
+            Case::new(name, ClipByNorm { max_norm: 0.3 })
+                .input(TensorType::f32([p]), grads)
+                .input(TensorType::f32([1]), Fill::Floats(vec![norm]))
+                .forward_only()
+        };
+        let mut cases: Vec<Case> = super::SIZES
+            .into_iter()
+            .map(|p| case(&format!("shrinks_{p}"), p, 7.0, Fill::Normal))
+            .collect();
+        for (name, norm) in [
+            ("zero", 0.0),
+            ("below", 0.2),
+            ("equal", 0.3),
+            ("huge", 1e30),
+            ("infinite", f32::INFINITY),
+            ("nan", f32::NAN),
+        ] {
+            cases.push(case(&format!("norm_{name}"), 64, norm, Fill::Normal));
+            cases.push(case(&format!("norm_{name}_non_finite"), 127, norm, Fill::NonFinite));
+        }
+        cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
+        cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 5.0, Fill::Normal).bench());
+        cases
+    }
 }
 
-impl ClipByValue {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for ClipByValue {
+    const NAME: &'static str = "clip_by_value";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [grads] = operands(Self::NAME, inputs)?;
+        check_arenas(Self::NAME, &[("grads", grads)], 0, &[])?;
+        check_numbers(Self::NAME, &[], &[("limit", self.limit.into())])?;
+        Ok(vec![grads.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let limit = f64::from(self.limit);
         for_each_block(io.outputs.float(0), &|_, grads| {
             for grad in grads {
@@ -130,31 +145,6 @@ impl ClipByValue {
                 *grad = T::from_f64(grad.to_f64().clamp(-limit, limit));
             }
         });
-    }
-}
-
-impl Op for ClipByValue {
-    fn name(&self) -> &'static str {
-        "clip_by_value"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [grads] = operands("clip_by_value", inputs)?;
-        check_arenas("clip_by_value", &[("grads", grads)], 0, &[])?;
-        check_numbers("clip_by_value", &[], &[("limit", self.limit.into())])?;
-        Ok(vec![grads.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -180,10 +170,6 @@ impl Op for ClipByValue {
         })]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("clip_by_value")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -195,47 +181,20 @@ impl Op for ClipByValue {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
-}
 
-pub(super) fn by_norm_cases() -> Vec<Case> {
-    let case = |name: &str, p: usize, norm: f32, grads: Fill| {
-        Case::new(name, ClipByNorm { max_norm: 0.3 })
-            .input(TensorType::f32([p]), grads)
-            .input(TensorType::f32([1]), Fill::Floats(vec![norm]))
-            .forward_only()
-    };
-    let mut cases: Vec<Case> = super::SIZES
-        .into_iter()
-        .map(|p| case(&format!("shrinks_{p}"), p, 7.0, Fill::Normal))
-        .collect();
-    for (name, norm) in [
-        ("zero", 0.0),
-        ("below", 0.2),
-        ("equal", 0.3),
-        ("huge", 1e30),
-        ("infinite", f32::INFINITY),
-        ("nan", f32::NAN),
-    ] {
-        cases.push(case(&format!("norm_{name}"), 64, norm, Fill::Normal));
-        cases.push(case(&format!("norm_{name}_non_finite"), 127, norm, Fill::NonFinite));
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, p: usize, limit: f32, grads: Fill| {
+            Case::new(name, ClipByValue { limit }).input(TensorType::f32([p]), grads).forward_only()
+        };
+        let mut cases: Vec<Case> = super::SIZES
+            .into_iter()
+            .map(|p| case(&format!("normal_{p}"), p, 0.7, Fill::Normal))
+            .collect();
+        cases.push(case("limit_zero", 12, 0.0, Fill::Normal));
+        cases.push(case("non_finite", 128, 0.1, Fill::NonFinite));
+        cases.push(case("non_finite_tail", 127, 0.1, Fill::NonFinite));
+        cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
+        cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 0.5, Fill::Normal).bench());
+        cases
     }
-    cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
-    cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 5.0, Fill::Normal).bench());
-    cases
-}
-
-pub(super) fn by_value_cases() -> Vec<Case> {
-    let case = |name: &str, p: usize, limit: f32, grads: Fill| {
-        Case::new(name, ClipByValue { limit }).input(TensorType::f32([p]), grads).forward_only()
-    };
-    let mut cases: Vec<Case> = super::SIZES
-        .into_iter()
-        .map(|p| case(&format!("normal_{p}"), p, 0.7, Fill::Normal))
-        .collect();
-    cases.push(case("limit_zero", 12, 0.0, Fill::Normal));
-    cases.push(case("non_finite", 128, 0.1, Fill::NonFinite));
-    cases.push(case("non_finite_tail", 127, 0.1, Fill::NonFinite));
-    cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
-    cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 0.5, Fill::Normal).bench());
-    cases
 }

@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, check_numbers, constant, lane_file, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::{operands, scalar};
-use crate::ops::registry::attributes;
 use crate::ops::state::integer;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -57,18 +56,6 @@ impl Hypergradient {
         if moved < self.floor { self.floor } else { moved }
     }
 
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (grads, params) = (io.inputs.float(0), io.inputs.float(1));
-        let step = io.inputs.u32(4)[0];
-        let [previous, rate] = io.outputs.floats();
-        let mut sum = 0.0;
-        for ((previous, param), grad) in previous.iter_mut().zip(params).zip(grads) {
-            sum += grad.to_f64() * (previous.to_f64() - param.to_f64());
-            *previous = *param;
-        }
-        rate.fill(T::from_f64(self.moved(rate[0].to_f64(), sum, step)));
-    }
-
     /// Both stages, reading `width` floats at a time.
     fn kernels(&self, p: usize, width: usize) -> Vec<Kernel> {
         let elements = p / width;
@@ -99,32 +86,30 @@ impl Hypergradient {
     }
 }
 
-impl Op for Hypergradient {
-    fn name(&self) -> &'static str {
-        "hypergradient"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for Hypergradient {
+    const NAME: &'static str = "hypergradient";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [grads, params, previous, rate, step] = operands("hypergradient", inputs)?;
+        let [grads, params, previous, rate, step] = operands(Self::NAME, inputs)?;
         let arenas = [("grads", grads), ("params", params), ("previous", previous)];
-        check_arenas("hypergradient", &arenas, 0, &[])?;
-        scalar("hypergradient", ("rate", rate), DType::F32)?;
-        scalar("hypergradient", ("step", step), DType::U32)?;
-        let numbers = [("hypergradient", self.strength), ("floor", self.floor)];
-        check_numbers("hypergradient", &[], &numbers)?;
+        check_arenas(Self::NAME, &arenas, 0, &[])?;
+        scalar(Self::NAME, ("rate", rate), DType::F32)?;
+        scalar(Self::NAME, ("step", step), DType::U32)?;
+        let numbers = [(Self::NAME, self.strength), ("floor", self.floor)];
+        check_numbers(Self::NAME, &[], &numbers)?;
         Ok(vec![previous.clone(), rate.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (grads, params) = (io.inputs.float(0), io.inputs.float(1));
+        let step = io.inputs.u32(4)[0];
+        let [previous, rate] = io.outputs.floats();
+        let mut sum = 0.0;
+        for ((previous, param), grad) in previous.iter_mut().zip(params).zip(grads) {
+            sum += grad.to_f64() * (previous.to_f64() - param.to_f64());
+            *previous = *param;
+        }
+        rate.fill(T::from_f64(self.moved(rate[0].to_f64(), sum, step)));
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -161,10 +146,6 @@ impl Op for Hypergradient {
         vec![HostKernel::new("blocks", run).with_scratch(blocks)]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("hypergradient")
-    }
-
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 2), (1, 3)]
     }
@@ -181,36 +162,37 @@ impl Op for Hypergradient {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 3 * sig.inputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let learning = |p: usize| Hypergradient {
-        // The rate doubles or so: neither the old one nor the sum hides behind the other.
-        strength: 0.02 * 0.02 / f64::from(u32::try_from(p).unwrap_or(1)),
-        floor: 2e-5,
-    };
-    let case = |name: &str, op: Hypergradient, p: usize, step: u32, grads: Fill| {
-        let (step_type, step_fill) = integer(step);
-        Case::new(name, op)
-            .input(TensorType::f32([p]), grads)
-            .input(TensorType::f32([p]), Fill::Uniform(-1.0, 0.0))
-            .input(TensorType::f32([p]), Fill::Uniform(0.5, 1.0))
-            .input(TensorType::f32([1]), Fill::Floats(vec![0.02]))
-            .input(step_type, step_fill)
-            .forward_only()
-    };
-    let positive = || Fill::Uniform(0.1, 1.0);
-    let mut cases: Vec<Case> = super::SIZES
-        .into_iter()
-        .chain([2049, 8192, 1_000_003])
-        .map(|p| case(&format!("rises_{p}"), learning(p), p, 7, positive()))
-        .collect();
-    cases.push(case("first_step", learning(67), 67, 0, positive()));
-    cases.push(case("floor", learning(64), 64, 3, Fill::Uniform(-90.0, -80.0)));
-    cases.push(case("fixed", Hypergradient { strength: 0.0, floor: 0.0 }, 8, 3, positive()));
-    cases.push(case("non_finite", learning(128), 128, 3, Fill::NonFinite));
-    for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
-        cases.push(case(&format!("bench_{name}"), learning(p), p, 100, positive()).bench());
+    fn cases() -> Vec<Case> {
+        let learning = |p: usize| Hypergradient {
+            // The rate doubles or so: neither the old one nor the sum hides behind the other.
+            strength: 0.02 * 0.02 / f64::from(u32::try_from(p).unwrap_or(1)),
+            floor: 2e-5,
+        };
+        let case = |name: &str, op: Hypergradient, p: usize, step: u32, grads: Fill| {
+            let (step_type, step_fill) = integer(step);
+            Case::new(name, op)
+                .input(TensorType::f32([p]), grads)
+                .input(TensorType::f32([p]), Fill::Uniform(-1.0, 0.0))
+                .input(TensorType::f32([p]), Fill::Uniform(0.5, 1.0))
+                .input(TensorType::f32([1]), Fill::Floats(vec![0.02]))
+                .input(step_type, step_fill)
+                .forward_only()
+        };
+        let positive = || Fill::Uniform(0.1, 1.0);
+        let mut cases: Vec<Case> = super::SIZES
+            .into_iter()
+            .chain([2049, 8192, 1_000_003])
+            .map(|p| case(&format!("rises_{p}"), learning(p), p, 7, positive()))
+            .collect();
+        cases.push(case("first_step", learning(67), 67, 0, positive()));
+        cases.push(case("floor", learning(64), 64, 3, Fill::Uniform(-90.0, -80.0)));
+        cases.push(case("fixed", Hypergradient { strength: 0.0, floor: 0.0 }, 8, 3, positive()));
+        cases.push(case("non_finite", learning(128), 128, 3, Fill::NonFinite));
+        for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
+        {
+            cases.push(case(&format!("bench_{name}"), learning(p), p, 100, positive()).bench());
+        }
+        cases
     }
-    cases
 }

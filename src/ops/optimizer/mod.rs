@@ -31,22 +31,9 @@ pub use rms_prop::RmsProp;
 pub use sgd::Sgd;
 
 use super::operands::{of_dtype, same_type, scalar};
-use super::registry::OpEntry;
 use crate::error::ShapeError;
 use crate::graph::{Caps, Fill, Kernel};
 use crate::tensor::{DType, Real, TensorType};
-
-pub(super) const ENTRIES: &[OpEntry] = &[
-    OpEntry::new::<Adam>("adam", adam::cases),
-    OpEntry::new::<Sgd>("sgd", sgd::cases),
-    OpEntry::new::<RmsProp>("rms_prop", rms_prop::cases),
-    OpEntry::new::<WeightAverage>("weight_average", average::cases),
-    OpEntry::new::<Hypergradient>("hypergradient", hypergradient::cases),
-    OpEntry::new::<GlobalNorm>("global_norm", norm::cases),
-    OpEntry::new::<ClipByNorm>("clip_by_norm", clip::by_norm_cases),
-    OpEntry::new::<ClipByValue>("clip_by_value", clip::by_value_cases),
-    OpEntry::new::<Guarded>("guarded", guarded::cases),
-];
 
 /// How to fill the inputs of an optimizer, of which number `squares` is an average of squares.
 fn sample_squares(inputs: &[TensorType], squares: usize) -> Vec<Fill> {

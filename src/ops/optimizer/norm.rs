@@ -5,10 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::{BLOCK, for_each_chunk};
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -36,11 +35,6 @@ fn groups(elements: usize) -> usize {
 }
 
 impl GlobalNorm {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let sum: f64 = io.inputs.float(0).iter().map(|grad| grad.to_f64().powi(2)).sum();
-        io.outputs.float(0).fill(T::from_f64(sum.sqrt()));
-    }
-
     /// Both stages, reading `width` floats at a time.
     fn kernels(p: usize, width: usize) -> Vec<Kernel> {
         let elements = p / width;
@@ -77,27 +71,18 @@ fn sum_of_squares(x: &[f32]) -> f64 {
     sums.iter().sum()
 }
 
-impl Op for GlobalNorm {
-    fn name(&self) -> &'static str {
-        "global_norm"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for GlobalNorm {
+    const NAME: &'static str = "global_norm";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [grads] = operands("global_norm", inputs)?;
-        check_arenas("global_norm", &[("grads", grads)], 0, &[])?;
+        let [grads] = operands(Self::NAME, inputs)?;
+        check_arenas(Self::NAME, &[("grads", grads)], 0, &[])?;
         Ok(vec![TensorType::f32([1])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let sum: f64 = io.inputs.float(0).iter().map(|grad| grad.to_f64().powi(2)).sum();
+        io.outputs.float(0).fill(T::from_f64(sum.sqrt()));
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
@@ -127,10 +112,6 @@ impl Op for GlobalNorm {
         vec![HostKernel::new("blocks", run).with_scratch(blocks)]
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("global_norm")
-    }
-
     fn tolerance(&self, sig: &Signature) -> Tolerance {
         // All squares are positive, so that the error of their sum grows with the number of
         // additions that one of them passes through: those of one invocation, then two trees.
@@ -146,33 +127,33 @@ impl Op for GlobalNorm {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 2 * sig.inputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let case = |name: &str, p: usize, grads: Fill| {
-        Case::new(name, GlobalNorm {}).input(TensorType::f32([p]), grads).forward_only()
-    };
-    let floats =
-        |name: &str, values: &[f32]| case(name, values.len(), Fill::Floats(values.to_vec()));
-    let mut cases: Vec<Case> = super::SIZES
-        .into_iter()
-        .chain([2049, 8192, 1_000_003])
-        .map(|p| case(&format!("normal_{p}"), p, Fill::Normal))
-        .collect();
-    cases.extend([
-        floats("zeros", &[0.0; 5]),
-        floats("three_four", &[3.0, -4.0]),
-        floats("huge", &[3e37, -4e37, 0.0, 1.0]),
-        floats("tiny", &[3e-37, -4e-37, 0.0]),
-        floats("huge_and_medium", &[4e14, -3e14, 2e14, 1e14, 1e3]),
-        floats("medium_and_tiny", &[1e-15, 5e-16, -5e-16, 2e-15]),
-        floats("all_ranges", &[1e25, 1.0, 1e-25]),
-        floats("infinite", &[1.0, f32::NEG_INFINITY, 2.0]),
-        floats("nan", &[1.0, 2.0, f32::NAN, 0.0]),
-        floats("nan_and_huge", &[1e30, f32::NAN]),
-        case("non_finite", 5000, Fill::NonFinite),
-        case("bench_mnist_cnn", super::MNIST_CNN, Fill::Normal).bench(),
-        case("bench_cifar_alexnet", super::CIFAR_ALEXNET, Fill::Normal).bench(),
-    ]);
-    cases
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, p: usize, grads: Fill| {
+            Case::new(name, GlobalNorm {}).input(TensorType::f32([p]), grads).forward_only()
+        };
+        let floats =
+            |name: &str, values: &[f32]| case(name, values.len(), Fill::Floats(values.to_vec()));
+        let mut cases: Vec<Case> = super::SIZES
+            .into_iter()
+            .chain([2049, 8192, 1_000_003])
+            .map(|p| case(&format!("normal_{p}"), p, Fill::Normal))
+            .collect();
+        cases.extend([
+            floats("zeros", &[0.0; 5]),
+            floats("three_four", &[3.0, -4.0]),
+            floats("huge", &[3e37, -4e37, 0.0, 1.0]),
+            floats("tiny", &[3e-37, -4e-37, 0.0]),
+            floats("huge_and_medium", &[4e14, -3e14, 2e14, 1e14, 1e3]),
+            floats("medium_and_tiny", &[1e-15, 5e-16, -5e-16, 2e-15]),
+            floats("all_ranges", &[1e25, 1.0, 1e-25]),
+            floats("infinite", &[1.0, f32::NEG_INFINITY, 2.0]),
+            floats("nan", &[1.0, 2.0, f32::NAN, 0.0]),
+            floats("nan_and_huge", &[1e30, f32::NAN]),
+            case("non_finite", 5000, Fill::NonFinite),
+            case("bench_mnist_cnn", super::MNIST_CNN, Fill::Normal).bench(),
+            case("bench_cifar_alexnet", super::CIFAR_ALEXNET, Fill::Normal).bench(),
+        ]);
+        cases
+    }
 }

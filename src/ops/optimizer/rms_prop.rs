@@ -10,10 +10,9 @@ use super::{
 };
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -59,35 +58,6 @@ impl Default for RmsProp {
 }
 
 impl RmsProp {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let grads = io.inputs.float(1);
-        let base_rate = io.inputs.float(4)[0].to_f64();
-        let state = io.outputs.floats();
-        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, square, velocity]| {
-            let elements = params.iter_mut().zip(square).zip(velocity);
-            for (i, ((param, square), velocity)) in (block * BLOCK..).zip(elements) {
-                let (_, factor) = range_at(&self.rates, i);
-                if factor == 0.0 {
-                    continue;
-                }
-                let learning_rate = factor * base_rate;
-                let w = param.to_f64();
-                let mut g = grads[i].to_f64();
-                if i < self.decayed {
-                    g += self.weight_decay * w;
-                }
-                let average = self.alpha * square.to_f64() + (1.0 - self.alpha) * g * g;
-                *square = T::from_f64(average);
-                let mut direction = g / (average.sqrt() + self.epsilon);
-                if self.momentum != 0.0 {
-                    direction += self.momentum * velocity.to_f64();
-                    *velocity = T::from_f64(direction);
-                }
-                *param = T::from_f64(w - learning_rate * direction);
-            }
-        });
-    }
-
     /// The kernel that updates `width` elements per invocation.
     fn update(&self, p: usize, width: usize, caps: &Caps) -> Kernel {
         let with_momentum = self.momentum != 0.0;
@@ -117,36 +87,51 @@ impl RmsProp {
     }
 }
 
-impl Op for RmsProp {
-    fn name(&self) -> &'static str {
-        "rms_prop"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for RmsProp {
+    const NAME: &'static str = "rms_prop";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [params, grads, square, velocity, learning_rate] = operands("rms_prop", inputs)?;
+        let [params, grads, square, velocity, learning_rate] = operands(Self::NAME, inputs)?;
         let arenas =
             [("params", params), ("grads", grads), ("square", square), ("velocity", velocity)];
-        check_arenas("rms_prop", &arenas, self.decayed, &self.rates)?;
-        check_scalars("rms_prop", learning_rate, None)?;
+        check_arenas(Self::NAME, &arenas, self.decayed, &self.rates)?;
+        check_scalars(Self::NAME, learning_rate, None)?;
         let numbers = [
             ("epsilon", self.epsilon),
             ("momentum", self.momentum),
             ("weight_decay", self.weight_decay),
         ];
-        check_numbers("rms_prop", &[("alpha", self.alpha)], &numbers)?;
+        check_numbers(Self::NAME, &[("alpha", self.alpha)], &numbers)?;
         Ok(vec![params.clone(), square.clone(), velocity.clone()])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let grads = io.inputs.float(1);
+        let base_rate = io.inputs.float(4)[0].to_f64();
+        let state = io.outputs.floats();
+        for_each_chunk_of(state, [BLOCK; 3], &|block, [params, square, velocity]| {
+            let elements = params.iter_mut().zip(square).zip(velocity);
+            for (i, ((param, square), velocity)) in (block * BLOCK..).zip(elements) {
+                let (_, factor) = range_at(&self.rates, i);
+                if factor == 0.0 {
+                    continue;
+                }
+                let learning_rate = factor * base_rate;
+                let w = param.to_f64();
+                let mut g = grads[i].to_f64();
+                if i < self.decayed {
+                    g += self.weight_decay * w;
+                }
+                let average = self.alpha * square.to_f64() + (1.0 - self.alpha) * g * g;
+                *square = T::from_f64(average);
+                let mut direction = g / (average.sqrt() + self.epsilon);
+                if self.momentum != 0.0 {
+                    direction += self.momentum * velocity.to_f64();
+                    *velocity = T::from_f64(direction);
+                }
+                *param = T::from_f64(w - learning_rate * direction);
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -158,10 +143,6 @@ impl Op for RmsProp {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         rms_prop_host::kernels(self)
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("rms_prop")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -186,45 +167,46 @@ impl Op for RmsProp {
         let per_element = if self.momentum == 0.0 { 11 } else { 13 };
         Cost::of(sig, per_element * sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let plain = RmsProp::default();
-    let momentum = RmsProp { momentum: 0.9, ..plain.clone() };
-    let mut cases = Vec::new();
-    for p in super::SIZES {
-        cases.push(case(&format!("plain_{p}"), plain.clone(), p, Fill::Normal));
-        cases.push(case(&format!("momentum_{p}"), momentum.clone(), p, Fill::Normal));
-    }
-    for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
-        for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
-            let op = RmsProp { weight_decay: 0.1, decayed, ..op.clone() };
-            cases.push(case(&format!("{name}_decays_{part}"), op, 128, Fill::Normal));
+    fn cases() -> Vec<Case> {
+        let plain = RmsProp::default();
+        let momentum = RmsProp { momentum: 0.9, ..plain.clone() };
+        let mut cases = Vec::new();
+        for p in super::SIZES {
+            cases.push(case(&format!("plain_{p}"), plain.clone(), p, Fill::Normal));
+            cases.push(case(&format!("momentum_{p}"), momentum.clone(), p, Fill::Normal));
         }
-        cases.push(case(&format!("{name}_non_finite"), op.clone(), 128, Fill::NonFinite));
-        let zeros = || Fill::Floats(vec![0.0; 8]);
-        cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros()));
-        // The parameters of a unit that never fires: only epsilon prevents 0 / 0.
-        let from_rest = format!("{name}_zero_gradients_from_rest");
-        cases.push(case_of(&from_rest, op.clone(), 8, zeros(), zeros()));
+        for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
+            for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
+                let op = RmsProp { weight_decay: 0.1, decayed, ..op.clone() };
+                cases.push(case(&format!("{name}_decays_{part}"), op, 128, Fill::Normal));
+            }
+            cases.push(case(&format!("{name}_non_finite"), op.clone(), 128, Fill::NonFinite));
+            let zeros = || Fill::Floats(vec![0.0; 8]);
+            cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros()));
+            // The parameters of a unit that never fires: only epsilon prevents 0 / 0.
+            let from_rest = format!("{name}_zero_gradients_from_rest");
+            cases.push(case_of(&from_rest, op.clone(), 8, zeros(), zeros()));
+        }
+        for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
+            let rates = super::ranges::sample();
+            let op = RmsProp { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
+            cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, Fill::Normal));
+            cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, Fill::Normal));
+            cases.push(case(&format!("{name}_non_finite_in_ranges"), op, 128, Fill::NonFinite));
+        }
+        let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
+        cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
+        let coarse_plain = RmsProp { momentum: 0.0, ..coarse };
+        cases.push(case("large_epsilon_plain", coarse_plain, 67, Fill::Normal));
+        cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, Fill::Normal));
+        for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
+        {
+            let op = RmsProp { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };
+            cases.push(case(&format!("bench_{name}"), op, p, Fill::Normal).bench());
+        }
+        cases
     }
-    for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
-        let rates = super::ranges::sample();
-        let op = RmsProp { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
-        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, Fill::Normal));
-        cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, Fill::Normal));
-        cases.push(case(&format!("{name}_non_finite_in_ranges"), op, 128, Fill::NonFinite));
-    }
-    let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
-    cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
-    let coarse_plain = RmsProp { momentum: 0.0, ..coarse };
-    cases.push(case("large_epsilon_plain", coarse_plain, 67, Fill::Normal));
-    cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, Fill::Normal));
-    for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
-        let op = RmsProp { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };
-        cases.push(case(&format!("bench_{name}"), op, p, Fill::Normal).bench());
-    }
-    cases
 }
 
 fn case(name: &str, op: RmsProp, p: usize, grads: Fill) -> Case {

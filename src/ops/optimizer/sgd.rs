@@ -7,10 +7,9 @@ use super::sgd_host;
 use super::{RateRange, check_arenas, check_numbers, check_scalars, constant, rated_lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
 };
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::ops::state::integer;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -44,7 +43,63 @@ pub struct Sgd {
 }
 
 impl Sgd {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    /// The kernel that updates `width` elements per invocation.
+    fn update(&self, p: usize, width: usize, caps: &Caps) -> Kernel {
+        let with_momentum = self.momentum != 0.0;
+        let (name, text) = if with_momentum {
+            ("sgd_momentum", include_str!("../../../shaders/sgd_momentum.wgsl"))
+        } else {
+            ("sgd", include_str!("../../../shaders/sgd.wgsl"))
+        };
+        let numbers = [
+            ("MOMENTUM", self.momentum),
+            ("ONE_MINUS_DAMPENING", 1.0 - self.dampening),
+            ("WEIGHT_DECAY", self.weight_decay),
+        ];
+        let kernel = numbers
+            .into_iter()
+            .fold(Kernel::new(name), |kernel, (name, value)| constant(kernel, name, value))
+            .constant("NESTEROV", usize::from(self.nesterov))
+            .constant("DECAYED", self.decayed);
+        let kernel = rated_lanes(kernel, p, width, caps, &self.rates)
+            .file(text)
+            .read(Operand::Input(1))
+            .read(Operand::Input(3));
+        if with_momentum {
+            kernel.read(Operand::Input(4)).update(Operand::Output(0)).update(Operand::Output(1))
+        } else {
+            kernel.update(Operand::Output(0))
+        }
+    }
+}
+
+impl OpDef for Sgd {
+    const NAME: &'static str = "sgd";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [params, grads, velocity, learning_rate, step] = operands(Self::NAME, inputs)?;
+        let arenas = [("params", params), ("grads", grads), ("velocity", velocity)];
+        check_arenas(Self::NAME, &arenas, self.decayed, &self.rates)?;
+        check_scalars(Self::NAME, learning_rate, Some(step))?;
+        let numbers = [
+            ("momentum", self.momentum),
+            ("dampening", self.dampening),
+            ("weight_decay", self.weight_decay),
+        ];
+        check_numbers(Self::NAME, &[], &numbers)?;
+        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
+            return Err(ShapeError::new(
+                Self::NAME,
+                format!(
+                    "nesterov needs momentum above zero and no dampening, they are {} and {}",
+                    self.momentum, self.dampening
+                ),
+            ));
+        }
+        Ok(vec![params.clone(), velocity.clone()])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let grads = io.inputs.float(1);
         let base_rate = io.inputs.float(3)[0].to_f64();
         let first_step = io.inputs.u32(4)[0] == 0;
@@ -76,76 +131,6 @@ impl Sgd {
         });
     }
 
-    /// The kernel that updates `width` elements per invocation.
-    fn update(&self, p: usize, width: usize, caps: &Caps) -> Kernel {
-        let with_momentum = self.momentum != 0.0;
-        let (name, text) = if with_momentum {
-            ("sgd_momentum", include_str!("../../../shaders/sgd_momentum.wgsl"))
-        } else {
-            ("sgd", include_str!("../../../shaders/sgd.wgsl"))
-        };
-        let numbers = [
-            ("MOMENTUM", self.momentum),
-            ("ONE_MINUS_DAMPENING", 1.0 - self.dampening),
-            ("WEIGHT_DECAY", self.weight_decay),
-        ];
-        let kernel = numbers
-            .into_iter()
-            .fold(Kernel::new(name), |kernel, (name, value)| constant(kernel, name, value))
-            .constant("NESTEROV", usize::from(self.nesterov))
-            .constant("DECAYED", self.decayed);
-        let kernel = rated_lanes(kernel, p, width, caps, &self.rates)
-            .file(text)
-            .read(Operand::Input(1))
-            .read(Operand::Input(3));
-        if with_momentum {
-            kernel.read(Operand::Input(4)).update(Operand::Output(0)).update(Operand::Output(1))
-        } else {
-            kernel.update(Operand::Output(0))
-        }
-    }
-}
-
-impl Op for Sgd {
-    fn name(&self) -> &'static str {
-        "sgd"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [params, grads, velocity, learning_rate, step] = operands("sgd", inputs)?;
-        let arenas = [("params", params), ("grads", grads), ("velocity", velocity)];
-        check_arenas("sgd", &arenas, self.decayed, &self.rates)?;
-        check_scalars("sgd", learning_rate, Some(step))?;
-        let numbers = [
-            ("momentum", self.momentum),
-            ("dampening", self.dampening),
-            ("weight_decay", self.weight_decay),
-        ];
-        check_numbers("sgd", &[], &numbers)?;
-        if self.nesterov && (self.momentum == 0.0 || self.dampening != 0.0) {
-            return Err(ShapeError::new(
-                "sgd",
-                format!(
-                    "nesterov needs momentum above zero and no dampening, they are {} and {}",
-                    self.momentum, self.dampening
-                ),
-            ));
-        }
-        Ok(vec![params.clone(), velocity.clone()])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
-
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.outputs[0].elements();
         widths(p)
@@ -155,10 +140,6 @@ impl Op for Sgd {
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         sgd_host::kernels(self)
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("sgd")
     }
 
     fn aliases(&self) -> &'static [(usize, usize)] {
@@ -176,47 +157,56 @@ impl Op for Sgd {
         let per_element = if self.momentum == 0.0 { 4 } else { 9 };
         Cost::of(sig, per_element * sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let plain = Sgd::default();
-    let momentum = Sgd { momentum: 0.9, ..plain.clone() };
-    let dampened = Sgd { dampening: 0.5, ..momentum.clone() };
-    let nesterov = Sgd { nesterov: true, ..momentum.clone() };
-    let mut cases = Vec::new();
-    for p in super::SIZES {
-        cases.push(case(&format!("plain_{p}"), plain.clone(), p, 3));
-        cases.push(case(&format!("nesterov_{p}"), nesterov.clone(), p, 3));
-    }
-    for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
-        for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
-            let op = Sgd { weight_decay: 0.1, decayed, ..op.clone() };
-            cases.push(case(&format!("{name}_decays_{part}"), op, 128, 10));
+    fn cases() -> Vec<Case> {
+        let plain = Sgd::default();
+        let momentum = Sgd { momentum: 0.9, ..plain.clone() };
+        let dampened = Sgd { dampening: 0.5, ..momentum.clone() };
+        let nesterov = Sgd { nesterov: true, ..momentum.clone() };
+        let mut cases = Vec::new();
+        for p in super::SIZES {
+            cases.push(case(&format!("plain_{p}"), plain.clone(), p, 3));
+            cases.push(case(&format!("nesterov_{p}"), nesterov.clone(), p, 3));
         }
-    }
-    for (name, op) in [("momentum", &momentum), ("dampened", &dampened), ("nesterov", &nesterov)] {
-        for step in [0, 1, 100_000] {
-            cases.push(case(&format!("{name}_at_step_{step}"), op.clone(), 65, step));
+        for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
+            for (part, decayed) in [("none", 0), ("part", 62), ("all", 128)] {
+                let op = Sgd { weight_decay: 0.1, decayed, ..op.clone() };
+                cases.push(case(&format!("{name}_decays_{part}"), op, 128, 10));
+            }
         }
+        for (name, op) in
+            [("momentum", &momentum), ("dampened", &dampened), ("nesterov", &nesterov)]
+        {
+            for step in [0, 1, 100_000] {
+                cases.push(case(&format!("{name}_at_step_{step}"), op.clone(), 65, step));
+            }
+        }
+        cases.push(with("non_finite", momentum.clone(), 128, 2, [Fill::NonFinite, Fill::Normal]));
+        cases.push(with(
+            "non_finite_plain",
+            plain.clone(),
+            128,
+            2,
+            [Fill::NonFinite, Fill::Normal],
+        ));
+        // The first step must not look at the velocity.
+        cases.push(with("first_step", nesterov.clone(), 128, 0, [Fill::Normal, Fill::NonFinite]));
+        for (name, op) in [("plain", &plain), ("nesterov", &nesterov)] {
+            let rates = super::ranges::sample();
+            let op = Sgd { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
+            cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
+            cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, 0));
+            let grads = [Fill::NonFinite, Fill::Normal];
+            cases.push(with(&format!("{name}_non_finite_in_ranges"), op, 128, 10, grads));
+        }
+        cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
+        for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
+        {
+            let op = Sgd { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };
+            cases.push(case(&format!("bench_{name}"), op, p, 100).bench());
+        }
+        cases
     }
-    cases.push(with("non_finite", momentum.clone(), 128, 2, [Fill::NonFinite, Fill::Normal]));
-    cases.push(with("non_finite_plain", plain.clone(), 128, 2, [Fill::NonFinite, Fill::Normal]));
-    // The first step must not look at the velocity.
-    cases.push(with("first_step", nesterov.clone(), 128, 0, [Fill::Normal, Fill::NonFinite]));
-    for (name, op) in [("plain", &plain), ("nesterov", &nesterov)] {
-        let rates = super::ranges::sample();
-        let op = Sgd { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
-        cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
-        cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, 0));
-        let grads = [Fill::NonFinite, Fill::Normal];
-        cases.push(with(&format!("{name}_non_finite_in_ranges"), op, 128, 10, grads));
-    }
-    cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
-    for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)] {
-        let op = Sgd { weight_decay: 5e-4, decayed: p - 1000, ..momentum.clone() };
-        cases.push(case(&format!("bench_{name}"), op, p, 100).bench());
-    }
-    cases
 }
 
 fn case(name: &str, op: Sgd, p: usize, step: u32) -> Case {

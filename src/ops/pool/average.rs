@@ -6,12 +6,11 @@ use super::average_host;
 use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand,
+    Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -86,8 +85,15 @@ fn lowering(
     Lowering::single(&lanes.variant("one_per_thread"), kernel)
 }
 
-impl AvgPool2d {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for AvgPool2d {
+    const NAME: &'static str = "avg_pool2d";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [x] = operands(Self::NAME, inputs)?;
+        Ok(vec![TensorType::f32(self.geometry.pooled(Self::NAME, x)?)])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let x = io.inputs.float(0);
         let [_, h, w, c_count] = io.inputs.dims(0);
         let [_, oh, ow, _] = io.outputs.dims(0);
@@ -102,29 +108,6 @@ impl AvgPool2d {
                 *y = T::from_f64(values.sum::<f64>() / count);
             }
         });
-    }
-}
-
-impl Op for AvgPool2d {
-    fn name(&self) -> &'static str {
-        "avg_pool2d"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("avg_pool2d", inputs)?;
-        Ok(vec![TensorType::f32(self.geometry.pooled("avg_pool2d", x)?)])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -172,11 +155,39 @@ impl Op for AvgPool2d {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements() * self.geometry.window.iter().product::<usize>())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases = Vec::new();
+        for (name, geometry, dims) in test_geometries() {
+            for count_include_pad in [true, false] {
+                let suffix = if count_include_pad { "_include_pad" } else { "" };
+                let op = AvgPool2d { geometry: geometry.clone(), count_include_pad };
+                cases.push(Case::new(format!("{name}{suffix}"), op).normal(dims));
+            }
+        }
+        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        cases.push(
+            Case::new("non_finite", AvgPool2d { geometry: three, count_include_pad: true })
+                .input(TensorType::f32([2, 9, 9, 4]), Fill::NonFinite)
+                .forward_only(),
+        );
+        cases.extend(bench_geometries().into_iter().map(|(name, geometry, dims)| {
+            Case::new(name, AvgPool2d { geometry, count_include_pad: true }).normal(dims).bench()
+        }));
+        cases
+    }
 }
 
-impl AvgPool2dGrad {
+impl OpDef for AvgPool2dGrad {
+    const NAME: &'static str = "avg_pool2d_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [dy] = operands(Self::NAME, inputs)?;
+        Ok(vec![TensorType::f32(self.geometry.unpooled(Self::NAME, dy, self.input)?)])
+    }
+
     /// Spreads each element of `dy` over its window, image by image.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let dy = io.inputs.float(0);
         let [_, oh, ow, c_count] = io.inputs.dims(0);
         let [h, w] = self.input;
@@ -199,29 +210,6 @@ impl AvgPool2dGrad {
                 *dx = T::from_f64(sum);
             }
         });
-    }
-}
-
-impl Op for AvgPool2dGrad {
-    fn name(&self) -> &'static str {
-        "avg_pool2d_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [dy] = operands("avg_pool2d_grad", inputs)?;
-        Ok(vec![TensorType::f32(self.geometry.unpooled("avg_pool2d_grad", dy, self.input)?)])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -246,10 +234,6 @@ impl Op for AvgPool2dGrad {
         HalfForm::FIRST
     }
 
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("avg_pool2d_grad")
-    }
-
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
         // As many windows as hold one element are summed.
         let PoolGeometry { window, stride, .. } = &self.geometry;
@@ -259,46 +243,25 @@ impl Op for AvgPool2dGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements() * self.geometry.window.iter().product::<usize>())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases = Vec::new();
-    for (name, geometry, dims) in test_geometries() {
-        for count_include_pad in [true, false] {
-            let suffix = if count_include_pad { "_include_pad" } else { "" };
-            let op = AvgPool2d { geometry: geometry.clone(), count_include_pad };
-            cases.push(Case::new(format!("{name}{suffix}"), op).normal(dims));
+    fn cases() -> Vec<Case> {
+        let case = |name: String, geometry: PoolGeometry, count_include_pad, dims: [usize; 4]| {
+            let [n, h, w, c] = dims;
+            let [oh, ow] = geometry.output("avg_pool2d", [h, w]).unwrap_or([0, 0]);
+            Case::new(name, AvgPool2dGrad { geometry, count_include_pad, input: [h, w] })
+                .normal([n, oh, ow, c])
+        };
+        let mut cases = Vec::new();
+        for (name, geometry, dims) in test_geometries() {
+            for count_include_pad in [true, false] {
+                let suffix = if count_include_pad { "_include_pad" } else { "" };
+                let name = format!("{name}{suffix}");
+                cases.push(case(name, geometry.clone(), count_include_pad, dims).forward_only());
+            }
         }
-    }
-    let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
-    cases.push(
-        Case::new("non_finite", AvgPool2d { geometry: three, count_include_pad: true })
-            .input(TensorType::f32([2, 9, 9, 4]), Fill::NonFinite)
-            .forward_only(),
-    );
-    cases.extend(bench_geometries().into_iter().map(|(name, geometry, dims)| {
-        Case::new(name, AvgPool2d { geometry, count_include_pad: true }).normal(dims).bench()
-    }));
-    cases
-}
-
-pub(super) fn grad_cases() -> Vec<Case> {
-    let case = |name: String, geometry: PoolGeometry, count_include_pad, dims: [usize; 4]| {
-        let [n, h, w, c] = dims;
-        let [oh, ow] = geometry.output("avg_pool2d", [h, w]).unwrap_or([0, 0]);
-        Case::new(name, AvgPool2dGrad { geometry, count_include_pad, input: [h, w] })
-            .normal([n, oh, ow, c])
-    };
-    let mut cases = Vec::new();
-    for (name, geometry, dims) in test_geometries() {
-        for count_include_pad in [true, false] {
-            let suffix = if count_include_pad { "_include_pad" } else { "" };
-            let name = format!("{name}{suffix}");
-            cases.push(case(name, geometry.clone(), count_include_pad, dims).forward_only());
+        for (name, geometry, dims) in bench_geometries() {
+            cases.push(case(name.to_owned(), geometry, true, dims).bench());
         }
+        cases
     }
-    for (name, geometry, dims) in bench_geometries() {
-        cases.push(case(name.to_owned(), geometry, true, dims).bench());
-    }
-    cases
 }

@@ -6,12 +6,11 @@ use super::geometry::{PoolGeometry, bench_geometries, test_geometries};
 use super::max_host;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand,
+    Signature, Vjp,
 };
 use crate::ops::lanes::Lanes;
 use crate::ops::operands::{of_dtype, operands};
-use crate::ops::registry::attributes;
 use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -38,21 +37,6 @@ pub struct MaxPool2dGrad {
     pub geometry: PoolGeometry,
     /// Height and width of the input of the pooling.
     pub input: [usize; 2],
-}
-
-impl MaxPool2d {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let dims = io.inputs.dims(0);
-        let found =
-            first_maxima(&self.geometry, dims, io.outputs.dims(0), &|i: usize| x[i].to_f64());
-        for (y, &(element, _)) in io.outputs.float(0).iter_mut().zip(&found) {
-            *y = x[element];
-        }
-        for (index, &(_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {
-            *index = position;
-        }
-    }
 }
 
 /// The first maximum of each window of an image of `dims`, whose elements have the given values: its
@@ -88,27 +72,26 @@ pub fn first_maxima(
     map_indices(output.iter().product(), &largest)
 }
 
-impl Op for MaxPool2d {
-    fn name(&self) -> &'static str {
-        "max_pool2d"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for MaxPool2d {
+    const NAME: &'static str = "max_pool2d";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("max_pool2d", inputs)?;
-        let dims = self.geometry.pooled("max_pool2d", x)?;
+        let [x] = operands(Self::NAME, inputs)?;
+        let dims = self.geometry.pooled(Self::NAME, x)?;
         Ok(vec![TensorType::f32(dims), TensorType::u32(dims)])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let dims = io.inputs.dims(0);
+        let found =
+            first_maxima(&self.geometry, dims, io.outputs.dims(0), &|i: usize| x[i].to_f64());
+        for (y, &(element, _)) in io.outputs.float(0).iter_mut().zip(&found) {
+            *y = x[element];
+        }
+        for (index, &(_, position)) in io.outputs.u32(1).iter_mut().zip(&found) {
+            *index = position;
+        }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -157,34 +140,50 @@ impl Op for MaxPool2d {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements() * self.geometry.window.iter().product::<usize>())
     }
+
+    fn cases() -> Vec<Case> {
+        // A finite difference must not change which element is largest.
+        let mut cases: Vec<Case> = test_geometries()
+            .into_iter()
+            .map(|(name, geometry, dims)| {
+                Case::new(name, MaxPool2d { geometry }).input(TensorType::f32(dims), Fill::Distinct)
+            })
+            .collect();
+        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        let two = PoolGeometry::non_overlapping([2, 2]);
+        cases.push(
+            Case::new("ties", MaxPool2d { geometry: three.clone() })
+                .input(TensorType::f32([1, 5, 5, 4]), Fill::Floats([0.0, -0.0].repeat(50)))
+                .forward_only(),
+        );
+        cases.push(
+            Case::new("minus_infinity", MaxPool2d { geometry: two.clone() })
+                .input(TensorType::f32([1, 2, 2, 3]), Fill::Floats(vec![f32::NEG_INFINITY; 12]))
+                .forward_only(),
+        );
+        for (name, dims) in [("non_finite", [2, 9, 9, 3]), ("non_finite_vec4", [2, 9, 9, 4])] {
+            cases.push(
+                Case::new(name, MaxPool2d { geometry: three.clone() })
+                    .input(TensorType::f32(dims), Fill::NonFinite)
+                    .forward_only(),
+            );
+        }
+        cases.push(
+            Case::new(
+                "many_workgroups",
+                MaxPool2d { geometry: PoolGeometry::non_overlapping([1, 1]) },
+            )
+            .normal([1, 2048, 2049, 1])
+            .forward_only(),
+        );
+        cases.extend(bench_geometries().into_iter().map(|(name, geometry, dims)| {
+            Case::new(name, MaxPool2d { geometry }).normal(dims).bench()
+        }));
+        cases
+    }
 }
 
 impl MaxPool2dGrad {
-    /// Hands each element of `dy` to the element that was largest, image by image.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (index, dy) = (io.inputs.u32(0), io.inputs.float(1));
-        let [_, oh, ow, c_count] = io.inputs.dims(1);
-        let [h, w] = self.input;
-        let kw = self.geometry.window[1];
-        for_each_chunk(io.outputs.float(0), h * w * c_count, &|n, dx| {
-            let mut sums = vec![0.0_f64; dx.len()];
-            for oy in 0..oh {
-                for ox in 0..ow {
-                    for c in 0..c_count {
-                        let o = ((n * oh + oy) * ow + ox) * c_count + c;
-                        let k = index[o] as usize;
-                        let Some(iy) = self.geometry.position(0, oy, k / kw, h) else { continue };
-                        let Some(ix) = self.geometry.position(1, ox, k % kw, w) else { continue };
-                        sums[(iy * w + ix) * c_count + c] += dy[o].to_f64();
-                    }
-                }
-            }
-            for (dx, sum) in dx.iter_mut().zip(sums) {
-                *dx = T::from_f64(sum);
-            }
-        });
-    }
-
     fn gather(&self, sig: &Signature, lanes: Lanes, caps: &Caps) -> Option<Lowering> {
         let &[_, oh, ow, c] = sig.inputs[1].dims() else { return None };
         let kernel = lanes
@@ -227,34 +226,45 @@ fn bind(kernel: Kernel) -> Kernel {
     kernel.read(Operand::Input(0)).read(Operand::Input(1)).write(Operand::Output(0))
 }
 
-impl Op for MaxPool2dGrad {
-    fn name(&self) -> &'static str {
-        "max_pool2d_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for MaxPool2dGrad {
+    const NAME: &'static str = "max_pool2d_grad";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [index, dy] = operands("max_pool2d_grad", inputs)?;
-        of_dtype("max_pool2d_grad", ("index", index), DType::U32)?;
-        let dims = self.geometry.unpooled("max_pool2d_grad", dy, self.input)?;
+        let [index, dy] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("index", index), DType::U32)?;
+        let dims = self.geometry.unpooled(Self::NAME, dy, self.input)?;
         if index.shape != dy.shape {
             return Err(ShapeError::new(
-                "max_pool2d_grad",
+                Self::NAME,
                 format!("index {} and dy {} must have one shape", index.shape, dy.shape),
             ));
         }
         Ok(vec![TensorType::f32(dims)])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    /// Hands each element of `dy` to the element that was largest, image by image.
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let (index, dy) = (io.inputs.u32(0), io.inputs.float(1));
+        let [_, oh, ow, c_count] = io.inputs.dims(1);
+        let [h, w] = self.input;
+        let kw = self.geometry.window[1];
+        for_each_chunk(io.outputs.float(0), h * w * c_count, &|n, dx| {
+            let mut sums = vec![0.0_f64; dx.len()];
+            for oy in 0..oh {
+                for ox in 0..ow {
+                    for c in 0..c_count {
+                        let o = ((n * oh + oy) * ow + ox) * c_count + c;
+                        let k = index[o] as usize;
+                        let Some(iy) = self.geometry.position(0, oy, k / kw, h) else { continue };
+                        let Some(ix) = self.geometry.position(1, ox, k % kw, w) else { continue };
+                        sums[(iy * w + ix) * c_count + c] += dy[o].to_f64();
+                    }
+                }
+            }
+            for (dx, sum) in dx.iter_mut().zip(sums) {
+                *dx = T::from_f64(sum);
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -272,10 +282,6 @@ impl Op for MaxPool2dGrad {
     fn half_forms(&self) -> &'static [HalfForm] {
         const FORMS: &[HalfForm] = &[HalfForm::new(&[1], &[0])];
         FORMS
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("max_pool2d_grad")
     }
 
     fn scatters_selection(&self) -> bool {
@@ -296,57 +302,19 @@ impl Op for MaxPool2dGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[1].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    // A finite difference must not change which element is largest.
-    let mut cases: Vec<Case> = test_geometries()
-        .into_iter()
-        .map(|(name, geometry, dims)| {
-            Case::new(name, MaxPool2d { geometry }).input(TensorType::f32(dims), Fill::Distinct)
-        })
-        .collect();
-    let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
-    let two = PoolGeometry::non_overlapping([2, 2]);
-    cases.push(
-        Case::new("ties", MaxPool2d { geometry: three.clone() })
-            .input(TensorType::f32([1, 5, 5, 4]), Fill::Floats([0.0, -0.0].repeat(50)))
-            .forward_only(),
-    );
-    cases.push(
-        Case::new("minus_infinity", MaxPool2d { geometry: two.clone() })
-            .input(TensorType::f32([1, 2, 2, 3]), Fill::Floats(vec![f32::NEG_INFINITY; 12]))
-            .forward_only(),
-    );
-    for (name, dims) in [("non_finite", [2, 9, 9, 3]), ("non_finite_vec4", [2, 9, 9, 4])] {
-        cases.push(
-            Case::new(name, MaxPool2d { geometry: three.clone() })
-                .input(TensorType::f32(dims), Fill::NonFinite)
-                .forward_only(),
-        );
+    fn cases() -> Vec<Case> {
+        let case = |name: &str, geometry: PoolGeometry, dims: [usize; 4]| {
+            let [n, h, w, c] = dims;
+            let [oh, ow] = geometry.output("max_pool2d", [h, w]).unwrap_or([0, 0]);
+            let window = geometry.window[0] * geometry.window[1];
+            let bound = u32::try_from(window).unwrap_or(u32::MAX);
+            Case::new(name, MaxPool2dGrad { geometry, input: [h, w] })
+                .input(TensorType::u32([n, oh, ow, c]), Fill::Labels(bound))
+                .normal([n, oh, ow, c])
+        };
+        let tests = test_geometries().into_iter().map(|(n, g, d)| case(n, g, d).forward_only());
+        let benches = bench_geometries().into_iter().map(|(n, g, d)| case(n, g, d).bench());
+        tests.chain(benches).collect()
     }
-    cases.push(
-        Case::new("many_workgroups", MaxPool2d { geometry: PoolGeometry::non_overlapping([1, 1]) })
-            .normal([1, 2048, 2049, 1])
-            .forward_only(),
-    );
-    cases.extend(bench_geometries().into_iter().map(|(name, geometry, dims)| {
-        Case::new(name, MaxPool2d { geometry }).normal(dims).bench()
-    }));
-    cases
-}
-
-pub(super) fn grad_cases() -> Vec<Case> {
-    let case = |name: &str, geometry: PoolGeometry, dims: [usize; 4]| {
-        let [n, h, w, c] = dims;
-        let [oh, ow] = geometry.output("max_pool2d", [h, w]).unwrap_or([0, 0]);
-        let window = geometry.window[0] * geometry.window[1];
-        let bound = u32::try_from(window).unwrap_or(u32::MAX);
-        Case::new(name, MaxPool2dGrad { geometry, input: [h, w] })
-            .input(TensorType::u32([n, oh, ow, c]), Fill::Labels(bound))
-            .normal([n, oh, ow, c])
-    };
-    let tests = test_geometries().into_iter().map(|(n, g, d)| case(n, g, d).forward_only());
-    let benches = bench_geometries().into_iter().map(|(n, g, d)| case(n, g, d).bench());
-    tests.chain(benches).collect()
 }
