@@ -9,8 +9,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
-use crate::ops::lanes::Lanes;
-use crate::ops::operands::operands;
+use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -152,7 +151,7 @@ impl OpDef for AdaptiveAvgPool2d {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let &[_, h, w, c] = sig.inputs[0].dims() else { return Vec::new() };
-        let wgsl = include_str!("../../../shaders/adaptive_avg_pool2d.wgsl");
+        let wgsl = include_str!("../../../shaders/pool/adaptive_avg_pool2d.wgsl");
         let elements = sig.outputs[0].elements();
         lowerings(Self::NAME, ([h, w], self.output), (elements, c), wgsl, caps)
     }
@@ -260,7 +259,7 @@ impl OpDef for AdaptiveAvgPool2dGrad {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let &[_, oh, ow, c] = sig.inputs[0].dims() else { return Vec::new() };
-        let wgsl = include_str!("../../../shaders/adaptive_avg_pool2d_grad.wgsl");
+        let wgsl = include_str!("../../../shaders/pool/adaptive_avg_pool2d_grad.wgsl");
         let elements = sig.outputs[0].elements();
         lowerings(Self::NAME, (self.input, [oh, ow]), (elements, c), wgsl, caps)
     }

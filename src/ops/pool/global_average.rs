@@ -2,15 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::average_host;
+use super::average::cpu;
 use super::geometry::images;
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand,
     Signature, Vjp,
 };
-use crate::ops::lanes::Lanes;
-use crate::ops::operands::{of_dtype, operands};
+use crate::ops::kit::{Lanes, of_dtype, operands};
 use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -57,7 +56,7 @@ impl Stage {
             .constant("CHUNK_ROWS", self.chunk_rows)
             .constant("DIVISOR", self.divisor)
             .flat(self.images * chunks * groups, 64, caps)
-            .file(include_str!("../../../shaders/global_avg_pool2d.wgsl"))
+            .file(include_str!("../../../shaders/pool/global_avg_pool2d.wgsl"))
             .read(from)
             .write(to)
     }
@@ -113,7 +112,7 @@ impl OpDef for GlobalAvgPool2d {
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        average_host::global()
+        cpu::global()
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
@@ -199,7 +198,7 @@ impl OpDef for GlobalAvgPool2dGrad {
                 .constant("GROUPS", c / lanes.count())
                 .constant("ROWS", h * w)
                 .flat(sig.outputs[0].elements() / lanes.count(), 64, caps)
-                .file(include_str!("../../../shaders/global_avg_pool2d_grad.wgsl"))
+                .file(include_str!("../../../shaders/pool/global_avg_pool2d_grad.wgsl"))
                 .read(Operand::Input(0))
                 .write(Operand::Output(0));
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
@@ -208,7 +207,7 @@ impl OpDef for GlobalAvgPool2dGrad {
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        average_host::global_gradient(self.input)
+        cpu::global_gradient(self.input)
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {

@@ -2,17 +2,14 @@
 
 mod adaptive_average;
 mod average;
-mod average_host;
 mod geometry;
 mod global_average;
 mod max;
-mod max_host;
 
 pub use adaptive_average::{AdaptiveAvgPool2d, AdaptiveAvgPool2dGrad};
 pub use average::{AvgPool2d, AvgPool2dGrad};
 pub use geometry::PoolGeometry;
 pub(super) use geometry::test_geometries;
 pub use global_average::{GlobalAvgPool2d, GlobalAvgPool2dGrad};
-pub(super) use max::first_maxima;
+pub(super) use max::{first_maxima, for_each_tap, keep_larger};
 pub use max::{MaxPool2d, MaxPool2dGrad};
-pub(super) use max_host::{for_each_tap, keep_larger};
