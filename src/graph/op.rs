@@ -4,58 +4,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::half::{self, widened_signature};
-use super::{
-    Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Vjp, lowerings,
-};
+use super::{Caps, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Signature, Vjp};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
-
-/// Types of an op's operands, once its shapes are known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Signature {
-    /// Types of the inputs, in order.
-    pub inputs: Vec<TensorType>,
-    /// Types of the outputs, in order.
-    pub outputs: Vec<TensorType>,
-}
-
-impl Signature {
-    /// Type of an input or output; scratch memory has none.
-    pub fn ty(&self, operand: Operand) -> Option<&TensorType> {
-        match operand {
-            Operand::Input(i) => self.inputs.get(i),
-            Operand::Output(o) => self.outputs.get(o),
-            Operand::Scratch(_) => None,
-        }
-    }
-}
-
-/// Work of one execution of an op.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Floating-point operations; a fused multiply-add counts as two.
-    pub flop: u64,
-    /// Bytes that must at least be read and written: each operand once.
-    pub bytes: u64,
-}
-
-impl Cost {
-    /// `flop` operations over the operands of `sig`, each of which is moved once.
-    pub fn of(sig: &Signature, flop: usize) -> Self {
-        let bytes: usize = sig.inputs.iter().chain(&sig.outputs).map(TensorType::bytes).sum();
-        Self { flop: flop as u64, bytes: bytes as u64 }
-    }
-}
-
-impl std::iter::Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), |sum, cost| Self {
-            flop: sum.flop + cost.flop,
-            bytes: sum.bytes + cost.bytes,
-        })
-    }
-}
 
 /// Whether an op computes, or only says where data lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +27,7 @@ pub enum Structure {
 
 /// An operation, whatever its type: what graphs, passes, executors and checks hold.
 ///
-/// Authors implement [`OpDef`], for which this trait is implemented once. Here, every question may
+/// Authors implement [`super::OpDef`], for which this trait is implemented once. Here, every question may
 /// name operands that are stored as f16: shapes, work, tolerances and kernels follow from those of
 /// f32 in one place (see [`HalfForm`]). Tests may implement it directly, for ops that behave like
 /// others.
@@ -98,7 +49,7 @@ pub trait Op: Any + Debug + Send + Sync {
     /// When the op cannot take these inputs; the message says what it expects.
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
 
-    /// The specification, on f32: see [`OpDef::reference`].
+    /// The specification, on f32: see [`super::OpDef::reference`].
     fn reference(&self, io: &mut HostIo<'_, f32>);
 
     /// The same loops over f64 tensors, for gradient checks.
@@ -151,7 +102,7 @@ pub trait Op: Any + Debug + Send + Sync {
     /// the bytes those of the operands as they are stored.
     fn cost(&self, sig: &Signature) -> Cost;
 
-    /// Whether this op scatters a selection: see [`OpDef::scatters_selection`].
+    /// Whether this op scatters a selection: see [`super::OpDef::scatters_selection`].
     fn scatters_selection(&self) -> bool {
         false
     }
@@ -170,101 +121,12 @@ pub trait Op: Any + Debug + Send + Sync {
 
 impl dyn Op {
     /// The op as its own type, where that is `O`.
-    pub fn downcast_ref<O: OpDef>(&self) -> Option<&O> {
+    pub fn downcast_ref<O: Op>(&self) -> Option<&O> {
         (self as &dyn Any).downcast_ref()
     }
 
     /// Whether the op is an `O`.
-    pub fn is<O: OpDef>(&self) -> bool {
+    pub fn is<O: Op>(&self) -> bool {
         self.downcast_ref::<O>().is_some()
-    }
-}
-
-impl<O: OpDef> Op for O {
-    fn name(&self) -> &'static str {
-        O::NAME
-    }
-
-    fn title(&self) -> String {
-        OpDef::title(self)
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("op attributes are plain numbers, names and lists")
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        half::infer(O::NAME, OpDef::half_forms(self), inputs, &|inputs| OpDef::infer(self, inputs))
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        OpDef::reference(self, io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        OpDef::reference(self, io);
-    }
-
-    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        lowerings::all(
-            sig,
-            caps,
-            &lowerings::Written {
-                structure: OpDef::structure(self),
-                lower: &|sig| self.lower(sig, caps),
-                lower_cooperative: &|sig, is_half| self.lower_cooperative(sig, is_half, caps),
-                cost: &|sig| OpDef::cost(self, sig),
-            },
-        )
-    }
-
-    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        self.lower(&widened_signature(sig), caps)
-    }
-
-    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
-        OpDef::host_kernels(self, &widened_signature(sig))
-    }
-
-    fn half_forms(&self) -> &'static [HalfForm] {
-        OpDef::half_forms(self)
-    }
-
-    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        OpDef::vjp(self, v)
-    }
-
-    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
-        OpDef::sample_inputs(self, inputs)
-    }
-
-    fn aliases(&self) -> &'static [(usize, usize)] {
-        OpDef::aliases(self)
-    }
-
-    fn structure(&self) -> Structure {
-        OpDef::structure(self)
-    }
-
-    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
-        self.variant_tolerance(&widened_signature(sig), variant)
-    }
-
-    fn cost(&self, sig: &Signature) -> Cost {
-        // What is moved are the operands as they are stored.
-        let flop = OpDef::cost(self, &widened_signature(sig)).flop;
-        Cost { flop, ..OpDef::cost(self, sig) }
-    }
-
-    fn scatters_selection(&self) -> bool {
-        OpDef::scatters_selection(self)
-    }
-
-    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
-        OpDef::fuse(self, epilogue)
-    }
-
-    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
-        OpDef::as_epilogues(self)
     }
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::half::{self, widened_signature};
 use super::{
     Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
-    Signature, Structure, Vjp,
+    Signature, Structure, Vjp, lowerings,
 };
 use crate::error::ShapeError;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -71,7 +72,7 @@ pub trait OpDef: Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 's
     /// # Errors
     /// When the op has no gradient, as by default; the message names it.
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Err(ShapeError::new(Self::NAME, "has no gradient: the loss must not depend on its result"))
+        Vjp::not_differentiable(Self::NAME)
     }
 
     /// How to fill inputs of given types when variants are checked and timed on the shapes of a
@@ -124,4 +125,93 @@ pub trait OpDef: Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 's
 
     /// Cases on which the op is tested and benchmarked.
     fn cases() -> Vec<Case>;
+}
+
+impl<O: OpDef> Op for O {
+    fn name(&self) -> &'static str {
+        O::NAME
+    }
+
+    fn title(&self) -> String {
+        OpDef::title(self)
+    }
+
+    fn attributes(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("op attributes are plain numbers, names and lists")
+    }
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        half::infer(O::NAME, OpDef::half_forms(self), inputs, &|inputs| OpDef::infer(self, inputs))
+    }
+
+    fn reference(&self, io: &mut HostIo<'_, f32>) {
+        OpDef::reference(self, io);
+    }
+
+    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
+        OpDef::reference(self, io);
+    }
+
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        lowerings::all(
+            sig,
+            caps,
+            &lowerings::Written {
+                structure: OpDef::structure(self),
+                lower: &|sig| self.lower(sig, caps),
+                lower_cooperative: &|sig, is_half| self.lower_cooperative(sig, is_half, caps),
+                cost: &|sig| OpDef::cost(self, sig),
+            },
+        )
+    }
+
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.lower(&widened_signature(sig), caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        OpDef::host_kernels(self, &widened_signature(sig))
+    }
+
+    fn half_forms(&self) -> &'static [HalfForm] {
+        OpDef::half_forms(self)
+    }
+
+    fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
+        OpDef::vjp(self, v)
+    }
+
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
+        OpDef::sample_inputs(self, inputs)
+    }
+
+    fn aliases(&self) -> &'static [(usize, usize)] {
+        OpDef::aliases(self)
+    }
+
+    fn structure(&self) -> Structure {
+        OpDef::structure(self)
+    }
+
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.variant_tolerance(&widened_signature(sig), variant)
+    }
+
+    fn cost(&self, sig: &Signature) -> Cost {
+        // What is moved are the operands as they are stored.
+        let flop = OpDef::cost(self, &widened_signature(sig)).flop;
+        Cost { flop, ..OpDef::cost(self, sig) }
+    }
+
+    fn scatters_selection(&self) -> bool {
+        OpDef::scatters_selection(self)
+    }
+
+    fn fuse(&self, epilogue: Epilogue) -> Option<Arc<dyn Op>> {
+        OpDef::fuse(self, epilogue)
+    }
+
+    fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
+        OpDef::as_epilogues(self)
+    }
 }

@@ -11,6 +11,7 @@ mod operands;
 mod repeat;
 mod rounding;
 mod row_kernels;
+mod stable_row;
 
 pub(super) use among::ops_among;
 pub use arithmetic::BinaryFunction;
@@ -24,3 +25,4 @@ pub(super) use operands::{of_dtype, operands, same_type, scalar};
 pub(super) use repeat::{Repeat, Unit};
 pub(super) use rounding::{FLUSHED, LARGEST_COTANGENT, exponential_sum_ulps, sum_ulps};
 pub(super) use row_kernels::{row_lowerings, rows_of};
+pub(super) use stable_row::StableRow;

@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::softmax_cross_entropy::{StableRow, residual_times_loss_gradient};
+use super::softmax_cross_entropy::residual_times_loss_gradient;
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::kit::{
-    exponential_sum_ulps, operands, row_lowerings, rows_of, same_type, sum_ulps,
+    StableRow, exponential_sum_ulps, operands, row_lowerings, rows_of, same_type, sum_ulps,
 };
 use crate::ops::{Binary, LogSoftmax, Scale, View};
 use crate::tensor::parallel::for_each_chunk_of;

@@ -11,5 +11,5 @@ pub use average::{AvgPool2d, AvgPool2dGrad};
 pub use geometry::PoolGeometry;
 pub(super) use geometry::test_geometries;
 pub use global_average::{GlobalAvgPool2d, GlobalAvgPool2dGrad};
-pub(super) use max::{first_maxima, for_each_tap, keep_larger};
 pub use max::{MaxPool2d, MaxPool2dGrad};
+pub(super) use max::{first_maxima, for_each_tap, keep_larger};

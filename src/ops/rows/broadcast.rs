@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::reduce::Reduce;
-use super::reduce::{Over, ReduceFunction};
+use super::reduce::{Over, Reduce, ReduceFunction};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,

@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::softmax::{SHAPES, grad_lowerings, hazards, infer_grad, softmax_lowerings};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, OpDef, Signature, Vjp};
-use crate::ops::kit::{FLUSHED, LARGEST_COTANGENT, exponential_sum_ulps, operands, rows_of};
-use crate::ops::loss::softmax_cross_entropy::StableRow;
+use crate::ops::kit::{
+    FLUSHED, LARGEST_COTANGENT, StableRow, exponential_sum_ulps, operands, rows_of,
+};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 

@@ -6,10 +6,10 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
-use crate::ops::kit::{LARGEST_COTANGENT, 
-    FLUSHED, exponential_sum_ulps, operands, row_lowerings, rows_of, same_type, sum_ulps,
+use crate::ops::kit::{
+    FLUSHED, LARGEST_COTANGENT, StableRow, exponential_sum_ulps, operands, row_lowerings, rows_of,
+    same_type, sum_ulps,
 };
-use crate::ops::loss::softmax_cross_entropy::StableRow;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 

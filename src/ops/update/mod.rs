@@ -15,4 +15,4 @@ pub use optimizer::{
     RmsProp, Sgd, WeightAverage,
 };
 pub use running_average::RunningAverage;
-pub use state::{Accumulate, Advance, Fill, Record};
+pub use state::{Accumulate, Advance, Full, Record};

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill as TestFill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::kit::{of_dtype, operands, same_type, scalar};
 use crate::tensor::parallel::for_each_block;
@@ -30,7 +30,7 @@ pub struct Record {}
 /// A tensor of one value. No inputs; output: f32 of the given shape.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Fill {
+pub struct Full {
     /// Value of every element; finite.
     pub value: f32,
     /// Shape of the result.
@@ -138,11 +138,11 @@ impl OpDef for Accumulate {
             Case::new("float_matrix", Accumulate {}).normal([5, 13]).normal([5, 13]).forward_only(),
             Case::new("float_non_finite", Accumulate {})
                 .normal([64])
-                .input(TensorType::f32([64]), TestFill::NonFinite)
+                .input(TensorType::f32([64]), Fill::NonFinite)
                 .forward_only(),
             Case::new("integer_wraps", Accumulate {})
-                .input(TensorType::u32([3]), TestFill::Integers(vec![u32::MAX, 0, 7]))
-                .input(TensorType::u32([3]), TestFill::Integers(vec![2, 0, 16_777_217]))
+                .input(TensorType::u32([3]), Fill::Integers(vec![u32::MAX, 0, 7]))
+                .input(TensorType::u32([3]), Fill::Integers(vec![2, 0, 16_777_217]))
                 .forward_only(),
             float("many_workgroups", 65_536 * 64 + 3),
         ]
@@ -209,14 +209,14 @@ impl OpDef for Record {
         })
         .chain([Case::new("not_a_number", Record {})
             .normal([4])
-            .input(TensorType::f32([1]), TestFill::Floats(vec![f32::NAN]))
-            .input(TensorType::u32([1]), TestFill::Integers(vec![6]))
+            .input(TensorType::f32([1]), Fill::Floats(vec![f32::NAN]))
+            .input(TensorType::u32([1]), Fill::Integers(vec![6]))
             .forward_only()])
         .collect()
     }
 }
 
-impl OpDef for Fill {
+impl OpDef for Full {
     const NAME: &'static str = "fill";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
@@ -268,7 +268,7 @@ impl OpDef for Fill {
 
     fn cases() -> Vec<Case> {
         let case = |name: &str, value: f32, shape: Shape| {
-            Case::new(name, Fill { value, shape }).forward_only()
+            Case::new(name, Full { value, shape }).forward_only()
         };
         vec![
             case("one_element", 0.1, [1].into()),
@@ -281,6 +281,6 @@ impl OpDef for Fill {
 }
 
 /// A case input of one unsigned integer, such as a step counter.
-pub(in crate::ops) fn integer(value: u32) -> (TensorType, TestFill) {
-    (TensorType::u32([1]), TestFill::Integers(vec![value]))
+pub(in crate::ops) fn integer(value: u32) -> (TensorType, Fill) {
+    (TensorType::u32([1]), Fill::Integers(vec![value]))
 }

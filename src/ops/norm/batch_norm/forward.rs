@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::channels::{Sizes, joined};
-use super::{BatchNormGrad, NormTail, cpu};
+use super::{BatchNorm, BatchNormGrad, NormTail, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op,
@@ -14,22 +12,6 @@ use crate::graph::{
 use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`, with the mean
-/// and the biased variance of each channel of `x`; then the tail.
-///
-/// Inputs: `x` of two or more dimensions, the last of which is the channels; `gamma` and `beta`
-/// `[c]`; a residual of the shape of `x` where the tail has one. Outputs: `y` of the shape of `x`, `mean` and `variance` `[c]`. The loss may depend on
-/// `y` only. Source: Ioffe and Szegedy, 2015, algorithm 1.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNorm {
-    /// Added to the variance.
-    pub epsilon: f32,
-    /// What follows.
-    #[serde(default)]
-    pub tail: NormTail,
-}
 
 /// The reference of the statistics of `y`, whose last dimension are the channels.
 pub(super) fn channel_statistics<T: Real>([y, mean, variance]: [&mut [T]; 3]) {

@@ -1,9 +1,7 @@
 //! Gradient of batch normalization, through the statistics of the batch.
 
-use serde::{Deserialize, Serialize};
-
 use super::channels::{Sizes, joined};
-use super::cpu;
+use super::{BatchNormGrad, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef, Operand, Signature,
@@ -11,19 +9,6 @@ use crate::graph::{
 use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// With `s = 1 / sqrt(variance + epsilon)` and `z = (x - mean) s`, for `n` values per channel:
-/// `dbeta = sum dy`, `dgamma = sum dy z`, `dx = gamma s (dy - dbeta / n - z dgamma / n)`.
-///
-/// Inputs: `x`, `gamma` `[c]`, `mean` and `variance` `[c]` of `x`, `dy` of the shape of `x`.
-/// Outputs: `dx` of the shape of `x`, `dgamma` and `dbeta` `[c]`. Source: Ioffe and Szegedy, 2015,
-/// section 3.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormGrad {
-    /// As in [`super::BatchNorm`].
-    pub epsilon: f32,
-}
 
 /// Numbers of one channel.
 #[derive(Clone, Default)]

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::channels::{Sizes, joined};
-use super::{BatchNormInferenceGrad, NormTail, cpu};
+use super::{BatchNormInference, BatchNormInferenceGrad, NormTail, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op,
@@ -14,22 +12,6 @@ use crate::graph::{
 use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// `y[r, c] = (x[r, c] - mean[c]) / sqrt(variance[c] + epsilon) gamma[c] + beta[c]`; then the
-/// tail.
-///
-/// Inputs: `x` of two or more dimensions, the last of which is the channels; `gamma`, `beta`,
-/// `mean` and `variance` `[c]`; a residual of the shape of `x` where the tail has one. Output: the
-/// shape of `x`. `mean` and `variance` are constants to the gradient rule.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormInference {
-    /// Added to the variance.
-    pub epsilon: f32,
-    /// What follows.
-    #[serde(default)]
-    pub tail: NormTail,
-}
 
 impl OpDef for BatchNormInference {
     const NAME: &'static str = "batch_norm_inference";

@@ -1,10 +1,8 @@
 //! Gradient of normalization by given statistics.
 
-use serde::{Deserialize, Serialize};
-
 use super::channels::{Sizes, joined};
-use super::cpu;
 use super::gradient::{channel_gradients, gradient_case, gradient_tolerance};
+use super::{BatchNormInferenceGrad, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature,
@@ -12,18 +10,6 @@ use crate::graph::{
 use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// With `s = 1 / sqrt(variance + epsilon)`: `dx = gamma s dy`, `dgamma = sum dy (x - mean) s` and
-/// `dbeta = sum dy`, the statistics being constants.
-///
-/// Inputs: `x`, `gamma`, `mean` and `variance` `[c]`, `dy` of the shape of `x`. Outputs: `dx` of
-/// the shape of `x`, `dgamma` and `dbeta` `[c]`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormInferenceGrad {
-    /// As in [`super::BatchNormInference`].
-    pub epsilon: f32,
-}
 
 impl OpDef for BatchNormInferenceGrad {
     const NAME: &'static str = "batch_norm_inference_grad";

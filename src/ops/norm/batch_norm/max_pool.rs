@@ -1,9 +1,7 @@
 //! Normalization by given statistics, an activation function and a pooling in one pass.
 
-use serde::{Deserialize, Serialize};
-
 use super::channels::{Sizes, joined};
-use super::{BatchNormInference, cpu};
+use super::{BatchNormInference, BatchNormMaxPool2d, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, OpDef,
@@ -13,28 +11,6 @@ use crate::ops::MaxPool2d;
 use crate::ops::kit::{Lanes, operands};
 use crate::ops::pool::{PoolGeometry, first_maxima, test_geometries};
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// [`MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
-///
-/// The normalization and the function never fall where they do not rise: the largest value of a
-/// window comes from its largest `x`, or its smallest one where `gamma[c]` is negative. So `index`
-/// is that of the first maximum of `x sign(gamma[c])`, and depends on no rounding: where the function
-/// gives the same value for several `x` (ReLU below zero), it may be another one than that of the two
-/// ops one by one, and the derivative there is zero. The first NaN of a window wins.
-///
-/// Inputs: `x` `[n, h, w, c]`; `gamma`, `beta`, `mean` and `variance` `[c]`. Outputs: `y`
-/// `[n, oh, ow, c]`, and `index` u32 of the same shape. `compile` makes it of the two ops; it has no
-/// gradient.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct BatchNormMaxPool2d {
-    /// Added to the variance.
-    pub epsilon: f32,
-    /// Function of what is normalized: one that never falls.
-    pub activation: Activation,
-    /// Windows.
-    pub geometry: PoolGeometry,
-}
 
 impl BatchNormMaxPool2d {
     /// Both ops in one, where `norm` is a [`BatchNormInference`] and `pool` a [`MaxPool2d`] that allow

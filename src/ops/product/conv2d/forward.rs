@@ -2,14 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::geometry::{Sizes, image};
-use super::{Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, cpu, gpu, winograd};
+use super::geometry::image;
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
-    Operand, Signature, Vjp,
+    Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef, Operand,
+    Signature, Vjp,
 };
 use crate::ops::SumRows;
 use crate::ops::product::gemm::Task;
@@ -17,60 +15,7 @@ use crate::ops::product::tail::ProductTail;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
-/// `y[n, oy, ox, oc] = f(sum_{ky, kx, c} x[n, iy, ix, c] w[ky, kx, c, oc] + bias[oc] + residual)`
-/// with `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
-/// runs over the channels of the group of `oc`.
-///
-/// Inputs: `x` `[n, h, w, c]`, `w` `[kh, kw, c / groups, oc]`, then `bias` `[oc]` when `bias` is
-/// set, and `residual` of the shape of `y` when `residual` is set. Output: `[n, oh, ow, oc]`. A cross-correlation, as in every deep learning library.
-///
-/// Kernels may multiply weights by the zeros of the padding: a non-finite weight then also reaches
-/// the windows that meet the padding with its tap. Host kernels may compute neighboring outputs
-/// together: what is not finite in one then reaches the others.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Conv2d {
-    /// Stride, padding, dilation and groups.
-    pub geometry: ConvGeometry,
-    /// A third input `[oc]` is added.
-    pub bias: bool,
-    /// A further input of the shape of the output is added.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub residual: bool,
-    /// Function applied to the sum.
-    pub activation: Activation,
-}
-
 impl Conv2d {
-    /// A convolution without bias and activation.
-    pub fn new(geometry: ConvGeometry) -> Self {
-        Self { geometry, ..Self::default() }
-    }
-
-    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [x, weight] = self.tail().factors("conv2d", inputs)?;
-        let x_dims = image("conv2d", "x", x)?;
-        let [kh, kw, group_c, oc] = image("conv2d", "weight", weight)?;
-        let sizes = Sizes::new("conv2d", &self.geometry, x_dims, [kh, kw], oc)?;
-        if group_c != sizes.group_c {
-            return Err(ShapeError::new(
-                "conv2d",
-                format!(
-                    "weight {} expects {group_c} input channels per group, x {} has {} in {} \
-                     groups",
-                    weight.shape, x.shape, sizes.c, self.geometry.groups
-                ),
-            ));
-        }
-        self.tail().check("conv2d", inputs, &sizes.y())?;
-        Ok(sizes)
-    }
-
-    pub(super) fn tail(&self) -> ProductTail {
-        let &Self { bias, residual, activation, .. } = self;
-        ProductTail { bias, residual, activation, derivative: None }
-    }
-
     /// The product that the convolution is.
     pub(in crate::ops) fn task(&self, inputs: &[TensorType]) -> Option<Task> {
         self.sizes(inputs).ok().map(|sizes| gpu::forward_task(self, &sizes))

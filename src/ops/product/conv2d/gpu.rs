@@ -1,47 +1,15 @@
 //! How convolutions run on a GPU: the variants of each op, best guess first.
 
 use super::geometry::Sizes;
+use super::windows::{of_windows, rows_file};
 use super::winograd::Winograd;
-use super::{
-    Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry, depthwise, few_channels, phases,
-};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, depthwise, few_channels, phases};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::product::gemm;
 use crate::ops::product::gemm::{Form, Product, Task};
-use crate::ops::product::tail::ProductTail;
 
 /// Name of the general variants: one element per invocation, any geometry.
 const GENERAL: &str = "one_per_thread";
-
-/// How rows of pixels are found: those of a pointwise convolution lie as those of a matrix.
-fn rows_file(geometry: &ConvGeometry, sizes: &Sizes, general: &'static str) -> &'static str {
-    if sizes.is_pointwise(geometry) {
-        include_str!("../../../../shaders/product/gemm/matmul_rows.wgsl")
-    } else {
-        general
-    }
-}
-
-/// The product of the windows of input 0 with input 1, into output 0.
-pub(super) fn of_windows(form: Form, geometry: &ConvGeometry, sizes: &Sizes) -> Task {
-    Task {
-        form,
-        product: sizes.product(geometry),
-        a: Operand::Input(0),
-        b: Operand::Input(1),
-        y: Operand::Output(0),
-        tail: ProductTail::default(),
-        rows: rows_file(
-            geometry,
-            sizes,
-            include_str!("../../../../shaders/product/gemm/conv2d_rows.wgsl"),
-        ),
-        constants: sizes.constants(geometry),
-        before: Vec::new(),
-        scratch: Vec::new(),
-        blocks: None,
-    }
-}
 
 /// The product that is a convolution.
 pub(super) fn forward_task(op: &Conv2d, sizes: &Sizes) -> Task {

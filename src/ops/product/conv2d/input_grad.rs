@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dWeightGrad, ConvGeometry, cpu, gpu, winograd};
+use super::geometry::image;
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
@@ -14,66 +12,6 @@ use crate::graph::{
 use crate::ops::product::tail::ProductTail;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// `dx[n, iy, ix, c] = sum_{ky, kx, oc} dy[n, oy, ox, oc] w[ky, kx, c, oc]` over all `oy`, `ox`
-/// with `iy = oy stride + ky dilation - top`, `ix` likewise; `oc` runs over the group of `c`. Then,
-/// in the same pass, `residual` is added, and the sum is multiplied by the `derivative` of the
-/// function that gave `value`.
-///
-/// Inputs: `dy` `[n, oh, ow, oc]`, `w` `[kh, kw, c / groups, oc]`, then `residual` and `value`
-/// `[n, h, w, c]`, those that are set. Output: `[n, h, w, c]`.
-///
-/// Kernels may multiply weights by zeros in place of windows that do not exist, and, where the stride
-/// is above 1, `dy` by zeros in place of taps that the kernel does not have: what is not finite then
-/// also reaches, as NaN, neighboring pixels whose windows or taps are such.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conv2dInputGrad {
-    /// Stride, padding, dilation and groups of the convolution.
-    pub geometry: ConvGeometry,
-    /// Rows and columns of the convolution's input.
-    pub input: [usize; 2],
-    /// A further input of the shape of the output is added.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub residual: bool,
-    /// The function whose value is the last input; such an op has no gradient.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub derivative: Option<Activation>,
-}
-
-impl Conv2dInputGrad {
-    /// The gradient with respect to an input of `input` rows and columns.
-    pub fn new(geometry: ConvGeometry, input: [usize; 2]) -> Self {
-        Self { geometry, input, residual: false, derivative: None }
-    }
-
-    pub(super) fn tail(&self) -> ProductTail {
-        let &Self { residual, derivative, .. } = self;
-        ProductTail { residual, derivative, ..ProductTail::default() }
-    }
-
-    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [dy, weight] = self.tail().factors(Self::NAME, inputs)?;
-        let dy_dims = image(Self::NAME, "dy", dy)?;
-        let [kh, kw, group_c, oc] = image(Self::NAME, "weight", weight)?;
-        let x_dims = [dy_dims[0], self.input[0], self.input[1], group_c * self.geometry.groups];
-        let sizes = Sizes::new(Self::NAME, &self.geometry, x_dims, [kh, kw], oc)?;
-        if dy_dims != sizes.y() {
-            return Err(ShapeError::new(
-                Self::NAME,
-                format!(
-                    "dy must have the shape of the output, {:?} for input {x_dims:?} and weight \
-                     {}, it has {}",
-                    sizes.y(),
-                    weight.shape,
-                    dy.shape
-                ),
-            ));
-        }
-        self.tail().check(Self::NAME, inputs, &sizes.x())?;
-        Ok(sizes)
-    }
-}
 
 impl OpDef for Conv2dInputGrad {
     const NAME: &'static str = "conv2d_input_grad";

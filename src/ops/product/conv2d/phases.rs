@@ -7,7 +7,8 @@
 //! fewer taps than others are filled up with zeros.
 
 use super::geometry::Sizes;
-use super::{Conv2dInputGrad, ConvGeometry, depthwise, gpu};
+use super::windows::of_windows;
+use super::{Conv2dInputGrad, ConvGeometry, depthwise};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::kit::Lanes;
 use crate::ops::product::gemm;
@@ -84,7 +85,7 @@ pub(super) fn task(op: &Conv2dInputGrad, sizes: &Sizes, plain: &Task, caps: &Cap
             grid: [y.blocks, x.blocks],
             outside: [y.outside, x.outside],
         }),
-        ..gpu::of_windows(Form::Rows, &dense, &of_dy)
+        ..of_windows(Form::Rows, &dense, &of_dy)
     })
 }
 
@@ -168,7 +169,7 @@ mod tests {
             let op = Conv2dInputGrad::new(geometry.clone(), [8, 8]);
             let sizes = Sizes::new("", &geometry, [1, 8, 8, channels], [kernel; 2], 64);
             let caps = Caps::webgpu_default();
-            let mut all = gpu::input_grad(&op, &sizes.expect("valid shapes"), &caps);
+            let mut all = super::super::gpu::input_grad(&op, &sizes.expect("valid shapes"), &caps);
             all.retain(|lowering| lowering.variant.ends_with("_phases"));
             all
         };

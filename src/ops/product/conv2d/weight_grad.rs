@@ -1,56 +1,13 @@
 //! The gradient of a convolution with respect to its weights.
 
-use serde::{Deserialize, Serialize};
-
-use super::geometry::{Sizes, image};
-use super::{Conv2d, Conv2dInputGrad, ConvGeometry, cpu, gpu, winograd};
+use super::geometry::image;
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
-use crate::ops::kit::operands;
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
-
-/// `dw[ky, kx, c, oc] = sum_{n, oy, ox} x[n, iy, ix, c] dy[n, oy, ox, oc]` with
-/// `iy = oy stride + ky dilation - top`, `ix` likewise; pixels of the padding are zero, and `c`
-/// counts the channels of the group of `oc`.
-///
-/// Inputs: `x` `[n, h, w, c]`, `dy` `[n, oh, ow, oc]`. Output: `[kh, kw, c / groups, oc]`.
-///
-/// Kernels may multiply `dy` by the zeros of the padding: a non-finite gradient then also reaches
-/// the taps that meet the padding with it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Conv2dWeightGrad {
-    /// Stride, padding, dilation and groups of the convolution.
-    pub geometry: ConvGeometry,
-    /// Rows and columns of the convolution's kernel.
-    pub kernel: [usize; 2],
-}
-
-impl Conv2dWeightGrad {
-    pub(super) fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [x, dy] = operands(Self::NAME, inputs)?;
-        let x_dims = image(Self::NAME, "x", x)?;
-        let dy_dims = image(Self::NAME, "dy", dy)?;
-        let sizes = Sizes::new(Self::NAME, &self.geometry, x_dims, self.kernel, dy_dims[3])?;
-        if dy_dims != sizes.y() {
-            return Err(ShapeError::new(
-                Self::NAME,
-                format!(
-                    "dy must have the shape of the output, {:?} for x {} and kernel {:?}, it has \
-                     {}",
-                    sizes.y(),
-                    x.shape,
-                    self.kernel,
-                    dy.shape
-                ),
-            ));
-        }
-        Ok(sizes)
-    }
-}
 
 impl OpDef for Conv2dWeightGrad {
     const NAME: &'static str = "conv2d_weight_grad";

@@ -8,14 +8,17 @@
 mod blocks;
 mod chunks;
 mod cooperative;
+mod form;
 mod subgroup_columns;
 mod subgroup_rows;
 mod task;
 mod tile;
 mod tiled;
+mod variants;
 
 pub use blocks::Blocks;
-pub use task::{ChunkedLowering, Form, Product, Task};
+pub use form::{Form, Product};
+pub use task::{ChunkedLowering, Task};
 
 use super::tail::ProductTail;
 use crate::graph::{Caps, Kernel, Operand};
