@@ -15,6 +15,8 @@ mod modules;
 mod planted;
 #[path = "floors/reading.rs"]
 mod reading;
+#[path = "floors/wing.rs"]
+mod wing;
 
 use std::collections::BTreeSet;
 use std::fs;
