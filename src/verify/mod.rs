@@ -1,6 +1,6 @@
 //! Verification: every lowering and host kernel of every op against its reference, and every
 //! gradient rule against finite differences. Tests, `verigrad doctor` and the tuner run the same
-//! code.
+//! code. For what a test cannot say, kernels become files that can be read.
 //!
 //! ```
 //! use verigrad::exec::CpuExecutor;
@@ -18,6 +18,7 @@ mod facts;
 mod gradient;
 mod host;
 mod inputs;
+mod kernel_files;
 pub(crate) mod probe;
 mod single_step;
 
@@ -28,4 +29,5 @@ pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
 pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;
+pub use kernel_files::{KernelFile, kernel_files, kernel_index};
 pub use single_step::single_step;
