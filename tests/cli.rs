@@ -10,6 +10,8 @@ mod histograms;
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/wgsl.rs"]
+mod wgsl;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
 //! `verigrad summary` and `inspect`: what a recipe is, without running it.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -9,7 +10,7 @@ use super::format::{bytes, decimal, grouped};
 use super::open::{PickArgs, open_quickly};
 use super::output;
 use super::train::{load_recipe, read_data};
-use super::{DataArgs, DeviceArgs, RecipeArgs};
+use super::{DataArgs, DeviceArgs, RecipeArgs, wgsl};
 use crate::compile::{Program, Role};
 use crate::data::{DataError, Dataset};
 use crate::nn::{Layer, LayerSummary, summarize};
@@ -41,6 +42,9 @@ pub(super) struct InspectArgs {
     /// Print the Program as a Graphviz graph
     #[arg(long)]
     dot: bool,
+    /// Write each kernel as a file, with a header that says what calls it
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["json", "dot"])]
+    wgsl: Option<PathBuf>,
 }
 
 /// Classes of a model that are shown where only an image folder, which is not there, would tell:
@@ -114,7 +118,10 @@ pub(super) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let executor = open_quickly(&args.device, &args.picks)?;
     let programs = compile_all(&recipe, &data, executor.caps(), executor.picks())?;
     let Some(program) = programs.into_iter().next() else { return Ok(()) };
-    if args.json {
+    if let Some(folder) = &args.wgsl {
+        let count = wgsl::write(&program, executor.info(), folder)?;
+        output::line(format_args!("{count} kernels in {}", folder.display()));
+    } else if args.json {
         output::line(format_args!("{}", serde_json::to_string_pretty(&program)?));
     } else if args.dot {
         output::text(format_args!("{}", dot(&program)));

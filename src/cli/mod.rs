@@ -31,6 +31,7 @@ mod stored_run;
 mod train;
 mod tune;
 mod weights;
+mod wgsl;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
