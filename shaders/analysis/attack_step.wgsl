@@ -1,7 +1,7 @@
 // x' = clamp(clamp(x + step_size sign(g), original - epsilon, original + epsilon), 0, 1), in place.
 // g, original, x: [INVOCATIONS] of FLOATS; epsilon, step_size: f32[1].
 // One invocation moves one of FLOATS. Where g is NaN, x is not moved.
-// Twin: AttackStep in src/ops/attack_step.rs.
+// Twin: AttackStep in src/ops/analysis/attack_step.rs.
 
 @group(0) @binding(0) var<storage, read> g: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> original: array<FLOATS>;
@@ -29,8 +29,8 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  let centre = original[i];
+  let center = original[i];
   let moved = x[i] + step_size[0] * signs(g[i]);
-  let near = clamp(moved, centre - epsilon[0], centre + epsilon[0]);
+  let near = clamp(moved, center - epsilon[0], center + epsilon[0]);
   x[i] = clamp(near, FLOATS(0.0), FLOATS(1.0));
 }

@@ -1,7 +1,7 @@
 // y = (clamp(round(x inverse) + zero_point, 0, 255) - zero_point) scale: x as 8 bits hold it.
 // x, y: [INVOCATIONS] of FLOATS; grid: scale, inverse, zero_point. One invocation computes one of
 // FLOATS. Where the scale is zero, and where x is NaN, y = x.
-// Twin: FakeQuantize in src/ops/fake_quantize.rs.
+// Twin: FakeQuantize in src/ops/analysis/fake_quantize.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> grid: array<f32>;

@@ -6,7 +6,7 @@
 // brightness; contrast), (first row and column of the square that is cut out; 0; 0).
 // One invocation decides for one image. Word j of draw i is word j of
 // philox4x32(counter = [example, step, i, 0], key = [SEED, KEY_HIGH]). All numbers are integers.
-// Twin: Decision in src/ops/augment/decision.rs.
+// Twin: Decision in src/ops/batch/augment/decision.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

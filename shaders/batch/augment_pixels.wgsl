@@ -1,13 +1,13 @@
-// x[i, row, column, channel] = the augmented image of row i of the batch, normalised; zeros where it
+// x[i, row, column, channel] = the augmented image of row i of the batch, normalized; zeros where it
 // has no example.
 // decisions: i32[BATCH, 16], as augment_decide.wgsl makes them; shard0..: bytes, four to a word,
 // little-endian, shard s holds the examples from s * SHARD_LENGTH on;
 // x: f32[BATCH, HEIGHT, WIDTH, CHANNELS].
 // One invocation computes the CHANNELS floats of one pixel. Values are levels, integers from 0 to
-// WHITE_LEVEL = 255 * 256, up to the normalisation: exact, and the same on every device.
-// The generated text binds the shards, has word_of(shard, word) to read them, centre_of(channel) of
-// the contrast, and normalised(level, channel, element of the image).
-// Twin: AugmentBatch in src/ops/augment/mod.rs.
+// WHITE_LEVEL = 255 * 256, up to the normalization: exact, and the same on every device.
+// The generated text binds the shards, has word_of(shard, word) to read them, center_of(channel) of
+// the contrast, and normalized(level, channel, element of the image).
+// Twin: AugmentBatch in src/ops/batch/augment/mod.rs.
 
 @group(0) @binding(0) var<storage, read> decisions: array<vec4<i32>>;
 @group(0) @binding(1) var<storage, read_write> x: array<f32>;
@@ -88,9 +88,9 @@ fn main(
       shade = min(i32((level * u32(offset.z) + 8192u) >> 14u), WHITE_LEVEL);
     }
     if CONTRAST > 0u {
-      let centre = centre_of(channel);
-      shade = clamp(centre + (((shade - centre) * offset.w + 8192) >> 14u), 0, WHITE_LEVEL);
+      let center = center_of(channel);
+      shade = clamp(center + (((shade - center) * offset.w + 8192) >> 14u), 0, WHITE_LEVEL);
     }
-    x[i * CHANNELS + channel] = normalised(f32(shade), channel, pixel * CHANNELS + channel);
+    x[i * CHANNELS + channel] = normalized(f32(shade), channel, pixel * CHANNELS + channel);
   }
 }

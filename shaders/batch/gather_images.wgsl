@@ -4,8 +4,8 @@
 // holds the examples from s * SHARD_LENGTH on; x: f32[BATCH, IMAGE_BYTES].
 // One invocation computes one float of x, of any image size. Four at a time: gather_words.wgsl.
 // The generated text binds the shards, has word_of(shard, word) to read them, and
-// normalised(byte, phase) for the channel of pixel number phase + PHASES * k.
-// Twin: GatherBatch in src/ops/gather.rs.
+// normalized(byte, phase) for the channel of pixel number phase + PHASES * k.
+// Twin: GatherBatch in src/ops/batch/gather/mod.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;
@@ -27,5 +27,5 @@ fn main(
   }
   let byte = (example % SHARD_LENGTH) * IMAGE_BYTES + pixel;
   let word = word_of(example / SHARD_LENGTH, byte / 4u);
-  x[i] = normalised(f32((word >> (8u * (byte % 4u))) & 0xffu), pixel % PHASES);
+  x[i] = normalized(f32((word >> (8u * (byte % 4u))) & 0xffu), pixel % PHASES);
 }

@@ -2,7 +2,7 @@
 // the epoch has no example p.
 // labels: u32[EXAMPLES]; order: u32[ORDER_LENGTH]; step: u32[1]; y: u32[INVOCATIONS].
 // One invocation computes one label.
-// Twin: GatherBatch in src/ops/gather.rs.
+// Twin: GatherBatch in src/ops/batch/gather/mod.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

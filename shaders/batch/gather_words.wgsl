@@ -4,8 +4,8 @@
 // holds the examples from s * SHARD_LENGTH on; x: f32[BATCH, IMAGE_BYTES].
 // One invocation computes four floats of x from one word; IMAGE_BYTES is divisible by four.
 // The generated text binds the shards, has word_of(shard, word) to read them, and
-// normalised(bytes, phase) for the four channels on which word number phase + PHASES * k begins.
-// Twin: GatherBatch in src/ops/gather.rs.
+// normalized(bytes, phase) for the four channels on which word number phase + PHASES * k begins.
+// Twin: GatherBatch in src/ops/batch/gather/mod.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;
@@ -29,5 +29,5 @@ fn main(
   }
   let word = word_of(example / SHARD_LENGTH, (example % SHARD_LENGTH) * IMAGE_WORDS + image_word);
   let bytes = (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu);
-  x[i] = normalised(vec4<f32>(bytes), image_word % PHASES);
+  x[i] = normalized(vec4<f32>(bytes), image_word % PHASES);
 }

@@ -4,7 +4,7 @@
 // as numerator and denominator.
 // One invocation does it all. Weights are WEIGHTS, sides of the box SIDES at a random position:
 // quantiles at multiples of 1/256, times 2^16, with straight lines between them.
-// Twin: Decision in src/ops/mix/decision.rs.
+// Twin: Decision in src/ops/batch/mix/decision.rs.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read_write> decision: array<u32>;
@@ -30,9 +30,9 @@ fn main() {
     let side = sides[at] + (((sides[at + 1u] - sides[at]) * part) >> 16u);
     let size = vec2<u32>(HEIGHT, WIDTH);
     let half = (side * size) >> vec2<u32>(17u);
-    let centre = vec2<u32>(multiply_high(words.z, HEIGHT), multiply_high(words.w, WIDTH));
-    first = centre - min(centre, half);
-    end = min(centre + half, size);
+    let center = vec2<u32>(multiply_high(words.z, HEIGHT), multiply_high(words.w, WIDTH));
+    first = center - min(center, half);
+    end = min(center + half, size);
     let lengths = end - first;
     share = vec2<u32>(HEIGHT * WIDTH - lengths.x * lengths.y, HEIGHT * WIDTH);
   } else if MIXUP == 1u {

@@ -2,7 +2,7 @@
 // weighs nothing is not looked at.
 // decision, labels: see mix_partner.wgsl; x, y: f32[BATCH, HEIGHT, WIDTH, CHANNELS].
 // One invocation computes one element.
-// Twin: MixBatch in src/ops/mix/mod.rs.
+// Twin: MixBatch in src/ops/batch/mix/mod.rs.
 
 @group(0) @binding(2) var<storage, read> x: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;

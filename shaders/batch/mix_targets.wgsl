@@ -2,7 +2,7 @@
 // + OFF_TARGET, zeros where row i has no label; dominant[i] = the label that weighs more.
 // decision, labels: see mix_partner.wgsl; targets: f32[BATCH, CLASSES]; dominant: u32[BATCH].
 // One invocation computes one row.
-// Twin: MixBatch in src/ops/mix/mod.rs.
+// Twin: MixBatch in src/ops/batch/mix/mod.rs.
 
 @group(0) @binding(2) var<storage, read_write> targets: array<f32>;
 @group(0) @binding(3) var<storage, read_write> dominant: array<u32>;

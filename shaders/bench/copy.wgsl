@@ -1,6 +1,6 @@
 // y[i] = x[i], 16 bytes at a time: the bandwidth of copying within device memory.
 // x, y: [INVOCATIONS * COPIES] of 16 bytes. One invocation copies COPIES elements, INVOCATIONS
-// apart, so that neighbours always copy neighbours.
+// apart, so that neighbors always copy neighbors.
 // No twin: the time is what counts. Source: STREAM, McCalpin, 1995.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;

@@ -1,6 +1,6 @@
 // exp, log and log1p of a few ulps: built-in ones lose 64 ulps (exp at -87) to 370,000 ulps (log
 // near 1) on some devices. Also tests and orders of floats by their bits, since comparisons with
-// NaN may be optimised away.
+// NaN may be optimized away.
 // Source: expf and logf of the Cephes library (S. L. Moshier, netlib.org/cephes/single), with
 // the argument of exp reduced in integers, so that reassociation cannot merge the two parts of
 // n ln 2. Largest errors over every 37th float whose result is normal, in f32 without fused

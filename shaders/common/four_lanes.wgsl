@@ -1,4 +1,4 @@
-// One invocation handles four neighbouring floats: the vector twin of one_lane.wgsl.
+// One invocation handles four neighboring floats: the vector twin of one_lane.wgsl.
 
 // All bits of a float but its sign.
 const MAGNITUDE_MASK: u32 = 0x7fffffffu;

@@ -1,5 +1,5 @@
 // Which of the elements 4 i to 4 i + 3 dropout keeps: they share one draw of common/philox.wgsl.
-// Twin: Dropout in src/ops/dropout.rs.
+// Twin: Dropout in src/ops/elementwise/dropout/mod.rs.
 
 fn kept(i: u32, stream: u32, step: u32, key: vec2<u32>, rate: f32) -> FLAGS {
   let words = philox4x32(vec4<u32>(i, stream, step, 0u), key);

@@ -1,6 +1,6 @@
 // y = f(x), element by element.
 // x, y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
-// Twin: Activate in src/ops/activation.rs.
+// Twin: Activate in src/ops/elementwise/activation.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

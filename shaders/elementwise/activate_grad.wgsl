@@ -1,7 +1,7 @@
 // dx = dy * f'(x), element by element. `value` is y = f(x) where f' can be computed
 // from it, else x.
 // value, dy, dx: [INVOCATIONS] of FLOATS. One invocation computes one of them.
-// Twin: ActivateGrad in src/ops/activation.rs.
+// Twin: ActivateGrad in src/ops/elementwise/activation.rs.
 
 @group(0) @binding(0) var<storage, read> value: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> dy: array<FLOATS>;

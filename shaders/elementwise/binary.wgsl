@@ -1,7 +1,7 @@
 // y[r, c] = f(a[r, c], b[...]), where b has the shape of a, or [c], or [r, 1], or one element.
 // a, y: [INVOCATIONS] of FLOATS; b: B_FLOATS, read at (i / B_DIVIDE) % B_MODULO. One invocation
 // computes one of them.
-// Twin: Binary in src/ops/binary.rs.
+// Twin: Binary in src/ops/elementwise/binary.rs.
 
 @group(0) @binding(0) var<storage, read> a: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> b: array<B_FLOATS>;

@@ -1,6 +1,6 @@
 // y = x, element by element; the types of the bindings convert.
 // x, y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
-// Twin: Cast in src/ops/cast.rs.
+// Twin: Cast in src/ops/elementwise/cast.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

@@ -1,8 +1,8 @@
 // y[i] = x[i] * SCALE where uniform_i >= RATE, else 0; SCALE = 1 / (1 - RATE), and uniform_i comes
 // from word i % 4 of philox4x32(counter = [i / 4, STREAM, step[0], 0], key = [SEED, KEY_HIGH]).
-// x, y: [ELEMENTS]; step: [1]. One invocation computes four neighbouring elements, which share one
+// x, y: [ELEMENTS]; step: [1]. One invocation computes four neighboring elements, which share one
 // draw; the last one may have fewer.
-// Twin: Dropout in src/ops/dropout.rs.
+// Twin: Dropout in src/ops/elementwise/dropout/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

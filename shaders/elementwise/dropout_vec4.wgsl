@@ -1,6 +1,6 @@
 // The same function as dropout.wgsl for a number of elements that divides by four.
 // x, y: [INVOCATIONS] vectors; step: [1]. One invocation computes one vector.
-// Twin: Dropout in src/ops/dropout.rs.
+// Twin: Dropout in src/ops/elementwise/dropout/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

@@ -2,7 +2,7 @@
 // values in between stay in registers.
 // y: [INVOCATIONS] of FLOATS, and so are operands that are not repeated. One invocation computes
 // one of them.
-// Twin: ElementwiseChain in src/ops/elementwise_chain/.
+// Twin: ElementwiseChain in src/ops/elementwise/chain/.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

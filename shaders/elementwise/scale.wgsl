@@ -1,6 +1,6 @@
 // y = FACTOR * x, element by element.
 // x, y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
-// Twin: Scale in src/ops/scale.rs.
+// Twin: Scale in src/ops/elementwise/scale.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

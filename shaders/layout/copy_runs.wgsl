@@ -1,7 +1,7 @@
 // y[o * Y_PITCH + Y_OFFSET + r] = x[o * X_PITCH + X_OFFSET + r] for o < INVOCATIONS / RUN, r < RUN:
 // copies runs of 32-bit words of any element type, so that every bit pattern survives.
 // x, y: groups of WORDS; offsets, pitches and RUN count such groups. One invocation copies one
-// group. Twins: Concat and Slice in src/ops/concat.rs.
+// group. Twins: Concat and Slice in src/ops/layout/concat.
 
 @group(0) @binding(0) var<storage, read> x: array<WORDS>;
 @group(0) @binding(1) var<storage, read_write> y: array<WORDS>;

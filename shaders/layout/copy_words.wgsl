@@ -1,6 +1,6 @@
 // y[Y_OFFSET + i] = x[X_OFFSET + i]: copies 32-bit words of any element type.
 // x, y: at least INVOCATIONS words from their offsets on. One invocation copies one word.
-// Twin: View and Pack in src/ops/structural.rs.
+// Twin: View and Pack in src/ops/layout/structural.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<u32>;
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;

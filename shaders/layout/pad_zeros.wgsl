@@ -1,6 +1,6 @@
 // y[o, r] = x[o, r - BEFORE] where 0 <= r - BEFORE < RUN, else 0.
 // x: [outer, RUN]; y: [outer, Y_PITCH], in groups of WORDS (32-bit words of any element type).
-// One invocation computes one group of y. Twin: PadZeros in src/ops/concat.rs.
+// One invocation computes one group of y. Twin: PadZeros in src/ops/layout/concat.
 
 @group(0) @binding(0) var<storage, read> x: array<WORDS>;
 @group(0) @binding(1) var<storage, read_write> y: array<WORDS>;

@@ -1,6 +1,6 @@
 // y[i] = sum_w counts[w, i].
 // counts: [WORKGROUPS, 2]; y: [2]. Invocation i adds count i of all workgroups.
-// Twin: CorrectCount in src/ops/accuracy.rs.
+// Twin: CorrectCount in src/ops/loss/accuracy.rs.
 
 const COUNTS: u32 = 2u;
 

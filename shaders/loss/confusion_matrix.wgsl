@@ -2,7 +2,7 @@
 // label or prediction is no class, as IGNORED_LABEL, are not counted.
 // predictions, labels: [INVOCATIONS]; total: [CLASSES, CLASSES]. One invocation counts one row.
 // Sums of integers are the same in any order, so atomics keep the bits.
-// Twin: ConfusionMatrix in src/ops/confusion_matrix.rs.
+// Twin: ConfusionMatrix in src/ops/loss/confusion_matrix.rs.
 
 @group(0) @binding(0) var<storage, read> predictions: array<u32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

@@ -2,7 +2,7 @@
 // over the rows of workgroup w. Of equal logits the first counts as larger, NaN as larger than all.
 // logits: [ROWS, COLUMNS]; labels: [ROWS]; counts: [WORKGROUPS, 2]. Invocation i of all workgroups
 // takes rows i, i + WORKGROUPS * WORKGROUP_SIZE, ...
-// Twin: CorrectCount in src/ops/accuracy.rs.
+// Twin: CorrectCount in src/ops/loss/accuracy.rs.
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

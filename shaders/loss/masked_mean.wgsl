@@ -1,7 +1,7 @@
 // y = sum of rows[r] over the labels that are not IGNORED_LABEL / max(1, their number).
 // rows, labels: [ROWS]; y: [1]. One workgroup: invocation i adds rows i, i + WORKGROUP_SIZE, ...,
 // and the sums are combined as a tree, in a fixed order.
-// Twin: MaskedMean in src/ops/loss.rs.
+// Twin: MaskedMean in src/ops/loss/masked_mean.rs.
 
 @group(0) @binding(0) var<storage, read> rows: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

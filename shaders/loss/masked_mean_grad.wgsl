@@ -1,7 +1,7 @@
 // drows[r] = dy / max(1, number of labels that are not IGNORED_LABEL), 0 where ignored.
 // labels, drows: [ROWS]; dy: [1]. One workgroup: counts the labels, then invocation i writes rows
 // i, i + WORKGROUP_SIZE, ...
-// Twin: MaskedMeanGrad in src/ops/loss.rs.
+// Twin: MaskedMeanGrad in src/ops/loss/masked_mean.rs.
 
 @group(0) @binding(0) var<storage, read> labels: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

@@ -2,7 +2,7 @@
 // residual[r, c] = 2 (p[r, c] - t[r, c]) / COLUMNS.
 // p, t, residual: [ROWS, COLUMNS]; loss: [ROWS]. An invocation or a workgroup a row
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
-// Twin: MeanSquaredError in src/ops/mean_squared_error.rs.
+// Twin: MeanSquaredError in src/ops/loss/mean_squared_error.rs.
 
 @group(0) @binding(0) var<storage, read> prediction: array<f32>;
 @group(0) @binding(1) var<storage, read> goal: array<f32>;

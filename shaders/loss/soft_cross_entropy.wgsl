@@ -5,7 +5,7 @@
 // A row whose maximum is not finite gives NaN; a target of zero does not see its logit.
 // logits, targets, residual: [ROWS, COLUMNS]; loss: [ROWS]. An invocation or a workgroup a row
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
-// Twin: SoftCrossEntropy in src/ops/soft_cross_entropy.rs.
+// Twin: SoftCrossEntropy in src/ops/loss/soft_cross_entropy.rs.
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> targets: array<f32>;

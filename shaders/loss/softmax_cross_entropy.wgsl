@@ -8,7 +8,7 @@
 // zeros.
 // logits, residual: [ROWS, COLUMNS]; labels, loss: [ROWS]. An invocation or a workgroup a row
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
-// Twin: SoftmaxCrossEntropy in src/ops/cross_entropy.rs.
+// Twin: SoftmaxCrossEntropy in src/ops/loss/softmax_cross_entropy.rs.
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;
 @group(0) @binding(1) var<storage, read> labels: array<u32>;

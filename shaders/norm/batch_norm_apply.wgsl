@@ -2,7 +2,7 @@
 //             + residual[r, c]).
 // x, y, residual: [ROWS, C]; gamma, beta, mean, variance: [C], C in groups of FLOATS.
 // One invocation computes BLOCK_ROWS rows of one group of channels.
-// Twins: BatchNorm and BatchNormInference in src/ops/batch_norm.
+// Twins: BatchNorm and BatchNormInference in src/ops/norm/batch_norm.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> gamma: array<FLOATS>;
@@ -23,10 +23,10 @@ fn main(
   let begin = i / GROUPS * BLOCK_ROWS;
   let end = min(begin + BLOCK_ROWS, ROWS);
   let scale = gamma[group] / sqrt(variance[group] + EPSILON);
-  let centre = mean[group];
+  let center = mean[group];
   let shift = beta[group];
   for (var row = begin; row < end; row += 1u) {
     let at = row * GROUPS + group;
-    y[at] = activate_each((x[at] - centre) * scale + shift + residual_at(at));
+    y[at] = activate_each((x[at] - center) * scale + shift + residual_at(at));
   }
 }

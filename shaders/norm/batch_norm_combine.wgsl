@@ -6,7 +6,7 @@
 // from common/first_row_pivot.wgsl or common/no_pivot.wgsl.
 // One workgroup computes one group of channels; its invocations take chunks in turns.
 // Source: Chan, Golub and LeVeque, "Updating Formulae and a Pairwise Algorithm for Computing Sample
-// Variances", 1979. Twins: BatchNorm and ProductStatistics in src/ops/batch_norm.
+// Variances", 1979. Twins: BatchNorm and ProductStatistics in src/ops/norm/batch_norm.
 
 @group(0) @binding(0) var<storage, read> chunk_mean: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> chunk_squares: array<FLOATS>;
@@ -32,16 +32,16 @@ fn main(
   for (var chunk = local_index; chunk < CHUNKS; chunk += WORKGROUP_SIZE) {
     sum += (chunk_mean[chunk * GROUPS + group] - first) * rows_of(chunk);
   }
-  let centre = first + workgroup_total(sum, local_index) / f32(ROWS);
+  let center = first + workgroup_total(sum, local_index) / f32(ROWS);
 
   var squares = FLOATS(0.0);
   for (var chunk = local_index; chunk < CHUNKS; chunk += WORKGROUP_SIZE) {
-    let distance = chunk_mean[chunk * GROUPS + group] - centre;
+    let distance = chunk_mean[chunk * GROUPS + group] - center;
     squares += chunk_squares[chunk * GROUPS + group] + distance * distance * rows_of(chunk);
   }
   let total = workgroup_total(squares, local_index);
   if local_index == 0u {
-    mean[group] = pivot_of(group) + centre;
+    mean[group] = pivot_of(group) + center;
     variance[group] = total / f32(ROWS);
   }
 }

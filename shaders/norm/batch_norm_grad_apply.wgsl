@@ -2,7 +2,7 @@
 // s = 1 / sqrt(variance[c] + EPSILON).
 // x, dy, dx: [ROWS, C]; gamma, mean, variance, dgamma, dbeta: [C], C in groups of FLOATS.
 // One invocation computes BLOCK_ROWS rows of one group of channels.
-// Twin: BatchNormGrad in src/ops/batch_norm/gradient.rs.
+// Twin: BatchNormGrad in src/ops/norm/batch_norm/gradient.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> gamma: array<FLOATS>;
@@ -26,11 +26,11 @@ fn main(
   let end = min(begin + BLOCK_ROWS, ROWS);
   let inverse_deviation = FLOATS(1.0) / sqrt(variance[group] + EPSILON);
   let scale = gamma[group] * inverse_deviation;
-  let centre = mean[group];
+  let center = mean[group];
   let mean_dy = dbeta[group] / f32(ROWS);
   let slope = inverse_deviation * dgamma[group] / f32(ROWS);
   for (var row = begin; row < end; row += 1u) {
     let at = row * GROUPS + group;
-    dx[at] = scale * (dy[at] - mean_dy - (x[at] - centre) * slope);
+    dx[at] = scale * (dy[at] - mean_dy - (x[at] - center) * slope);
   }
 }

@@ -2,7 +2,7 @@
 // EPSILON), from the sums over chunks of batch_norm_grad_sums.wgsl.
 // chunk_dy, chunk_products: [CHUNKS, C]; variance, dgamma, dbeta: [C], C in groups of FLOATS.
 // One workgroup computes one group of channels; its invocations take chunks in turns.
-// Twins: BatchNormGrad and BatchNormInferenceGrad in src/ops/batch_norm.
+// Twins: BatchNormGrad and BatchNormInferenceGrad in src/ops/norm/batch_norm.
 
 @group(0) @binding(0) var<storage, read> chunk_dy: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> chunk_products: array<FLOATS>;

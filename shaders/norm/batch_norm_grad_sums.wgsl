@@ -3,7 +3,7 @@
 // x, dy: [ROWS, C]; mean: [C]; chunk_dy, chunk_products: [chunks, C], C in groups of FLOATS; chunks
 // have CHUNK_ROWS rows, the last one may have fewer.
 // One invocation takes one chunk for one group of channels, row by row.
-// Twins: BatchNormGrad and BatchNormInferenceGrad in src/ops/batch_norm.
+// Twins: BatchNormGrad and BatchNormInferenceGrad in src/ops/norm/batch_norm.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> mean: array<FLOATS>;
@@ -22,14 +22,14 @@ fn main(
   let group = i % GROUPS;
   let begin = i / GROUPS * CHUNK_ROWS;
   let end = min(begin + CHUNK_ROWS, ROWS);
-  let centre = mean[group];
+  let center = mean[group];
   var sum = FLOATS(0.0);
   var products = FLOATS(0.0);
   for (var row = begin; row < end; row += 1u) {
     let at = row * GROUPS + group;
     let gradient = dy[at];
     sum += gradient;
-    products += gradient * (x[at] - centre);
+    products += gradient * (x[at] - center);
   }
   chunk_dy[i] = sum;
   chunk_products[i] = products;

@@ -1,7 +1,7 @@
 // dx[r, c] = dy[r, c] * gamma[c] / sqrt(variance[c] + EPSILON).
 // dy, dx: [ROWS, C]; gamma, variance: [C], C in groups of FLOATS.
 // One invocation computes BLOCK_ROWS rows of one group of channels.
-// Twin: BatchNormInferenceGrad in src/ops/batch_norm/inference_gradient.rs.
+// Twin: BatchNormInferenceGrad in src/ops/norm/batch_norm/inference_gradient.rs.
 
 @group(0) @binding(0) var<storage, read> gamma: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> variance: array<FLOATS>;

@@ -3,7 +3,7 @@
 // in the window: see common/window_maximum.wgsl.
 // x: [N, H, W, C]; gamma, beta, mean, variance: [C]; y, index: [N, OH, OW, C], C in groups of FLOATS.
 // One invocation computes the channels of one group at BLOCK_ROWS positions, of which there are ROWS.
-// Twin: BatchNormMaxPool2d in src/ops/batch_norm/max_pool.rs.
+// Twin: BatchNormMaxPool2d in src/ops/norm/batch_norm/max_pool.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> gamma: array<FLOATS>;
@@ -31,13 +31,13 @@ fn main(
   let factor = gamma[group];
   let orientation = sign(factor);
   let scale = factor / sqrt(variance[group] + EPSILON);
-  let centre = mean[group];
+  let center = mean[group];
   let shift = beta[group];
   for (var row = begin; row < end; row += 1u) {
     let at = row * GROUPS + group;
     let found = window_maximum(at, orientation);
     // Twice oriented, a value is itself again; where gamma is zero, it does not matter.
-    y[at] = activate_each((found.value * orientation - centre) * scale + shift);
+    y[at] = activate_each((found.value * orientation - center) * scale + shift);
     index[at] = found.position;
   }
 }

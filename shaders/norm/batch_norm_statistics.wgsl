@@ -1,11 +1,11 @@
-// Mean and centred sum of squares of one chunk of rows, of d[r, c] = x[r, c] - x[0, c]:
+// Mean and centerd sum of squares of one chunk of rows, of d[r, c] = x[r, c] - x[0, c]:
 // chunk_mean[k, c] = mean of d over the chunk, chunk_squares[k, c] = sum of (d - chunk_mean)^2.
 // x: [ROWS, C]; chunk_mean, chunk_squares: [chunks, C], C in groups of FLOATS; chunks have
 // CHUNK_ROWS rows, the last one may have fewer.
 // One invocation takes one chunk for one group of channels, row by row. Subtracting the first row
 // keeps the rounding relative to the spread of a channel, not to its mean.
 // Source: Welford, "Note on a Method for Calculating Corrected Sums of Squares and Products", 1962.
-// Twin: BatchNorm in src/ops/batch_norm/forward.rs.
+// Twin: BatchNorm in src/ops/norm/batch_norm/forward.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> chunk_mean: array<FLOATS>;

@@ -1,6 +1,6 @@
 // y[r, c] = x[r, c] / (K + SLOPE sum_j x[r, j]^2)^BETA over the window of channels j around c.
 // x, y: [rows, CHANNELS]; SLOPE = alpha / SIZE. One invocation computes one element.
-// Twin: LocalResponseNorm in src/ops/local_response_norm.rs.
+// Twin: LocalResponseNorm in src/ops/norm/local_response_norm/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

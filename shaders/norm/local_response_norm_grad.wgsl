@@ -1,7 +1,7 @@
-// Second stage of the gradient of local response normalisation:
-// dx[r, c] -= 2 BETA SLOPE x[r, c] sum_j terms[r, j] over the channels j that c normalises.
+// Second stage of the gradient of local response normalization:
+// dx[r, c] -= 2 BETA SLOPE x[r, c] sum_j terms[r, j] over the channels j that c normalizes.
 // x, terms, dx: [rows, CHANNELS]; SLOPE = alpha / SIZE. One invocation computes one element.
-// Twin: LocalResponseNormGrad in src/ops/local_response_norm.rs.
+// Twin: LocalResponseNormGrad in src/ops/norm/local_response_norm/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> terms: array<f32>;

@@ -1,8 +1,8 @@
-// First stage of the gradient of local response normalisation: with the base
+// First stage of the gradient of local response normalization: with the base
 // s[r, c] = K + SLOPE sum_j x[r, j]^2 over the window of channels j around c,
 // dx[r, c] = dy s^-BETA, and terms[r, c] = dy x s^(-BETA - 1), for the second stage.
 // x, dy, terms, dx: [rows, CHANNELS]; SLOPE = alpha / SIZE. One invocation computes one element.
-// Twin: LocalResponseNormGrad in src/ops/local_response_norm.rs.
+// Twin: LocalResponseNormGrad in src/ops/norm/local_response_norm/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

@@ -2,7 +2,7 @@
 // x: [N, H, W, C]; y: [N, OH, OW, C], C in groups of FLOATS. The count is KH KW where
 // COUNT_INCLUDE_PAD is 1, else the number of elements of the window inside the input.
 // One invocation computes the channels of one group at one position.
-// Twin: AvgPool2d in src/ops/pool/average.rs.
+// Twin: AvgPool2d in src/ops/pool/average/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

@@ -2,7 +2,7 @@
 // dy: [N, OH, OW, C]; dx: [N, H, W, C], C in groups of FLOATS; count as in avg_pool2d.wgsl.
 // One invocation computes the channels of one group at one position of dx: it visits the windows
 // that hold the position, in order, so that no two invocations write one element.
-// Twin: AvgPool2dGrad in src/ops/pool/average.rs.
+// Twin: AvgPool2dGrad in src/ops/pool/average/mod.rs.
 
 @group(0) @binding(0) var<storage, read> dy: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> dx: array<FLOATS>;

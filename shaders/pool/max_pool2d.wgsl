@@ -2,7 +2,7 @@
 // index[...] = ky KW + kx of the first maximum. Padding never wins; the first NaN wins.
 // x: [N, H, W, C]; y, index: [N, OH, OW, C], C in groups of FLOATS.
 // One invocation computes the channels of one group at one position, by common/window_maximum.wgsl.
-// Twin: MaxPool2d in src/ops/pool/max.rs.
+// Twin: MaxPool2d in src/ops/pool/max/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

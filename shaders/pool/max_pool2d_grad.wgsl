@@ -3,7 +3,7 @@
 // index, dy: [N, OH, OW, C]; dx: [N, H, W, C], C in groups of FLOATS.
 // One invocation computes the channels of one group at one position of dx: it visits the windows
 // that hold the position, in order, so that no two invocations write one element.
-// Twin: MaxPool2dGrad in src/ops/pool/max.rs.
+// Twin: MaxPool2dGrad in src/ops/pool/max/mod.rs.
 
 @group(0) @binding(0) var<storage, read> index: array<WORDS>;
 @group(0) @binding(1) var<storage, read> dy: array<FLOATS>;

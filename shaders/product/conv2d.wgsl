@@ -3,7 +3,7 @@
 // a = x: [BATCH, IN_H, IN_W, IN_C]; b = w: [KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C];
 // y: [BATCH, OUT_H, OUT_W, OUT_C]. One invocation computes one element: any geometry.
 // The bindings stand in common/binary_bindings.wgsl or common/binary_bias_bindings.wgsl.
-// Twin: Conv2d in src/ops/conv2d/forward.rs.
+// Twin: Conv2d in src/ops/product/conv2d/forward.rs.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

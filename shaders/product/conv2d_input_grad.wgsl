@@ -3,7 +3,7 @@
 // a = dy: [BATCH, OUT_H, OUT_W, OUT_C]; b = w: [KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C];
 // y = tail(dx): [BATCH, IN_H, IN_W, IN_C]. One invocation computes one element: any geometry.
 // The bindings stand in common/binary_bindings.wgsl.
-// Twin: Conv2dInputGrad in src/ops/conv2d/input_grad.rs.
+// Twin: Conv2dInputGrad in src/ops/product/conv2d/input_grad.rs.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

@@ -3,7 +3,7 @@
 // x: [BATCH, IN_H, IN_W, IN_C]; dy: [BATCH, OUT_H, OUT_W, OUT_C];
 // partial: [splits, KERNEL_H, KERNEL_W, GROUP_IN_C, OUT_C].
 // One invocation computes one element: any geometry. sum_splits.wgsl adds the shares.
-// Twin: Conv2dWeightGrad in src/ops/conv2d/weight_grad.rs.
+// Twin: Conv2dWeightGrad in src/ops/product/conv2d/weight_grad.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

@@ -2,7 +2,7 @@
 // stored transposed where A_TRANSPOSED or B_TRANSPOSED is 1.
 // a: [M, K] or [K, M]; b: [K, N] or [N, K]; y: [splits, M, N]. One invocation computes one element.
 // The bindings stand in common/binary_bindings.wgsl or common/binary_bias_bindings.wgsl.
-// Twin: Matmul in src/ops/matmul/mod.rs.
+// Twin: Matmul in src/ops/product/matmul/mod.rs.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

@@ -1,7 +1,7 @@
 // y[tap, phase, r] = w[ky, kx, r] with ky = (TAPS_Y - 1 - tap_y) STRIDE_H + phase_y, kx likewise; zero
 // where the kernel has no such tap.
 // w: [KERNEL_H, KERNEL_W, RUN]; y: [TAPS_Y, TAPS_X, STRIDE_H, STRIDE_W, RUN], in elements of type FLOATS.
-// One invocation copies one element. Prepares the product of src/ops/conv2d/phases.rs.
+// One invocation copies one element. Prepares the product of src/ops/product/conv2d/phases.rs.
 
 @group(0) @binding(0) var<storage, read> w: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

@@ -2,7 +2,7 @@
 // there is one.
 // x: any shape; y: [ROWS]. An invocation or a workgroup computes one element
 // (common/row_thread.wgsl, common/row_workgroup.wgsl).
-// Twins: Argmax in src/ops/accuracy.rs, ReduceMaxGrad in src/ops/reduce_max_grad.rs.
+// Twins: Argmax in src/ops/loss/accuracy.rs, ReduceMaxGrad in src/ops/rows/reduce_max_grad.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<u32>;

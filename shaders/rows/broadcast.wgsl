@@ -1,6 +1,6 @@
 // y[i] = SCALE * FLOATS(x[(i / X_DIVIDE) % X_MODULO]).
 // x: [X_MODULO] of X_FLOATS; y: [INVOCATIONS] of FLOATS. One invocation computes one of them.
-// Twin: Broadcast in src/ops/broadcast.rs.
+// Twin: Broadcast in src/ops/rows/broadcast.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<X_FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

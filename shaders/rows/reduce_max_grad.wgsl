@@ -2,7 +2,7 @@
 // else 0: o and the number are c and r where OVER is 0 (rows), r and c where it is 1 (columns), and
 // 0 and the flat index where it is 2 (all elements).
 // first, dy: [columns], [rows] or [1]; dx: [INVOCATIONS]. One invocation computes one element.
-// Twin: ReduceMaxGrad in src/ops/reduce_max_grad.rs.
+// Twin: ReduceMaxGrad in src/ops/rows/reduce_max_grad.rs.
 
 @group(0) @binding(0) var<storage, read> first: array<u32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

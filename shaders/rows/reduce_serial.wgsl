@@ -1,7 +1,7 @@
 // y[s, o] = f over the k of split s of x[o * OUTER + k * INNER], where a split is SPLIT_LENGTH
 // values of k < LENGTH, and f one of common/reduce_sum.wgsl and common/reduce_max.wgsl.
 // x: FLOATS of any shape; y: [SPLITS, OUTPUTS]. One invocation computes one element, in order.
-// Twins: SumRows, SumColumns and Reduce in src/ops/reduce.rs.
+// Twins: SumRows, SumColumns and Reduce in src/ops/rows/reduce/mod.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read_write> y: array<FLOATS>;

@@ -1,9 +1,9 @@
 // y[s, o] = f over the k of split s of x[o * OUTER + k * INNER], where a split is SPLIT_LENGTH
 // values of k < LENGTH, and f one of common/reduce_sum.wgsl and common/reduce_max.wgsl.
-// x: FLOATS of any shape; y: [SPLITS, OUTPUTS]. A workgroup computes BLOCK neighbouring outputs of
+// x: FLOATS of any shape; y: [SPLITS, OUTPUTS]. A workgroup computes BLOCK neighboring outputs of
 // a split: lane l of LANES takes k = l, l + LANES, ..., and the lanes are combined as a tree, in a
 // fixed order.
-// Twins: SumRows, SumColumns and Reduce in src/ops/reduce.rs.
+// Twins: SumRows, SumColumns and Reduce in src/ops/rows/reduce/mod.rs.
 
 const LANES: u32 = WORKGROUP_SIZE / BLOCK;
 // Workgroups of one split.

@@ -4,7 +4,7 @@
 // A row whose maximum is not finite gives NaN.
 // x, y: [ROWS, COLUMNS]. An invocation or a workgroup a row (common/row_thread.wgsl,
 // common/row_workgroup.wgsl).
-// Twins: Softmax and LogSoftmax in src/ops/softmax.rs and src/ops/log_softmax.rs.
+// Twins: Softmax and LogSoftmax in src/ops/rows/softmax.rs and src/ops/rows/log_softmax.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<f32>;
 @group(0) @binding(1) var<storage, read_write> y: array<f32>;

@@ -2,7 +2,7 @@
 // y = log softmax(x) and dx[r, c] = dy[r, c] - exp(y[r, c]) sum_k dy[r, k].
 // y, dy, dx: [ROWS, COLUMNS]. An invocation or a workgroup a row (common/row_thread.wgsl,
 // common/row_workgroup.wgsl).
-// Twins: SoftmaxGrad and LogSoftmaxGrad in src/ops/softmax.rs and src/ops/log_softmax.rs.
+// Twins: SoftmaxGrad and LogSoftmaxGrad in src/ops/rows/softmax.rs and src/ops/rows/log_softmax.rs.
 
 @group(0) @binding(0) var<storage, read> y: array<f32>;
 @group(0) @binding(1) var<storage, read> dy: array<f32>;

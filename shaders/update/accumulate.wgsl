@@ -1,6 +1,6 @@
 // total'[i] = total[i] + value[i], in place; integers modulo 2^32.
 // value, total: [INVOCATIONS], f32 or u32. One invocation computes one element.
-// Twin: Accumulate in src/ops/state.rs.
+// Twin: Accumulate in src/ops/update/state.rs.
 
 @group(0) @binding(0) var<storage, read> value: array<Element>;
 @group(0) @binding(1) var<storage, read_write> total: array<Element>;

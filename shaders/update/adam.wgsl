@@ -5,7 +5,7 @@
 // rates[0] and rates[2], and elements where it is zero stay as they are.
 // grads, params, m, v: [INVOCATIONS] of Element; rates: f32[3], see adam_rates.wgsl.
 // One invocation updates one Element: one float or four.
-// Twin: Adam in src/ops/optimiser/adam.rs.
+// Twin: Adam in src/ops/update/optimizer/adam/mod.rs.
 // Source: Kingma and Ba, "Adam", 2015; Loshchilov and Hutter, "Decoupled Weight Decay", 2019.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;

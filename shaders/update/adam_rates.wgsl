@@ -4,7 +4,7 @@
 // learning_rate: f32[1]; step: u32[1]; rates: f32[3]. One invocation computes them.
 // The complements 1 - beta^t are put together from those of the powers of two in t, since beta^t
 // itself loses them: 1 - beta^(a + b) = c_a + c_b (1 - c_a), where c_a = 1 - beta^a.
-// Twin: Adam in src/ops/optimiser/adam.rs.
+// Twin: Adam in src/ops/update/optimizer/adam/mod.rs.
 
 @group(0) @binding(0) var<storage, read> learning_rate: array<f32>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

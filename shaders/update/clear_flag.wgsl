@@ -1,5 +1,5 @@
 // flag = 0. flag: u32[1]. One invocation computes it.
-// Twin: Unscale in src/ops/loss_scale.rs.
+// Twin: Unscale in src/ops/update/loss_scale.rs.
 
 @group(0) @binding(0) var<storage, read_write> overflow: array<u32>;
 

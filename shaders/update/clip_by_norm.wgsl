@@ -1,8 +1,8 @@
-// grads' = grads * min(1, MAX_NORM / (norm + STABILISER)), in place.
+// grads' = grads * min(1, MAX_NORM / (norm + STABILIZER)), in place.
 // norm: f32[1]; grads: [INVOCATIONS] of Element. One invocation scales one Element.
 // A NaN or an infinity stays in its place, and a norm of NaN turns all gradients into NaN: told by
 // their bits, since min may drop a NaN and an infinity times zero may count as zero.
-// Twin: ClipByNorm in src/ops/optimiser/clip.rs.
+// Twin: ClipByNorm in src/ops/update/optimizer/clip.rs.
 // Source: Pascanu et al., "On the difficulty of training recurrent neural networks", 2013.
 
 @group(0) @binding(0) var<storage, read> norm: array<f32>;
@@ -19,7 +19,7 @@ fn main(
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
   let total = norm[0];
-  var scale = min(1.0, MAX_NORM / (total + STABILISER));
+  var scale = min(1.0, MAX_NORM / (total + STABILIZER));
   // Dividing by an infinity may give anything.
   scale = select(scale, 0.0, bitcast<u32>(total) == INFINITY_BITS);
   scale = select(scale, total, (bitcast<u32>(total) & MAGNITUDE_MASK) > INFINITY_BITS);

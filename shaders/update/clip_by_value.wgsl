@@ -1,6 +1,6 @@
 // grads' = min(max(grads, -LIMIT), LIMIT), in place; a NaN stays.
 // grads: [INVOCATIONS] of Element. One invocation clips one Element.
-// Twin: ClipByValue in src/ops/optimiser/clip.rs.
+// Twin: ClipByValue in src/ops/update/optimizer/clip.rs.
 
 @group(0) @binding(0) var<storage, read_write> grads: array<Element>;
 

@@ -1,6 +1,6 @@
 // y[i] = VALUE.
 // y: [INVOCATIONS] elements of type Element, which is f32 or vec4<f32>. One invocation writes one.
-// Twin: Fill in src/ops/state.rs.
+// Twin: Fill in src/ops/update/state.rs.
 
 @group(0) @binding(0) var<storage, read_write> y: array<Element>;
 

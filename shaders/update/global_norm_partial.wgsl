@@ -3,7 +3,7 @@
 // grads: [ELEMENTS] of Element; partials: vec4<f32>[GROUPS], the last component unused.
 // One invocation sums every (GROUPS * WORKGROUP_SIZE)-th Element, in order; one workgroup sums its
 // invocations as a tree.
-// Twin: GlobalNorm in src/ops/optimiser/clip.rs.
+// Twin: GlobalNorm in src/ops/update/optimizer/clip.rs.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;
 @group(0) @binding(1) var<storage, read_write> partials: array<vec4<f32>>;

@@ -1,7 +1,7 @@
 // norm = sqrt(sum of squares), from the sums that the workgroups of global_norm_partial.wgsl left.
 // partials: vec4<f32>[GROUPS]; norm: f32[1]. One workgroup computes it: an invocation sums every
 // WORKGROUP_SIZE-th partial, in order, and the workgroup its invocations as a tree.
-// Twin: GlobalNorm in src/ops/optimiser/clip.rs.
+// Twin: GlobalNorm in src/ops/update/optimizer/clip.rs.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> norm: array<f32>;

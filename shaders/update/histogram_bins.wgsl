@@ -4,7 +4,7 @@
 // counts in its own memory first. Sums of integers are the same in any order, so atomics keep the bits.
 // The bin is found in integers: a magnitude m 2^(e - 150) lies in bin
 // floor(m / 2^(21 - LOG_SIDE + b - e) / c) from zero, where the bound is c 2^(b - 129).
-// Twin: Histogram in src/ops/histogram/.
+// Twin: Histogram in src/ops/update/histogram/.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<u32>;

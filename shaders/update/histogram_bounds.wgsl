@@ -1,7 +1,7 @@
 // counts[row, bound] = bits of the least bound beyond which there is at most one in BEYOND of the
 // finite values of range `row` that are not zero: the upper edge of a key.
 // step: u32[1]; keys: [INVOCATIONS, KEYS]; counts: [INVOCATIONS, COLUMNS]. One invocation per range.
-// Twin: Histogram in src/ops/histogram/.
+// Twin: Histogram in src/ops/update/histogram/.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read> keys: array<u32>;

@@ -1,6 +1,6 @@
 // counts = 0 and keys = 0, in the last step of each period.
 // step: u32[1]; counts: [COUNTS]; keys: [ALL_KEYS]. One invocation clears one word of both.
-// Twin: Histogram in src/ops/histogram/.
+// Twin: Histogram in src/ops/update/histogram/.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read_write> counts: array<u32>;

@@ -3,7 +3,7 @@
 // step: u32[1]; x: bits of f32[p]; counts: [rows, COLUMNS]; keys: [rows, KEYS]. Workgroups (i, row)
 // share the range; each counts in its own memory first. Sums and maxima of integers are the same in
 // any order, so atomics keep the bits.
-// Twin: Histogram in src/ops/histogram/.
+// Twin: Histogram in src/ops/update/histogram/.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read> x: array<u32>;

@@ -3,7 +3,7 @@
 // grads, params, previous: [ELEMENTS] of Element; partials: f32[GROUPS].
 // One invocation sums every (GROUPS * WORKGROUP_SIZE)-th Element, in order; one workgroup sums its
 // invocations as a tree.
-// Twin: Hypergradient in src/ops/optimiser/hypergradient.rs.
+// Twin: Hypergradient in src/ops/update/optimizer/hypergradient.rs.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;
 @group(0) @binding(1) var<storage, read> params: array<Element>;

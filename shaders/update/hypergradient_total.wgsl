@@ -2,7 +2,7 @@
 // partials: f32[GROUPS], what the workgroups of hypergradient_partial.wgsl left; step: u32[1];
 // rate: f32[1]. One workgroup computes it: an invocation sums every WORKGROUP_SIZE-th partial, in
 // order, and the workgroup its invocations as a tree.
-// Twin: Hypergradient in src/ops/optimiser/hypergradient.rs.
+// Twin: Hypergradient in src/ops/update/optimizer/hypergradient.rs.
 // Source: Baydin et al., "Online Learning Rate Adaptation with Hypergradient Descent", 2018.
 
 @group(0) @binding(0) var<storage, read> partials: array<f32>;

@@ -3,7 +3,7 @@
 // step: u32[1]; rate: f32[1]. One invocation computes it.
 // Powers and the cosine are computed here, since the built-in pow, exp and cos may be off by
 // thousands of ulps.
-// Twin: LearningRate in src/ops/learning_rate/mod.rs.
+// Twin: LearningRate in src/ops/update/learning_rate/mod.rs.
 
 @group(0) @binding(0) var<storage, read> step: array<u32>;
 @group(0) @binding(1) var<storage, read_write> rate: array<f32>;

@@ -1,6 +1,6 @@
 // log'[step % LENGTH] = value, in place; the other entries stay.
 // value: f32[1]; step: u32[1]; log: f32[LENGTH]. One invocation writes the entry.
-// Twin: Record in src/ops/state.rs.
+// Twin: Record in src/ops/update/state.rs.
 
 // As words: a NaN is copied bit by bit.
 @group(0) @binding(0) var<storage, read> value: array<u32>;

@@ -5,7 +5,7 @@
 // grads, params, square, velocity: [INVOCATIONS] of Element; learning_rate: f32[1].
 // rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four.
-// Twin: RmsProp in src/ops/optimiser/rms_prop.rs.
+// Twin: RmsProp in src/ops/update/optimizer/rms_prop/mod.rs.
 // Source: Hinton, "Neural Networks for Machine Learning", lecture 6e, 2012.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;

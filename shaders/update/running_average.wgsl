@@ -1,6 +1,6 @@
 // running[i] = KEEP * running[i] + ADD * value[i], in place.
 // running, value: [INVOCATIONS]. One invocation computes one element.
-// Twin: RunningAverage in src/ops/batch_norm/running_average.rs.
+// Twin: RunningAverage in src/ops/update/running_average.rs.
 
 @group(0) @binding(0) var<storage, read> value: array<f32>;
 @group(0) @binding(1) var<storage, read_write> running: array<f32>;

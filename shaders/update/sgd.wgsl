@@ -3,7 +3,7 @@
 // grads, params: [INVOCATIONS] of Element; learning_rate: f32[1].
 // rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four. With momentum: sgd_momentum.wgsl.
-// Twin: Sgd in src/ops/optimiser/sgd.rs.
+// Twin: Sgd in src/ops/update/optimizer/sgd/mod.rs.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;
 @group(0) @binding(1) var<storage, read> learning_rate: array<f32>;

@@ -5,7 +5,7 @@
 // grads, params, velocity: [INVOCATIONS] of Element; learning_rate: f32[1]; step: u32[1].
 // rate_factor scales the learning rate; elements where it is zero stay as they are.
 // One invocation updates one Element: one float or four.
-// Twin: Sgd in src/ops/optimiser/sgd.rs.
+// Twin: Sgd in src/ops/update/optimizer/sgd/mod.rs.
 // Source: Sutskever et al., "On the importance of initialization and momentum", 2013.
 
 @group(0) @binding(0) var<storage, read> grads: array<Element>;

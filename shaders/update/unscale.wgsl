@@ -1,7 +1,7 @@
 // grads = grads / scale, in place; overflow = 1 where an element is infinite or NaN.
 // scale: f32[1]; grads: [INVOCATIONS] of FLOATS; overflow: u32[1], which is 0 before.
 // One invocation divides one of them.
-// Twin: Unscale in src/ops/loss_scale.rs.
+// Twin: Unscale in src/ops/update/loss_scale.rs.
 
 @group(0) @binding(0) var<storage, read> scale: array<f32>;
 @group(0) @binding(1) var<storage, read_write> grads: array<FLOATS>;

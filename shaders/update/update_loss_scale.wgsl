@@ -2,7 +2,7 @@
 // updates + 1; at INTERVAL good steps they start again from 0 with scale = GROWTH scale, unless that
 // is infinite.
 // overflow, good_steps, skipped, updates: u32[1]; scale: f32[1]. One invocation computes all.
-// Twin: UpdateLossScale in src/ops/loss_scale.rs.
+// Twin: UpdateLossScale in src/ops/update/loss_scale.rs.
 
 @group(0) @binding(0) var<storage, read> overflow: array<u32>;
 @group(0) @binding(1) var<storage, read_write> scale: array<f32>;

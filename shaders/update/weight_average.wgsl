@@ -2,7 +2,7 @@
 // 9 / (10 + step)).
 // params, average: [INVOCATIONS] of Element; step: u32[1].
 // One invocation updates one Element: one float or four.
-// Twin: WeightAverage in src/ops/optimiser/average.rs.
+// Twin: WeightAverage in src/ops/update/optimizer/average.rs.
 
 @group(0) @binding(0) var<storage, read> params: array<Element>;
 @group(0) @binding(1) var<storage, read> step: array<u32>;

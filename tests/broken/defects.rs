@@ -368,7 +368,7 @@ pub static DEFECTS: &[Defect] = &[
     wrong(
         "takes batch statistics for constants",
         "batch_norm_grad",
-        &[("(dy[at] - mean_dy - (x[at] - centre) * slope)", "dy[at]")],
+        &[("(dy[at] - mean_dy - (x[at] - center) * slope)", "dy[at]")],
     ),
     wrong("does not scale what it keeps", "dropout", &[("x[i] * SCALE", "x[i]")]),
     wrong(

@@ -89,11 +89,11 @@ fn normalization(op: &AugmentBatch, layout: &Layout) -> String {
     let list = |texts: Vec<String>| texts.join(", ");
     let centers = list(op.centers(channels).iter().map(ToString::to_string).collect());
     let mut text = format!(
-        "const CENTRES = array<i32, {channels}>({centers});\n\
-         fn centre_of(channel: u32) -> i32 {{\n  var centres = CENTRES;\n  \
-         return centres[channel];\n}}\n"
+        "const CENTERS = array<i32, {channels}>({centers});\n\
+         fn center_of(channel: u32) -> i32 {{\n  var centers = CENTERS;\n  \
+         return centers[channel];\n}}\n"
     );
-    let signature = "fn normalised(level: f32, channel: u32, element: u32) -> f32";
+    let signature = "fn normalized(level: f32, channel: u32, element: u32) -> f32";
     if op.per_pixel {
         let elements = layout.height * layout.width * channels;
         let _ = write!(

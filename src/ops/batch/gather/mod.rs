@@ -210,7 +210,7 @@ impl GatherBatch {
             "const PHASES: u32 = {phases}u;\n\
              const MEANS = array<{pixels}, {phases}>({});\n\
              const STDS = array<{pixels}, {phases}>({});\n\
-             fn normalised(bytes: {pixels}, phase: u32) -> {pixels} {{\n\
+             fn normalized(bytes: {pixels}, phase: u32) -> {pixels} {{\n\
              \x20 var means = MEANS;\n\
              \x20 var stds = STDS;\n\
              \x20 return (bytes / {WHITE:?} - means[phase]) / stds[phase];\n\

@@ -63,7 +63,7 @@ impl OpDef for ClipByNorm {
         let kernel = |width| {
             let kernel = Kernel::new("clip_by_norm")
                 .constant_f32("MAX_NORM", self.max_norm)
-                .constant_f32("STABILISER", STABILIZER);
+                .constant_f32("STABILIZER", STABILIZER);
             lanes(kernel, p, width, caps)
                 .file(include_str!("../../../../shaders/update/clip_by_norm.wgsl"))
                 .read(Operand::Input(1))
