@@ -57,6 +57,16 @@ pub(crate) fn duration(time: Duration) -> String {
     }
 }
 
+/// A class's or a run's name, cut where it is long.
+pub(crate) fn short_name(name: &str) -> String {
+    /// Longest name that is written out, in characters.
+    const MAX_NAME: usize = 14;
+    if name.chars().count() <= MAX_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(MAX_NAME - 1).chain(['…']).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +77,7 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(decimal(1_970_000_000), "1.97 G");
+        assert_eq!(short_name("a class with a long name"), "a class with …");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
     }
 }
