@@ -4,7 +4,7 @@ mod comparison;
 mod csv;
 mod draw;
 mod error;
-pub(crate) mod format;
+pub mod format;
 mod html;
 mod pictures;
 mod run_facts;
