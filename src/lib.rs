@@ -3,9 +3,14 @@
 //!
 //! The modules are floors: each uses only its own floor and lower ones. ARCHITECTURE.md tells the
 //! life of a training step.
+//!
+//! Two features, both on by default, are what a program that only trains does without: `report`
+//! makes pages, pictures and tables ([`report`]), and `cli`, which implies it, is the program
+//! `verigrad` ([`cli`]). With `default-features = false`, neither is built.
 
 pub mod analysis;
 pub mod bench;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod compile;
 pub mod data;
@@ -14,6 +19,7 @@ pub mod exec;
 pub mod graph;
 pub mod nn;
 pub mod ops;
+#[cfg(feature = "report")]
 pub mod report;
 pub mod tensor;
 pub mod train;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::table::duration;
+use super::units::duration;
 use super::{KernelRow, ModelRow, Timing};
 
 /// A median must change by this factor before it counts as a change.

@@ -4,30 +4,16 @@
 use std::sync::Arc;
 
 use bytemuck::cast_slice;
-use serde::{Deserialize, Serialize};
 
 use super::BenchError;
 use super::host_peak::measure_host;
+use super::peaks::{DevicePeaks, billions};
 use super::timing::time_program;
 use crate::compile::Program;
-use crate::exec::{DeviceInfo, Executor};
+use crate::exec::Executor;
 use crate::graph::{Caps, Kernel, Operand};
 use crate::tensor::TensorType;
 use crate::verify::probe::{PROBE_INPUT, probe_program};
-
-/// Measured peaks of a device, against which kernels are compared.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DevicePeaks {
-    /// The device.
-    pub device: DeviceInfo,
-    /// Bytes read and written per second by a copy, in units of 10^9.
-    pub gigabytes_per_second: f64,
-    /// Floating-point operations per second, in units of 10^9; a multiply-add counts as two.
-    pub gigaflops: f64,
-    /// Time of a dispatch that has next to nothing to do, in seconds, as a profile times it.
-    #[serde(default)]
-    pub seconds_per_dispatch: f64,
-}
 
 /// Bytes of the tensor that is copied: larger than the caches of most devices, and half of what
 /// every device can bind.
@@ -82,13 +68,6 @@ pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchEr
         gigaflops: billions(flop as u64) / multiply_add_seconds,
         seconds_per_dispatch,
     })
-}
-
-/// A count in units of 10^9.
-pub(super) fn billions(count: u64) -> f64 {
-    #[expect(clippy::cast_precision_loss, reason = "rates need no more than 53 bits")]
-    let count = count as f64;
-    count * 1e-9
 }
 
 /// A program that runs one kernel of one input and one output.

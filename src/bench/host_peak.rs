@@ -5,8 +5,7 @@ use std::time::Instant;
 
 use rayon::prelude::*;
 
-use super::DevicePeaks;
-use super::device_peak::billions;
+use super::peaks::{DevicePeaks, billions};
 use crate::exec::DeviceInfo;
 
 /// Words of the array that is copied: larger than the caches of most CPUs.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::device_peak::billions;
+use super::peaks::billions;
 use super::timing::time_program;
 use super::{BenchError, DevicePeaks, Timing};
 use crate::compile::{Program, compile};

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use super::DevicePeaks;
-use super::device_peak::billions;
-use super::table::{duration, rate};
+use super::peaks::billions;
 use super::timing::median;
+use super::units::{duration, rate};
 use crate::compile::{Program, Step};
 use crate::exec::{Clock, RunProfile};
 

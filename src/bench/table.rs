@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::units::{duration, rate};
 use super::{DevicePeaks, KernelRow, ModelRow};
 
 /// One JSON object a line.
@@ -108,24 +109,6 @@ pub fn model_text(row: &ModelRow) -> String {
         .map_or(String::new(), |bytes| format!(", {} MiB on the host at most", bytes >> 20));
     let _ = writeln!(text, "{:>10} MiB of tensors on the device{host}", row.device_bytes >> 20);
     text
-}
-
-/// Three significant digits below 100, whole numbers above.
-pub(super) fn rate(value: f64) -> String {
-    match value {
-        v if v >= 100.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
-    }
-}
-
-/// A duration in a unit that suits it.
-pub(super) fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s if s >= 1e-3 => format!("{:.2} ms", 1e3 * s),
-        s => format!("{:.1} µs", 1e6 * s),
-    }
 }
 
 #[cfg(test)]

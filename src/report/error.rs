@@ -1,11 +1,10 @@
-//! Why a page cannot be written.
+//! Why a page or a picture cannot be made.
 
 use thiserror::Error;
 
-use super::CurvesError;
 use crate::train::{FileError, RunDirError, TrainError};
 
-/// Why a page cannot be written.
+/// Why a page or a picture cannot be made.
 #[derive(Debug, Error)]
 pub enum ReportError {
     /// A file cannot be written.
@@ -17,10 +16,7 @@ pub enum ReportError {
     /// The recipe of the run, its weights or its model cannot be used.
     #[error(transparent)]
     Train(#[from] TrainError),
-    /// The curves cannot be drawn.
-    #[error(transparent)]
-    Curves(#[from] CurvesError),
-    /// A picture cannot be encoded: a defect of verigrad.
+    /// A picture cannot be drawn or encoded: a defect of verigrad.
     #[error("a picture cannot be made: {message}; please report this as a bug of verigrad")]
     Picture {
         /// The reason.

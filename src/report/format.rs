@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Bytes with a binary unit.
-pub(crate) fn bytes(n: usize) -> String {
+pub fn bytes(n: usize) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = n as f64;
     if n < 1 << 10 {
@@ -18,7 +18,7 @@ pub(crate) fn bytes(n: usize) -> String {
 }
 
 /// A number with a decimal unit: `1.97 G`.
-pub(crate) fn decimal(n: u64) -> String {
+pub fn decimal(n: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let value = n as f64;
     match n {
@@ -30,12 +30,12 @@ pub(crate) fn decimal(n: u64) -> String {
 }
 
 /// A count with thousands separators: `232,650`.
-pub(crate) fn grouped(n: usize) -> String {
+pub fn grouped(n: usize) -> String {
     grouped_u64(n as u64)
 }
 
 /// As [`grouped`].
-pub(crate) fn grouped_u64(n: u64) -> String {
+pub fn grouped_u64(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, digit) in digits.chars().enumerate() {
@@ -48,13 +48,23 @@ pub(crate) fn grouped_u64(n: u64) -> String {
 }
 
 /// Minutes and seconds.
-pub(crate) fn duration(time: Duration) -> String {
+pub fn duration(time: Duration) -> String {
     let seconds = time.as_secs_f64();
     if seconds < 60.0 {
         format!("{seconds:.1} s")
     } else {
         format!("{} min {:02} s", time.as_secs() / 60, time.as_secs() % 60)
     }
+}
+
+/// A class's or a run's name, cut where it is long.
+pub fn short_name(name: &str) -> String {
+    /// Longest name that is written out, in characters.
+    const MAX_NAME: usize = 14;
+    if name.chars().count() <= MAX_NAME {
+        return name.to_owned();
+    }
+    name.chars().take(MAX_NAME - 1).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -67,6 +77,7 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(decimal(1_970_000_000), "1.97 G");
+        assert_eq!(short_name("a class with a long name"), "a class with …");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
     }
 }

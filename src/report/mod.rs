@@ -1,47 +1,26 @@
 //! Floor 7: what a run looks like: pages, pictures and tables.
 
-mod axis;
-mod bitmap;
-mod chart;
-mod classes;
 mod comparison;
-mod comparison_curves;
-mod comparison_page;
 mod csv;
-mod curves;
-mod distribution;
+mod draw;
 mod error;
-mod features;
-pub(crate) mod format;
-mod gallery;
-mod histograms;
-mod images;
-mod inside;
-mod kernels;
-mod layers;
-mod page;
-mod panel;
+pub mod format;
+mod html;
 mod pictures;
-mod predictions;
-mod robustness;
 mod run_facts;
-mod run_report;
-mod sheet;
-mod shots;
-mod svg;
+mod run_page;
 mod table;
-mod training;
 
-pub use comparison::{ComparedRun, Comparison};
-pub use comparison_curves::{RunCurves, draw_comparison_curves, write_comparison_curves};
-pub use comparison_page::write_comparison_report;
+pub use comparison::{
+    ComparedRun, Comparison, RunCurves, draw_comparison_curves, write_comparison_curves,
+    write_comparison_report,
+};
 pub use csv::quoted;
-pub use curves::{CURVES_SIZE, CurvesError, draw_curves, encode_png, write_curves};
+pub use draw::encode_png;
 pub use error::ReportError;
-pub use gallery::{Exhibit, Tone, gallery};
-pub use histograms::{histograms_png, histograms_svg};
-pub use images::{heat_map, of_pixels as picture_of};
-pub use robustness::draw_robustness;
-pub use run_report::{Sources, write_run_report};
-pub use sheet::contact_sheet;
+pub use pictures::{
+    CURVES_SIZE, Exhibit, Tone, contact_sheet, draw_curves, draw_robustness, gallery, heat_map,
+    histograms_png, histograms_svg, picture_of, write_curves,
+};
+pub use run_page::{Sources, write_run_report};
 pub use table::{Align, Table};

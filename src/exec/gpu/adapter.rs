@@ -1,7 +1,7 @@
 //! Adapters: listing, describing and opening them.
 
 use super::fault::Faults;
-use crate::exec::device::SOFTWARE_GPU;
+use crate::exec::info::SOFTWARE_GPU;
 use crate::exec::{DeviceInfo, ExecError};
 use crate::graph::Caps;
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
-use super::pipeline::{Pipeline, PipelineCache};
+use super::pipeline::Pipeline;
+use super::pipeline_cache::PipelineCache;
 use super::readback::{Readback, StagingPool};
 use super::texture::{Texture, TextureCopy};
 use crate::compile::{BoundRegion, Buffer, Dispatch, Picks, Program, Region, TextureRead};

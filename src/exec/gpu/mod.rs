@@ -4,6 +4,7 @@ mod adapter;
 mod executor;
 mod fault;
 mod pipeline;
+mod pipeline_cache;
 mod readback;
 mod texture;
 mod timestamps;

@@ -1,8 +1,7 @@
 //! Reads that never block: a copy into a staging buffer, mapped when the GPU has filled it.
 
+use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
-
-use futures_intrusive::channel::shared::{OneshotReceiver, oneshot_channel};
 
 use super::fault::Faults;
 use crate::exec::ExecError;
@@ -27,6 +26,9 @@ impl StagingPool {
     }
 }
 
+/// What wgpu says when a buffer has been mapped.
+type Mapped = Result<(), wgpu::BufferAsyncError>;
+
 /// A read under way.
 pub(super) struct Readback {
     device: wgpu::Device,
@@ -34,7 +36,7 @@ pub(super) struct Readback {
     pool: StagingPool,
     staging: wgpu::Buffer,
     submission: wgpu::SubmissionIndex,
-    mapped: OneshotReceiver<Result<(), wgpu::BufferAsyncError>>,
+    mapped: Receiver<Mapped>,
 }
 
 impl Readback {
@@ -46,7 +48,7 @@ impl Readback {
         staging: wgpu::Buffer,
         submission: wgpu::SubmissionIndex,
     ) -> Self {
-        let (sender, mapped) = oneshot_channel();
+        let (sender, mapped) = sync_channel(1);
         staging.map_async(wgpu::MapMode::Read, .., move |result| {
             // The receiver is gone when the ticket was dropped: nobody wants the content.
             let _ = sender.send(result);
@@ -54,10 +56,7 @@ impl Readback {
         Self { device, faults, pool, staging, submission, mapped }
     }
 
-    fn content(
-        &self,
-        mapped: Option<Result<(), wgpu::BufferAsyncError>>,
-    ) -> Result<Vec<u8>, ExecError> {
+    fn content(&self, mapped: Option<Mapped>) -> Result<Vec<u8>, ExecError> {
         match mapped {
             Some(Ok(())) => {
                 let range = self.staging.get_mapped_range(..);
@@ -77,12 +76,10 @@ impl PendingRead for Readback {
         self.device
             .poll(wgpu::PollType::Poll)
             .map_err(|error| self.faults.lost(error.to_string()))?;
-        let mut receive = std::pin::pin!(self.mapped.receive());
-        let waker = std::task::Waker::noop();
-        let mut context = std::task::Context::from_waker(waker);
-        match std::future::Future::poll(receive.as_mut(), &mut context) {
-            std::task::Poll::Ready(mapped) => self.content(mapped).map(Some),
-            std::task::Poll::Pending => Ok(None),
+        match self.mapped.try_recv() {
+            Ok(mapped) => self.content(Some(mapped)).map(Some),
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(TryRecvError::Disconnected) => self.content(None).map(Some),
         }
     }
 
@@ -90,7 +87,6 @@ impl PendingRead for Readback {
         let wait =
             wgpu::PollType::Wait { submission_index: Some(self.submission.clone()), timeout: None };
         self.device.poll(wait).map_err(|error| self.faults.lost(error.to_string()))?;
-        let mapped = pollster::block_on(self.mapped.receive());
-        self.content(mapped)
+        self.content(self.mapped.recv().ok())
     }
 }

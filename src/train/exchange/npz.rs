@@ -9,7 +9,7 @@ use bytemuck::pod_collect_to_vec;
 use half::f16;
 
 use super::ExchangeError;
-use super::zip::{archive, entries};
+use super::zip::{Entry, archive, entries};
 use crate::tensor::HostTensor;
 use crate::train::files::{FileError, write_atomically};
 
@@ -24,17 +24,17 @@ const PREAMBLE: usize = 10;
 /// tensors give the same bytes.
 ///
 /// # Errors
-/// When the file cannot be written, or would be larger than 4 GiB.
+/// When the file cannot be written.
 pub fn write_npz(path: &Path, tensors: &[(String, HostTensor)]) -> Result<(), ExchangeError> {
     let fail = |problem: String| ExchangeError::Format { path: path.to_owned(), problem };
-    let entries: Vec<(String, Vec<u8>)> = tensors
+    let entries: Vec<Entry> = tensors
         .iter()
         .map(|(name, tensor)| {
             let header = header(tensor.ty().dims());
             (format!("{name}.npy"), [header.as_slice(), tensor.bytes()].concat())
         })
         .collect();
-    let bytes = archive(&entries).map_err(fail)?;
+    let bytes = archive(&entries).map_err(|error| fail(error.to_string()))?;
     Ok(write_atomically(path, &bytes)?)
 }
 
@@ -60,9 +60,7 @@ pub fn read_npz(path: &Path) -> Result<BTreeMap<String, HostTensor>, ExchangeErr
     let bytes = fs::read(path).map_err(FileError::of("read the weights", path))?;
     let fail = |problem: String| ExchangeError::Format { path: path.to_owned(), problem };
     let mut tensors = BTreeMap::new();
-    for (name, content) in
-        entries(&bytes).map_err(|problem| fail(format!("no NPZ file: {problem}")))?
-    {
+    for (name, content) in entries(&bytes).map_err(|error| fail(format!("no NPZ file: {error}")))? {
         let name = name.trim_end_matches(".npy").to_owned();
         if !name.ends_with("num_batches_tracked") {
             let tensor = array(&content).map_err(|problem| fail(format!("{name}: {problem}")))?;
