@@ -10,9 +10,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use verigrad::compile::check_kernel;
+use verigrad::compile::kernel_files;
 use verigrad::graph::{Caps, Case, Lowering, Signature};
 use verigrad::ops::find;
-use verigrad::verify::{kernel_files, lowerings, single_step};
+use verigrad::verify::{lowerings, single_step};
 
 /// WebGPU's default limits, and nothing beyond.
 fn webgpu() -> Caps {

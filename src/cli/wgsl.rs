@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::compile::Program;
+use crate::compile::{kernel_files, kernel_index};
 use crate::exec::DeviceInfo;
-use crate::verify::{kernel_files, kernel_index};
 
 /// Name of the table of all dispatches, by which a folder is known to be ours.
 const INDEX: &str = "index.txt";

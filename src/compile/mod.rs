@@ -13,6 +13,7 @@ mod derivatives;
 mod error;
 mod flow;
 mod fuse;
+mod kernel_files;
 mod memory;
 mod norms;
 mod picks;
@@ -25,6 +26,7 @@ mod translate;
 pub use autodiff::backward;
 pub use check::{KernelError, check_kernel};
 pub use error::CompileError;
+pub use kernel_files::{KernelFile, kernel_files, kernel_index};
 pub use picks::{Pick, Picks, fingerprint};
 pub use program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step, TextureRead,

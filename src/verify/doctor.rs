@@ -99,29 +99,43 @@ pub fn diagnose(
     progress: &mut dyn FnMut(DoctorProgress<'_>),
 ) -> DoctorReport {
     let start = Instant::now();
+    let facts = device_facts(executor);
+    let selected: Vec<&OpEntry> =
+        entries().filter(|entry| entry.name.contains(&options.filter)).collect();
+    let report = diagnose_ops(&selected, executor, options, progress);
+    DoctorReport { facts, seconds: start.elapsed().as_secs_f64(), ..report }
+}
+
+/// Checks given ops as [`diagnose`] checks those of the registry, whatever the options' filter: for
+/// ops that are defined elsewhere. The device itself is not examined.
+pub fn diagnose_ops(
+    ops: &[&OpEntry],
+    executor: &mut dyn Executor,
+    options: &DoctorOptions,
+    progress: &mut dyn FnMut(DoctorProgress<'_>),
+) -> DoctorReport {
+    let start = Instant::now();
     let mut report = DoctorReport {
         device: executor.info().clone(),
         large: options.large,
-        facts: device_facts(executor),
+        facts: Vec::new(),
         ops: Vec::new(),
         aborted: None,
         seconds: 0.0,
     };
-    let selected: Vec<(&OpEntry, Vec<Case>)> = entries()
-        .filter(|entry| entry.name.contains(&options.filter))
-        .map(|entry| {
-            let mut cases = entry.cases_for(executor.caps());
-            cases.retain(|case| options.large || !case.bench);
-            (entry, cases)
-        })
-        .collect();
+    let with_cases = |entry: &&OpEntry| {
+        let mut cases = entry.cases_for(executor.caps());
+        cases.retain(|case| options.large || !case.bench);
+        (entry.name, cases)
+    };
+    let selected: Vec<(&str, Vec<Case>)> = ops.iter().map(with_cases).collect();
     let total = selected.iter().map(|(_, cases)| cases.len()).sum();
     let mut done = 0;
-    for (entry, cases) in &selected {
+    for (name, cases) in &selected {
         let start = Instant::now();
-        let mut op = OpReport { op: entry.name.to_owned(), ..OpReport::default() };
+        let mut op = OpReport { op: (*name).to_owned(), ..OpReport::default() };
         for case in cases {
-            progress(DoctorProgress { done, total, op: entry.name, case: &case.name });
+            progress(DoctorProgress { done, total, op: name, case: &case.name });
             done += 1;
             report.aborted = check_case(executor, case, options, &mut op);
             if report.aborted.is_some() {

@@ -18,16 +18,14 @@ mod facts;
 mod gradient;
 mod host;
 mod inputs;
-mod kernel_files;
 pub(crate) mod probe;
 mod single_step;
 
 pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings, signature};
-pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose};
+pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose, diagnose_ops};
 pub use doctor_text::render;
 pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
 pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;
-pub use kernel_files::{KernelFile, kernel_files, kernel_index};
 pub use single_step::single_step;

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use crate::compile::{BoundRegion, Dispatch, OperandAt, Program, Region, Step};
+use super::{BoundRegion, Dispatch, OperandAt, Program, Region, Step};
 use crate::graph::Access;
 
 /// A kernel of a program as a file.
