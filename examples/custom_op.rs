@@ -1,7 +1,6 @@
 //! An op of one's own: defined here, checked by the same contract as those of verigrad, trained with.
 //!
-//! `Square` says what it computes, how, with which gradient and how exactly. Then a model with it,
-//! `y = (x w)^2`, is fitted. The checks run on the GPU, where there is one; llvmpipe will do.
+//! Then a model with it, `y = (x w)^2`, is fitted. Both run on the GPU, where there is one.
 //!
 //! Run: `cargo run --example custom_op`. Expected output (the last line): `w = [0.50, 2.00, 1.00]`
 
@@ -68,7 +67,7 @@ impl OpDef for Square {
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
-        Tolerance::ulps(1.0) // Kernel and reference round their product once each.
+        Tolerance::ulps(1.0) // Kernel and reference round once each.
     }
 
     fn cost(&self, sig: &Signature) -> Cost {
@@ -87,8 +86,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     print!("{}", render(&report));
     report.is_healthy().then_some(()).ok_or("the contract found a fault")?;
 
-    let n = 64;
-    let mut graph = Graph::default();
+    let (n, mut graph) = (64, Graph::default());
     let x = graph.source("x", TensorType::f32([n, 3]));
     let target = graph.source("target", TensorType::f32([n, 1]));
     let w = graph.source("w", TensorType::f32([3]));
@@ -106,9 +104,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         graph.source("step", TensorType::u32([1])),
     );
     graph.push_multi::<2>(Sgd::default(), &[w, gradient, velocity, rate, step])?;
-    let program = Arc::new(compile("fit", &graph, executor.caps(), &|_, _, _| 0)?);
-    let fit = executor.load(program)?;
-
+    let program = compile("fit", &graph, executor.caps(), &|_, _, _| 0)?;
+    let fit = executor.load(Arc::new(program))?;
     let number = |i: u16| f32::from(i * 37 % 101) / 50.0 - 1.0;
     let inputs: Vec<f32> = (0..).take(n * 3).map(number).collect();
     let square = |x: &[f32]| (0.5 * x[0] + 2.0 * x[1] + x[2]).powi(2);

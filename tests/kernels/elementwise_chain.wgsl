@@ -77,7 +77,7 @@ fn uniform_from(word: u32) -> f32 {
   return f32(word >> 8u) * (1.0 / 16777216.0);
 }
 // Which of the elements 4 i to 4 i + 3 dropout keeps: they share one draw of common/philox.wgsl.
-// Twin: Dropout in src/ops/dropout.rs.
+// Twin: Dropout in src/ops/elementwise/dropout/mod.rs.
 
 fn kept(i: u32, stream: u32, step: u32, key: vec2<u32>, rate: f32) -> FLAGS {
   let words = philox4x32(vec4<u32>(i, stream, step, 0u), key);
@@ -113,7 +113,7 @@ fn chain(i: u32) -> FLOATS {
 // values in between stay in registers.
 // y: [INVOCATIONS] of FLOATS, and so are operands that are not repeated. One invocation computes
 // one of them.
-// Twin: ElementwiseChain in src/ops/elementwise_chain/.
+// Twin: ElementwiseChain in src/ops/elementwise/chain/.
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
