@@ -130,10 +130,10 @@ impl Plan {
         plan
     }
 
-    /// A check that cannot run has not passed.
+    /// A check that cannot run has not passed: where tests of an op are asked for, this one fails.
     fn without_device(&mut self, op: &str) {
         let fail = || Err(Failed::from("no GPU adapter; install one, e.g. mesa-vulkan-drivers"));
-        self.trials.push(Trial::test(format!("gpu::{op}"), fail));
+        self.trials.push(Trial::test(format!("gpu::{op}::no_adapter"), fail));
     }
 
     fn add(&mut self, case: Case, named: Named, args: &Arguments) {
