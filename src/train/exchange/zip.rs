@@ -4,18 +4,24 @@ use std::error::Error;
 use std::io::{Read, Write};
 
 use flate2::read::DeflateDecoder;
+use rawzip::time::UtcDateTime;
 use rawzip::{
     CompressionMethod, ZipArchive, ZipArchiveWriter, ZipFileHeaderRecord, ZipSliceArchive,
 };
 
+/// The first day that the format can name, 1980-01-01, in seconds after 1970: the same content gives
+/// the same bytes.
+const DATE: i64 = 315_532_800;
+
 /// Name and content of a file in the archive.
 pub(super) type Entry = (String, Vec<u8>);
 
-/// A zip file of stored entries. The same content gives the same bytes.
+/// A zip file of stored entries.
 pub(super) fn archive(entries: &[Entry]) -> Result<Vec<u8>, rawzip::Error> {
     let mut archive = ZipArchiveWriter::new(Vec::new());
     for (name, content) in entries {
-        let (mut entry, config) = archive.new_file(name).start()?;
+        let (mut entry, config) =
+            archive.new_file(name).last_modified(UtcDateTime::from_unix(DATE)).start()?;
         let mut writer = config.wrap(&mut entry);
         writer.write_all(content)?;
         let (_, descriptor) = writer.finish()?;
