@@ -1,0 +1,8 @@
+//! What a run leaves on disk.
+
+pub(super) mod checkpoint;
+pub(super) mod exchange;
+pub(super) mod files;
+pub(super) mod records;
+pub(super) mod run_dir;
+pub(super) mod weights;
