@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::args::{DataArgs, DeviceArgs, RecipeArgs};
+use super::device::open::{PickArgs, open_device};
 use super::failure::Failure;
-use super::open::{PickArgs, open_device};
+use super::inputs::loading::{load_recipe, read_data, recipe_of};
+use super::inputs::stored_run::{StoredRun, Which};
 use super::output;
-use super::stored_run::{StoredRun, Which, recipe_of};
-use super::train::{TrainArgs, load_recipe, read_data, train};
-use super::{DataArgs, DeviceArgs, RecipeArgs};
+use super::session::start::{TrainArgs, train};
 use crate::data::{DataConfig, Dataset};
 use crate::exec::Executor;
 use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
@@ -33,6 +34,20 @@ pub(super) struct MemberArgs {
     /// Folder of run directories
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
+}
+
+impl MemberArgs {
+    /// What trains a member.
+    fn training_of(&self, recipe: RecipeArgs) -> TrainArgs {
+        TrainArgs {
+            recipe,
+            device: self.device.clone(),
+            picks: self.picks.clone(),
+            data: self.data.clone(),
+            runs: self.runs.clone(),
+            ..TrainArgs::default_run()
+        }
+    }
 }
 
 /// A run, or a recipe to be trained.
@@ -121,7 +136,7 @@ pub(super) fn obtain(
         Member::Recipe(recipe) => recipe.0,
     };
     output::line(format_args!("\n== {} of {}: {}", place.0, place.1, recipe.recipe));
-    let trained = train(TrainArgs::of_member(recipe, args))?;
+    let trained = train(args.training_of(recipe))?;
     if trained.result().is_file() {
         Ok(trained)
     } else {
@@ -178,4 +193,13 @@ impl<'a> TestBench<'a> {
         let batch = run.recipe.evaluation_batch();
         Ok(run.predict(executor.as_mut(), "test", data, batch)?)
     }
+}
+
+/// Name of a run: that of its folder.
+pub(super) fn name_of(path: &Path) -> String {
+    // Behind a link or `..` the name is that of the folder itself.
+    let found = path.canonicalize();
+    let path = found.as_deref().unwrap_or(path);
+    path.file_name()
+        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }
