@@ -41,6 +41,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/train/store/checkpoint",
     "src/train/store/exchange",
     "src/train/store/files",
+    "src/train/store/metrics_files",
     "src/train/store/run_dir",
     "src/train/store/weights",
     "src/tune/store",

@@ -137,7 +137,7 @@ pub(super) fn obtain(
     };
     output::line(format_args!("\n== {} of {}: {}", place.0, place.1, recipe.recipe));
     let trained = train(args.training_of(recipe))?;
-    if trained.result().is_file() {
+    if trained.result_path().is_file() {
         Ok(trained)
     } else {
         let path = trained.path().display();

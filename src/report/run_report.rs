@@ -20,7 +20,7 @@ use crate::data::Dataset;
 use crate::nn::{Layer, summarize};
 use crate::train::{
     EpochRecord, EvaluatedWeights, Evaluation, ModelPrograms, ModelRecord, PendingWeights,
-    Predictions, Recipe, RunDir, StepRecord, write_atomically,
+    Predictions, Recipe, RunDir, RunResult, StepRecord, write_atomically,
 };
 
 /// What a page is made from beside the run directory.
@@ -244,13 +244,15 @@ fn reproduction(page: &mut Page, run: &Run<'_>) {
     page.section("reproduce", "Reproduce it");
     let facts_of = &run.facts;
     let (device, more) = facts_of.device();
+    let of_result =
+        |text: fn(&RunResult) -> String| facts_of.result().map_or_else(String::new, text);
     let rows = [
         ("recipe", run.recipe.as_ref().map_or_else(String::new, |recipe| recipe.name.clone())),
         ("seed", run.recipe.as_ref().map_or_else(String::new, |recipe| recipe.seed.to_string())),
         ("device", if more.is_empty() { device } else { format!("{device} ({more})") }),
-        ("verigrad", facts_of.text("verigrad")),
-        ("steps", facts_of.text("steps")),
-        ("weights, SHA-256", facts_of.text("weights_sha256")),
+        ("verigrad", of_result(|result| result.verigrad.clone())),
+        ("steps", of_result(|result| result.steps.to_string())),
+        ("weights, SHA-256", of_result(|result| result.weights_sha256.clone())),
     ];
     page.raw("<div id=\"reproduction\">\n");
     page.raw(&facts(&rows));

@@ -62,6 +62,7 @@ pub use store::records::evaluation::{
 pub use store::records::histograms::{HistogramOf, HistogramRecord};
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
+pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
 pub(crate) use store::weights::{Stored, save_stored};
 pub use store::weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

@@ -1,9 +1,6 @@
 //! `verigrad compare`: several recipes or runs side by side.
 
-use std::path::Path;
-
 use clap::Args;
-use serde_json::Value;
 
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::StoredRun;
@@ -14,7 +11,7 @@ use crate::cli::text::comparison::comparison_text;
 use crate::cli::{output, pages};
 use crate::nn::{Layer, summarize};
 use crate::report::{ComparedRun, Comparison, RunCurves, write_comparison_curves};
-use crate::train::{EpochRecord, RunDir, SplitEvaluation, read_text, write_atomically};
+use crate::train::{EpochRecord, RunDir, SplitEvaluation, write_atomically};
 
 /// Arguments of `verigrad compare`.
 #[derive(Debug, Args)]
@@ -91,9 +88,9 @@ fn compared(
     let layers = summarize(&layers, run.record.image, run.recipe.precision)?;
     let trained: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
     let images: f64 = epochs.iter().map(|epoch| epoch.seconds * epoch.images_per_second).sum();
-    let seconds = json_of(&run.dir.result()).and_then(|result| result["seconds"].as_f64());
-    let device = json_of(&run.dir.path().join("device.json"));
-    let device = device.as_ref().and_then(|device| device["name"].as_str());
+    // Where they cannot be read, the rest is told without them.
+    let seconds = run.dir.result().ok().flatten().map(|result| result.seconds);
+    let device = run.dir.device().ok().flatten().map(|device| device.name);
     Ok(ComparedRun {
         name: name_of(run.dir.path()),
         path: run.dir.path().display().to_string(),
@@ -107,14 +104,9 @@ fn compared(
         parameters: run.model.arena.parameter_count(),
         flop_per_image: layers.iter().map(|layer| layer.flop).sum(),
         epochs: epochs.last().map_or(0, |epoch| epoch.epoch),
-        seconds: seconds.unwrap_or(trained),
+        seconds: seconds.filter(|seconds| seconds.is_finite()).unwrap_or(trained),
         images_per_second: if trained > 0.0 { images / trained } else { 0.0 },
-        device: device.unwrap_or("unknown").to_owned(),
+        device: device.unwrap_or_else(|| "unknown".to_owned()),
         class_accuracy: test.per_class.iter().map(|class| class.accuracy).collect(),
     })
-}
-
-/// A file of a run that other versions may write with more or fewer keys.
-fn json_of(path: &Path) -> Option<Value> {
-    serde_json::from_str(&read_text(path).ok()?).ok()
 }

@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use clap::Args;
-use serde::Serialize;
 
 use crate::cli::args::RecipeArgs;
 use crate::cli::failure::Failure;
@@ -17,7 +16,8 @@ use crate::cli::text::figures::{details, headline, percent};
 use crate::cli::{output, pages};
 use crate::report::{Align, Table};
 use crate::train::{
-    EvaluatedWeights, Evaluation, Predictions, Recipe, RunDir, SplitEvaluation, write_atomically,
+    EnsembleResult, EvaluatedWeights, Evaluation, MemberResult, Predictions, Recipe, RunDir,
+    SplitEvaluation, write_atomically,
 };
 
 /// Arguments of `verigrad ensemble`.
@@ -34,35 +34,6 @@ pub(in crate::cli) struct EnsembleArgs {
     member_weights: Vec<f64>,
     #[command(flatten)]
     common: MemberArgs,
-}
-
-/// What an ensemble came to: `result.json`.
-#[derive(Debug, Serialize)]
-struct EnsembleResult {
-    verigrad: &'static str,
-    name: String,
-    classes: usize,
-    members: Vec<MemberResult>,
-    mean_member_accuracy: f64,
-    best_member_accuracy: f64,
-    test_accuracy: f64,
-    test_loss: f64,
-    test_examples: u64,
-    macro_f1: f64,
-}
-
-/// What a member gives alone.
-#[derive(Debug, Serialize)]
-struct MemberResult {
-    run: String,
-    path: String,
-    recipe: String,
-    seed: u64,
-    weights: &'static str,
-    weight: f64,
-    test_accuracy: f64,
-    test_loss: f64,
-    macro_f1: f64,
 }
 
 /// Trains the members that are missing, averages, and leaves a folder with the figures.
@@ -162,8 +133,9 @@ fn finished(recipe: &Recipe, runs: &Path) -> Option<RunDir> {
         .filter_map(|entry| Some((number(&entry)?, RunDir::open(&entry.path()).ok()?)))
         .collect();
     candidates.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
-    let same =
-        |dir: &RunDir| dir.result().is_file() && recipe_of(dir).is_ok_and(|found| found == *recipe);
+    let same = |dir: &RunDir| {
+        dir.result_path().is_file() && recipe_of(dir).is_ok_and(|found| found == *recipe)
+    };
     candidates.into_iter().map(|(_, dir)| dir).find(same)
 }
 
@@ -173,7 +145,7 @@ fn member_result(run: &StoredRun, weight: f64, figures: &SplitEvaluation) -> Mem
         path: run.dir.path().display().to_string(),
         recipe: run.recipe.name.clone(),
         seed: run.recipe.seed,
-        weights: run.which.name(),
+        weights: run.which.name().to_owned(),
         weight,
         test_accuracy: figures.accuracy,
         test_loss: figures.loss,
@@ -191,7 +163,7 @@ fn result(
     #[expect(clippy::cast_precision_loss, reason = "a number of members")]
     let n = members.len().max(1) as f64;
     EnsembleResult {
-        verigrad: env!("CARGO_PKG_VERSION"),
+        verigrad: env!("CARGO_PKG_VERSION").to_owned(),
         name,
         classes: classes.len(),
         mean_member_accuracy: accuracies().sum::<f64>() / n,
@@ -218,7 +190,7 @@ fn table(result: &EnsembleResult) -> Table {
         table.row([
             member.run.clone(),
             member.seed.to_string(),
-            member.weights.to_owned(),
+            member.weights.clone(),
             format!("{}", member.weight),
             percent(member.test_accuracy),
             format!("{:.4}", member.test_loss),

@@ -1,37 +1,15 @@
 //! The end of a run: its result, its figures on every split, and its page.
 
-use serde::Serialize;
-
 use super::recorder::save_with_epoch;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::Which;
 use crate::cli::output;
 use crate::cli::text::figures::{headline, pairs};
-use crate::exec::DeviceInfo;
 use crate::report::format::duration;
 use crate::train::{
-    Evaluation, Recipe, RunDir, Stop, StopReason, Trainer, load_weights, sha256_of_weights,
+    Evaluation, Recipe, RunDir, RunResult, Stop, StopReason, Trainer, load_weights,
+    sha256_of_weights,
 };
-
-/// What a run came to: `result.json`.
-#[derive(Debug, Serialize)]
-struct RunResult<'a> {
-    verigrad: &'a str,
-    recipe: &'a str,
-    device: &'a DeviceInfo,
-    parameters: usize,
-    planned_bytes: usize,
-    epochs: u32,
-    steps: u64,
-    ended: String,
-    best_epoch: u32,
-    best_test_accuracy: f64,
-    test_accuracy: Option<f64>,
-    test_loss: Option<f64>,
-    seconds: f64,
-    sessions: u32,
-    weights_sha256: &'a str,
-}
 
 /// Writes what the run came to, and tells it.
 pub(super) fn conclude(
@@ -43,7 +21,9 @@ pub(super) fn conclude(
     let weights = trainer.weights()?;
     let hash = sha256_of_weights(&weights);
     let rows = run_dir.epochs()?;
-    let Some(last) = rows.last() else { return Ok(()) };
+    let Some(last) = rows.last() else {
+        return Ok(());
+    };
     let (best_epoch, best_test_accuracy) = match trainer.best() {
         Some(best) => (best.epoch, best.test_accuracy),
         None => (last.epoch, last.test_accuracy.unwrap_or(f64::NAN)),
@@ -54,11 +34,10 @@ pub(super) fn conclude(
     } else {
         last
     };
-    let device = trainer.device().clone();
     let result = RunResult {
-        verigrad: env!("CARGO_PKG_VERSION"),
-        recipe: &recipe.name,
-        device: &device,
+        verigrad: env!("CARGO_PKG_VERSION").to_owned(),
+        recipe: recipe.name.clone(),
+        device: trainer.device().clone(),
         parameters: trainer.model().arena.parameter_count(),
         planned_bytes: trainer.planned_bytes(),
         epochs: last.epoch,
@@ -70,7 +49,7 @@ pub(super) fn conclude(
         test_loss: shown.test_loss,
         seconds: trainer.run_time().as_secs_f64(),
         sessions: trainer.sessions(),
-        weights_sha256: &hash,
+        weights_sha256: hash,
     };
     run_dir.write_result(&result)?;
     if stop.reason != StopReason::Completed {
@@ -85,7 +64,7 @@ pub(super) fn conclude(
         result.best_epoch,
         duration(trainer.run_time())
     ));
-    output::line(format_args!("weights  sha256 {hash}"));
+    output::line(format_args!("weights  sha256 {}", result.weights_sha256));
     output::line(format_args!("curves   {}", run_dir.curves().display()));
     Ok(())
 }

@@ -47,7 +47,7 @@ pub(in crate::cli) fn open(path: &Path, set: &[String]) -> Result<Option<Resumed
         let message = format!("{done} epochs are done; give more than that to go on");
         return Err(TrainError::Override { given: given.clone(), message }.into());
     }
-    let has_result = run_dir.result().is_file() && run_dir.evaluation_path().is_file();
+    let has_result = run_dir.result_path().is_file() && run_dir.evaluation_path().is_file();
     if has_result && !is_extended(state, &recipe, set) {
         tell_finished(path, state, &recipe);
         return Ok(None);

@@ -1,7 +1,19 @@
 //! The records in the files of a run directory: written and read through these types alone.
+//!
+//! | file | record |
+//! |---|---|
+//! | `result.json` | [`result::RunResult`]; of an ensemble's folder [`result::EnsembleResult`] |
+//! | `evaluation.json` | [`evaluation::Evaluation`] |
+//! | `device.json` | [`crate::exec::DeviceInfo`] |
+//! | `model.json` | [`model::ModelRecord`] |
+//! | `metrics.csv`, `metrics.jsonl` | [`metrics::EpochRecord`], one per epoch |
+//! | `steps.csv` | [`metrics::StepRecord`], one per step |
+//! | `histograms.jsonl` | [`histograms::HistogramRecord`], one per parameter and epoch |
+//! | `predictions.csv` | [`crate::train::Predictions`] |
 
 pub(in crate::train) mod csv;
 pub(in crate::train) mod evaluation;
 pub(in crate::train) mod histograms;
 pub(in crate::train) mod metrics;
 pub(in crate::train) mod model;
+pub(in crate::train) mod result;

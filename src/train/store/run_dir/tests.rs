@@ -1,7 +1,10 @@
 //! Tests of the run directory.
 
 use super::*;
+use crate::train::store::files::append;
+use crate::train::store::metrics_files::{METRICS_CSV, METRICS_JSONL, STEPS};
 use crate::train::store::records::evaluation::EvaluatedWeights;
+use crate::train::store::records::metrics::{EpochRecord, StepRecord};
 
 fn record(epoch: u32) -> EpochRecord {
     EpochRecord {
