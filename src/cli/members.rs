@@ -2,6 +2,7 @@
 //! trained first.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
@@ -11,8 +12,9 @@ use super::failure::Failure;
 use super::inputs::loading::{load_recipe, read_data, recipe_of};
 use super::inputs::stored_run::{StoredRun, Which};
 use super::output;
+use super::session::interrupt;
 use super::session::start::{TrainArgs, train};
-use crate::data::{DataConfig, Dataset};
+use crate::data::{DataConfig, Dataset, Splits};
 use crate::exec::Executor;
 use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
 
@@ -129,14 +131,17 @@ fn in_words(classes: &[String]) -> String {
 pub(super) fn obtain(
     member: Member,
     args: &MemberArgs,
+    data: &mut DataOfRecipes<'_>,
     place: (usize, usize),
 ) -> Result<RunDir, Failure> {
-    let recipe = match member {
+    let (named, recipe) = match member {
         Member::Run(dir) => return Ok(dir),
-        Member::Recipe(recipe) => recipe.0,
+        Member::Recipe(recipe) => *recipe,
     };
-    output::line(format_args!("\n== {} of {}: {}", place.0, place.1, recipe.recipe));
-    let trained = train(args.training_of(recipe))?;
+    output::line(format_args!("\n== {} of {}: {}", place.0, place.1, named.recipe));
+    let interrupted = interrupt::flag()?;
+    let data = data.splits(&recipe)?.clone();
+    let trained = train(&args.training_of(named), recipe, data, interrupted)?.run_dir;
     if trained.result_path().is_file() {
         Ok(trained)
     } else {
@@ -145,10 +150,10 @@ pub(super) fn obtain(
     }
 }
 
-/// The test set of recipes; read once where one after another has the same.
+/// The data sets of recipes; read once where one recipe after another has the same.
 pub(super) struct DataOfRecipes<'a> {
     args: &'a DataArgs,
-    last: Option<(DataConfig, Dataset)>,
+    last: Option<(DataConfig, Arc<Splits>)>,
 }
 
 impl<'a> DataOfRecipes<'a> {
@@ -156,12 +161,18 @@ impl<'a> DataOfRecipes<'a> {
         Self { args, last: None }
     }
 
-    pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
+    /// All splits of a recipe's set.
+    pub fn splits(&mut self, recipe: &Recipe) -> Result<&Arc<Splits>, Failure> {
         let read = match self.last.take() {
             Some(last) if last.0 == recipe.data => last,
-            _ => (recipe.data.clone(), read_data(recipe, self.args)?.test),
+            _ => (recipe.data.clone(), read_data(recipe, self.args)?.into()),
         };
         Ok(&self.last.insert(read).1)
+    }
+
+    /// The test set of a recipe.
+    pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
+        Ok(&self.splits(recipe)?.test)
     }
 }
 

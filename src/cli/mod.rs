@@ -79,8 +79,8 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
-        None => train::run(TrainArgs::default_run()),
-        Some(Command::Train(args)) => train::run(args),
+        None => train::run(&TrainArgs::default_run()),
+        Some(Command::Train(args)) => train::run(&args),
         Some(Command::Eval(args)) => evaluate::eval(&args).map(done),
         Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
         Some(Command::Compare(args)) => compare::compare(&args).map(done),

@@ -1,5 +1,6 @@
 //! The pages of runs and comparisons.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use super::args::DataArgs;
@@ -7,14 +8,32 @@ use super::failure::Failure;
 use super::inputs::loading::read_data;
 use super::inputs::stored_run::{StoredRun, Which};
 use super::output;
+use crate::data::Dataset;
 use crate::exec::CpuExecutor;
 use crate::report::{Sources, write_comparison_report, write_run_report};
-use crate::train::RunDir;
+use crate::train::{Recipe, RunDir, TrainError};
+
+/// Where the images of a page come from.
+pub(super) enum TestSet<'a> {
+    /// The test set of the run, which was read already.
+    Read(&'a Dataset),
+    /// The run's recipe says which set it is, and this where it lies.
+    LiesIn(&'a DataArgs),
+}
+
+impl<'a> TestSet<'a> {
+    fn of(self, recipe: &Recipe) -> Result<Cow<'a, Dataset>, TrainError> {
+        match self {
+            Self::Read(test) => Ok(Cow::Borrowed(test)),
+            Self::LiesIn(args) => Ok(Cow::Owned(read_data(recipe, args)?.test)),
+        }
+    }
+}
 
 /// Writes the page of a run that has just ended. Where that fails, the run has still succeeded.
-pub(super) fn after_run(run: &RunDir, data: &DataArgs) {
+pub(super) fn after_run(run: &RunDir, test: &Dataset) {
     let page = run.path().join("report.html");
-    match write(run.path(), &page, data) {
+    match write(run.path(), &page, TestSet::Read(test)) {
         Ok(page) => output::line(format_args!("report   {}", page.display())),
         Err(error) => eprintln!("note: there is no report: {error}"),
     }
@@ -30,7 +49,7 @@ pub(super) fn after_comparison(runs: &[RunDir], folder: &RunDir) {
 
 /// Writes the page of a run with all that can be had of its data set and weights; what cannot is
 /// said on the page.
-pub(super) fn write(run: &Path, page: &Path, data: &DataArgs) -> Result<PathBuf, Failure> {
+pub(super) fn write(run: &Path, page: &Path, test: TestSet<'_>) -> Result<PathBuf, Failure> {
     let run_dir = RunDir::open(run)?;
     // The weights that the run's figures are of.
     let evaluation = run_dir.evaluation()?;
@@ -43,18 +62,19 @@ pub(super) fn write(run: &Path, page: &Path, data: &DataArgs) -> Result<PathBuf,
             return Ok(write_run_report(&run_dir, page, &sources)?);
         }
     };
-    let (test, why_no_data) = match read_data(&stored.recipe, data) {
-        Ok(splits) => (Some(splits.test), String::new()),
+    let (test, why_no_data) = match test.of(&stored.recipe) {
+        Ok(test) => (Some(test), String::new()),
         Err(error) => (None, error.to_string()),
     };
+    let test = test.as_deref();
     let mut predictions = None;
-    if let (Some(test), None) = (&test, run_dir.predictions()?) {
+    if let (Some(test), None) = (test, run_dir.predictions()?) {
         let mut executor = CpuExecutor::new();
         let batch = stored.recipe.batch_size;
         predictions = Some(stored.predict(&mut executor, "test", test, batch)?.1);
     }
     let sources = Sources {
-        test: test.as_ref(),
+        test,
         why_no_data,
         which: Some(stored.which.evaluated()),
         model: Some((&stored.model, &stored.weights)),

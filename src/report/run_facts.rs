@@ -89,9 +89,7 @@ impl RunFacts {
 
     /// Name of the device, and what else is known of it.
     pub fn device(&self) -> (String, String) {
-        let Some(device) = &self.device else {
-            return (String::new(), String::new());
-        };
+        let Some(device) = &self.device else { return (String::new(), String::new()) };
         let parts = [&device.kind, &device.backend, &device.driver].map(String::as_str);
         let rest: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty() && *p != "none").collect();
         (device.name.clone(), rest.join(", "))

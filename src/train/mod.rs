@@ -27,11 +27,11 @@ pub use recipe::schema::Recipe;
 pub use step::feed::Feed;
 pub use step::histograms::histograms_of_weights;
 pub use step::loss_scaling::LossScale;
-pub use step::memory::{check_memory, planned_bytes};
+pub use step::memory::check_memory;
 pub use step::metrics::Metrics;
 pub use step::model::ModelPrograms;
 pub use step::pending_weights::PendingWeights;
-pub use step::programs::compile_all;
+pub use step::programs::{RunPrograms, planned_bytes};
 pub use step::training::TrainingGraph;
 
 pub use run::epoch_result::{EpochResult, Progress, StepLoss};

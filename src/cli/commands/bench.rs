@@ -17,7 +17,7 @@ use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::trace::write_trace;
 use crate::cli::{device::memory, output};
 use crate::exec::{self, Clock, DeviceChoice, RunProfile};
-use crate::train::{TrainError, Trainer, builtin_recipes};
+use crate::train::{RunPrograms, TrainError, Trainer, builtin_recipes};
 
 /// Arguments of `verigrad bench`.
 #[derive(Debug, Args)]
@@ -147,9 +147,10 @@ fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
     let mut executor = open_device(&args.device, &args.picks)?;
     setup.end("device");
     let data = read_data(&recipe, &args.data)?;
-    memory::check(executor.as_ref(), &recipe, &data)?;
     setup.end("data");
-    let mut trainer = Trainer::new(executor.as_mut(), &recipe, data)?;
+    let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
+    memory::check(executor.as_ref(), &programs, &data)?;
+    let mut trainer = Trainer::with_programs(executor.as_mut(), programs, data.into())?;
     let times = trainer.setup();
     setup.end_parts(&[
         ("compile", times.compile),

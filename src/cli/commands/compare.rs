@@ -36,7 +36,7 @@ pub(in crate::cli) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     let n = members.len();
     let mut dirs = Vec::with_capacity(n);
     for (i, member) in members.into_iter().enumerate() {
-        dirs.push(obtain(member, &args.members, (i + 1, n))?);
+        dirs.push(obtain(member, &args.members, &mut data, (i + 1, n))?);
     }
     let mut bench = TestBench::new(&args.members);
     let (mut runs, mut curves) = (Vec::with_capacity(n), Vec::with_capacity(n));

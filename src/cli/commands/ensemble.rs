@@ -53,7 +53,7 @@ pub(in crate::cli) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
     let name = members.first().map(Member::recipe).transpose()?.map(|recipe| recipe.name);
     let mut dirs = Vec::with_capacity(n);
     for (i, member) in members.into_iter().enumerate() {
-        dirs.push(obtain(member, &args.common, (i + 1, n))?);
+        dirs.push(obtain(member, &args.common, &mut data, (i + 1, n))?);
     }
     let mut bench = TestBench::new(&args.common);
     let (mut results, mut predictions) = (Vec::with_capacity(n), Vec::with_capacity(n));

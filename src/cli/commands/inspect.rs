@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::output;
 use crate::cli::text::program::{dot, listing};
-use crate::train::compile_all;
+use crate::train::RunPrograms;
 
 /// Arguments of `verigrad inspect`.
 #[derive(Debug, Args)]
@@ -34,14 +34,14 @@ pub(in crate::cli) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
     let data = read_data(&recipe, &args.data)?;
     let executor = open_quickly(&args.device, &args.picks)?;
-    let programs = compile_all(&recipe, &data, executor.caps(), executor.picks())?;
-    let Some(program) = programs.into_iter().next() else { return Ok(()) };
+    let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
+    let program = programs.training();
     if args.json {
-        output::line(format_args!("{}", serde_json::to_string_pretty(&program)?));
+        output::line(format_args!("{}", serde_json::to_string_pretty(program)?));
     } else if args.dot {
-        output::text(format_args!("{}", dot(&program)));
+        output::text(format_args!("{}", dot(program)));
     } else {
-        output::text(format_args!("{}", listing(&program)));
+        output::text(format_args!("{}", listing(program)));
     }
     Ok(())
 }

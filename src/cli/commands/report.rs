@@ -7,7 +7,7 @@ use clap::Args;
 use crate::cli::args::DataArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::cli::pages::write;
+use crate::cli::pages::{TestSet, write};
 use crate::report::write_comparison_report;
 use crate::train::RunDir;
 
@@ -35,7 +35,7 @@ pub(in crate::cli) fn run(args: &ReportArgs) -> Result<(), Failure> {
     }
     for path in &args.runs {
         let page = args.output.clone().unwrap_or_else(|| path.join("report.html"));
-        let written = write(path, &page, &args.data)?;
+        let written = write(path, &page, TestSet::LiesIn(&args.data))?;
         output::line(format_args!("report   {}", written.display()));
     }
     Ok(())

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
-use crate::cli::device::tuning::tune_recipe;
+use crate::cli::device::tuning::tune_programs;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::output;
 use crate::compile::Picks;
 use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
+use crate::train::RunPrograms;
 use crate::tune::store;
 
 /// Arguments of `verigrad tune`.
@@ -40,7 +41,8 @@ pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
         executor.pin(known_picks(args.output.as_deref(), executor.info())?);
     }
     let data = read_data(&recipe, &args.data)?;
-    let picks = tune_recipe(executor.as_mut(), &recipe, &data)?;
+    let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
+    let picks = tune_programs(executor.as_mut(), &programs)?;
     if picks.is_empty() {
         return Ok(());
     }

@@ -3,20 +3,20 @@
 use crate::cli::failure::Failure;
 use crate::data::Splits;
 use crate::exec::Executor;
-use crate::train::{Recipe, check_memory};
+use crate::train::{RunPrograms, check_memory};
 
 /// Checks that a run fits into the host's memory, where its device computes in that. Other devices
 /// do not tell how much they have: there, an allocation fails.
 pub(in crate::cli) fn check(
     executor: &dyn Executor,
-    recipe: &Recipe,
+    programs: &RunPrograms,
     data: &Splits,
 ) -> Result<(), Failure> {
     let info = executor.info();
     let on_host = info.is_software() || info.kind == "cpu";
     let Some(available) = available().filter(|_| on_host) else { return Ok(()) };
     let available = usize::try_from(available)?;
-    Ok(check_memory(recipe, data, executor.caps(), executor.picks(), available)?)
+    Ok(check_memory(programs, data, executor.caps(), executor.picks(), available)?)
 }
 
 /// Bytes that this process can still get: what the host has to spare, or what its control group

@@ -2,25 +2,21 @@
 
 use std::time::Instant;
 
-use super::open::{PickArgs, open_device};
-use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::compile::Picks;
 use crate::data::Splits;
 use crate::exec::Executor;
 use crate::report::format::{duration, grouped};
-use crate::train::{Recipe, compile_all};
+use crate::train::{Recipe, RunPrograms};
 use crate::tune::{self, Tuned, store};
 
-/// Measures what has no pick yet in the programs of a recipe, and prints what became of it.
-pub(in crate::cli) fn tune_recipe(
+/// Measures what has no pick yet in the programs of a run, and prints what became of it.
+pub(in crate::cli) fn tune_programs(
     executor: &mut dyn Executor,
-    recipe: &Recipe,
-    data: &Splits,
+    programs: &RunPrograms,
 ) -> Result<Picks, Failure> {
     let started = Instant::now();
-    let programs = compile_all(recipe, data, executor.caps(), executor.picks())?;
     let tasks =
         tune::tasks(&programs.iter().collect::<Vec<_>>(), executor.caps(), executor.picks());
     if tasks.is_empty() {
@@ -66,25 +62,25 @@ fn describe(tuned: &Tuned) -> String {
     format!("{name:<40} {variant:<26} {milliseconds:>9.3} ms  {ratio}, of {count}")
 }
 
-/// Opens a device for training; with `tune`, measures what has no pick yet and keeps it.
-pub(in crate::cli) fn open_tuned(
-    device: &DeviceArgs,
-    picks: &PickArgs,
+/// The programs of a training whose kernels are tuned first: what has no pick yet is measured and
+/// kept. None where the device has nothing to tune.
+pub(in crate::cli) fn tuned_programs(
+    executor: &mut dyn Executor,
     recipe: &Recipe,
     data: &Splits,
-) -> Result<Box<dyn Executor>, Failure> {
-    let mut executor = open_device(device, picks)?;
+) -> Result<Option<RunPrograms>, Failure> {
     if executor.info().kind == "cpu" {
         output::line(format_args!("the CPU executor has nothing to tune"));
-        return Ok(executor);
+        return Ok(None);
     }
-    let measured = tune_recipe(executor.as_mut(), recipe, data)?;
-    if measured.is_empty() {
-        return Ok(executor);
+    let mut programs = RunPrograms::compile(recipe, data, executor.caps(), executor.picks())?;
+    let measured = tune_programs(executor, &programs)?;
+    if !measured.is_empty() {
+        store::save(&measured, executor.info(), None)?;
+        let mut all = executor.picks().clone();
+        all.merge(measured.clone());
+        executor.pin(all);
+        programs.take_picks(&measured, executor.picks(), executor.caps())?;
     }
-    store::save(&measured, executor.info(), None)?;
-    let mut all = executor.picks().clone();
-    all.merge(measured);
-    executor.pin(all);
-    Ok(executor)
+    Ok(Some(programs))
 }

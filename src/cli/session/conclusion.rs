@@ -1,4 +1,4 @@
-//! The end of a run: its result, its figures on every split, and its page.
+//! The end of a run: its result, and its figures on every split.
 
 use super::recorder::save_with_epoch;
 use crate::cli::failure::Failure;
@@ -21,9 +21,7 @@ pub(super) fn conclude(
     let weights = trainer.weights()?;
     let hash = sha256_of_weights(&weights);
     let rows = run_dir.epochs()?;
-    let Some(last) = rows.last() else {
-        return Ok(());
-    };
+    let Some(last) = rows.last() else { return Ok(()) };
     let (best_epoch, best_test_accuracy) = match trainer.best() {
         Some(best) => (best.epoch, best.test_accuracy),
         None => (last.epoch, last.test_accuracy.unwrap_or(f64::NAN)),

@@ -1,6 +1,8 @@
 //! Starts a training: a new one, or one that goes on from a checkpoint.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use clap::Args;
 
@@ -9,11 +11,12 @@ use super::resume::{self, Resumed};
 use super::training::{Ended, Session, Start, run};
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::cli::device::open::{PickArgs, open_device, open_shadow};
-use crate::cli::device::tuning::open_tuned;
+use crate::cli::device::tuning::tuned_programs;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::session::interrupt;
-use crate::train::RunDir;
+use crate::data::Splits;
+use crate::train::{Recipe, RunDir};
 
 /// Arguments of `verigrad train`.
 #[derive(Debug, Args)]
@@ -64,40 +67,49 @@ impl TrainArgs {
     }
 }
 
-/// Trains; returns where. There is no `result.json` when the run was interrupted.
-pub(in crate::cli) fn train(args: TrainArgs) -> Result<RunDir, Failure> {
-    start(args).map(|ended| ended.run_dir)
-}
-
 /// Trains, or goes on with a run; tells how it ended.
-pub(in crate::cli) fn start(args: TrainArgs) -> Result<Ended, Failure> {
+pub(in crate::cli) fn start(args: &TrainArgs) -> Result<Ended, Failure> {
     let interrupted = interrupt::flag()?;
-    let trace = args.trace;
     if let Some(path) = &args.resume {
-        let set = &args.recipe.set;
-        let Some(resumed) = resume::open(path, set)? else {
-            return Ok(Ended { run_dir: RunDir::open(path)?, interrupted: false });
-        };
-        let mut executor = resumed.open_device(&args.device, &args.picks)?;
-        let data = read_data(&resumed.recipe, &args.data)?;
-        let Resumed { run_dir, lock, loaded, recipe } = resumed;
-        let start = Start::Resumed { run_dir, lock, loaded: Box::new(loaded) };
-        let executor = executor.as_mut();
-        let session = Session { executor, recipe, data, start, trace, interrupted };
-        return run(session, &args.data);
+        return resume_run(path, args, interrupted);
     }
     let mut recipe = load_recipe(&args.recipe)?;
     args.init.freeze_in(&mut recipe);
     let data = read_data(&recipe, &args.data)?;
+    train(args, recipe, data.into(), interrupted)
+}
+
+/// Trains a recipe on its data, which were read already, until the run ends or a signal interrupts it.
+pub(in crate::cli) fn train(
+    args: &TrainArgs,
+    recipe: Recipe,
+    data: Arc<Splits>,
+    interrupted: Arc<AtomicBool>,
+) -> Result<Ended, Failure> {
     let mut executor = if args.shadow {
         open_shadow(&args.device, &args.picks)?
-    } else if args.tune {
-        open_tuned(&args.device, &args.picks, &recipe, &data)?
     } else {
         open_device(&args.device, &args.picks)?
     };
-    let start = Start::New { runs: &args.runs, init: &args.init };
     let executor = executor.as_mut();
-    let session = Session { executor, recipe, data, start, trace, interrupted };
-    run(session, &args.data)
+    let programs = if args.tune { tuned_programs(executor, &recipe, &data)? } else { None };
+    let start = Start::New { runs: &args.runs, init: &args.init };
+    let trace = args.trace.as_deref();
+    run(Session { executor, recipe, data, programs, start, trace, interrupted })
+}
+
+fn resume_run(
+    path: &Path,
+    args: &TrainArgs,
+    interrupted: Arc<AtomicBool>,
+) -> Result<Ended, Failure> {
+    let Some(resumed) = resume::open(path, &args.recipe.set)? else {
+        return Ok(Ended { run_dir: RunDir::open(path)?, interrupted: false });
+    };
+    let mut executor = resumed.open_device(&args.device, &args.picks)?;
+    let data = read_data(&resumed.recipe, &args.data)?.into();
+    let Resumed { run_dir, lock, loaded, recipe } = resumed;
+    let start = Start::Resumed { run_dir, lock, loaded: Box::new(loaded) };
+    let (executor, trace) = (executor.as_mut(), args.trace.as_deref());
+    run(Session { executor, recipe, data, programs: None, start, trace, interrupted })
 }

@@ -1,6 +1,6 @@
 //! One session of a run: from its start, or from a checkpoint, to its end or an interruption.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -8,7 +8,6 @@ use super::conclusion::{conclude, evaluate_end};
 use super::init_from::InitArgs;
 use super::progress::ProgressView;
 use super::recorder::{Recorder, save_with_epoch};
-use crate::cli::args::DataArgs;
 use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::image_of;
@@ -18,7 +17,9 @@ use crate::cli::{output, pages};
 use crate::data::Splits;
 use crate::exec::{DeviceInfo, Executor};
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
-use crate::train::{Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunLock, StopReason, Trainer};
+use crate::train::{
+    Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunLock, RunPrograms, StopReason, Trainer,
+};
 
 /// Step at which a trace begins: after the first ones, which warm up.
 const TRACE_FROM: u64 = 8;
@@ -32,11 +33,13 @@ pub(in crate::cli) struct Session<'a> {
     /// The recipe.
     pub recipe: Recipe,
     /// Its data.
-    pub data: Splits,
+    pub data: Arc<Splits>,
+    /// Its programs, where they were compiled already.
+    pub programs: Option<RunPrograms>,
     /// Where the run begins.
     pub start: Start<'a>,
     /// Where a trace of a few steps is written.
-    pub trace: Option<PathBuf>,
+    pub trace: Option<&'a Path>,
     /// Ends the session once it is set.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -70,8 +73,8 @@ pub(in crate::cli) struct Ended {
 }
 
 /// Trains until the run ends or is interrupted.
-pub(in crate::cli) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<Ended, Failure> {
-    let Session { executor, recipe, data, start, trace, interrupted } = session;
+pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
+    let Session { executor, recipe, data, programs, start, trace, interrupted } = session;
     let device = executor.info().clone();
     output::line(format_args!("device   {}", in_lines(&device)));
     output::line(format_args!(
@@ -85,8 +88,12 @@ pub(in crate::cli) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<
     let summary = summary_text(&recipe, image, data.train.classes.len())?;
     let classes = data.train.classes.clone();
 
-    memory::check(executor, &recipe, &data)?;
-    let mut trainer = Trainer::new(executor, &recipe, data)?;
+    let programs = match programs {
+        Some(programs) => programs,
+        None => RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?,
+    };
+    memory::check(executor, &programs, &data)?;
+    let mut trainer = Trainer::with_programs(executor, programs, data)?;
     let normalization = Some(trainer.model().normalization().clone());
     let model = ModelRecord { image, classes, normalization };
     trainer.add_hook(Box::new(Interrupt::new(interrupted)));
@@ -132,7 +139,7 @@ pub(in crate::cli) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<
     }
     let stop = trainer.run(&mut recorder)?;
     let recorded = recorder.finish();
-    if let Some(path) = &trace {
+    if let Some(path) = trace {
         write_trace(path, trainer.program(), &device.name, trainer.profiles())?;
         output::line(format_args!("trace    {}", path.display()));
     }
@@ -148,7 +155,7 @@ pub(in crate::cli) fn run(session: Session<'_>, data_args: &DataArgs) -> Result<
     }
     conclude(&mut trainer, &run_dir, &recipe, &stop)?;
     evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)?;
-    pages::after_run(&run_dir, data_args);
+    pages::after_run(&run_dir, trainer.test_set());
     Ok(Ended { run_dir, interrupted: false })
 }
 

@@ -10,12 +10,12 @@ use crate::train::TrainError;
 use crate::train::step::feed::Feed;
 use crate::train::step::metrics::{Metrics, metrics};
 use crate::train::step::model::ModelPrograms;
+use crate::train::step::programs::FedProgram;
 use crate::train::store::records::evaluation::SplitEvaluation;
 
 /// Evaluates the parameters that an executor holds on one data set.
 #[derive(Debug)]
 pub struct Evaluator {
-    name: String,
     feed: Feed,
     program: Arc<Program>,
     id: ProgramId,
@@ -36,25 +36,22 @@ impl Evaluator {
         batch: usize,
     ) -> Result<Self, TrainError> {
         let feed = Feed::plan(name, data, batch, false, executor.caps());
-        Self::with_feed(executor, model, name, data, feed)
+        let program = model.evaluation(name, &feed, executor.caps(), executor.picks())?.into();
+        Self::load(executor, model, data, FedProgram { feed, program })
     }
 
-    /// As [`Self::new`], with a feed whose buffers may be in use already.
-    pub(in crate::train) fn with_feed(
+    /// Loads the compiled evaluation of `data`, and uploads the data where they are not on the device
+    /// yet.
+    pub(in crate::train) fn load(
         executor: &mut dyn Executor,
         model: &ModelPrograms,
-        name: &str,
         data: &Dataset,
-        feed: Feed,
+        FedProgram { feed, program }: FedProgram,
     ) -> Result<Self, TrainError> {
-        let caps = executor.caps().clone();
-        let program = model.evaluation(name, &feed, &caps, executor.picks())?;
-        let program = Arc::new(program);
         let id = executor.load(program.clone())?;
         feed.upload(executor, data)?;
         model.upload_statistics(executor)?;
         Ok(Self {
-            name: name.to_owned(),
             feed,
             program,
             id,
@@ -177,7 +174,7 @@ impl Evaluator {
     }
 
     fn buffer(&self, part: &str) -> String {
-        format!("{}/{part}", self.name)
+        format!("{}/{part}", self.program.name)
     }
 
     /// Reads once what [`Self::run`] reads, so that the buffers for it exist.

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use super::evaluator::Evaluator;
 use super::predictions::Predictions;
 use crate::tensor::HostTensor;
-use crate::train::step::names::TRAIN_EVALUATION;
 use crate::train::store::records::evaluation::SplitEvaluation;
 use crate::train::{TrainError, Trainer};
 
 impl Trainer<'_> {
     /// Evaluates `weights` on every split, and predicts the test set. The trainer keeps them: for
-    /// the end of a run. The pass over the training set brings a program of its own.
+    /// the end of a run. The program of the pass over the training set is loaded
+    /// for it: until then the device has no memory for it.
     ///
     /// # Errors
     /// When the weights do not fit the model, or the device fails.
@@ -29,9 +29,8 @@ impl Trainer<'_> {
             splits.insert("validation".to_owned(), evaluator.evaluate(self.executor, set)?);
         }
         let train = &self.data.train;
-        let feed = self.feed.whole_pass(TRAIN_EVALUATION, train, self.executor.caps());
-        let evaluator =
-            Evaluator::with_feed(self.executor, &self.model, TRAIN_EVALUATION, train, feed)?;
+        let program = self.train_evaluation.clone();
+        let evaluator = Evaluator::load(self.executor, &self.model, train, program)?;
         splits.insert("train".to_owned(), evaluator.evaluate(self.executor, train)?);
         Ok((splits, predictions))
     }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::compile::compile;
 use crate::data::Dataset;
 use crate::exec::Executor;
 use crate::graph::Graph;
 use crate::ops::Advance;
 use crate::tensor::TensorType;
+use crate::train::step::compiled::compiled;
 use crate::train::step::feed::Feed;
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::names::STEP;
@@ -35,8 +35,7 @@ pub fn augmented_examples(
     let batch = model.training_batch(&mut graph, recipe, &feed, step)?;
     graph.output("x", batch.x);
     graph.push(Advance {}, &[step])?;
-    let picks = executor.picks();
-    let program = compile("preview", &graph, &caps, &|op, sig, all| picks.choose(op, sig, all))?;
+    let program = compiled("preview", &graph, &caps, executor.picks())?;
     let id = executor.load(Arc::new(program))?;
     feed.upload(executor, &shown)?;
     model.upload_statistics(executor)?;

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use crate::exec::RunProfile;
 
-/// Where the time of [`Trainer::new`] went.
+/// Where the time before the first step went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SetupTimes {
-    /// Building the graph of a step and compiling it to a program.
+    /// Building the graphs of the run's programs and compiling them.
     pub compile: Duration,
-    /// Allocating the program's buffers and making its pipelines.
+    /// Allocating the buffers of a step and making its pipelines.
     pub load: Duration,
     /// Writing the data set to the device.
     pub upload: Duration,
-    /// The same for evaluation, and initial weights.
+    /// Loading the programs of the evaluations with their data, and initial weights.
     pub rest: Duration,
 }
 

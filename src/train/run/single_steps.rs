@@ -65,7 +65,7 @@ impl Trainer<'_> {
         &self.traced.profiles
     }
 
-    /// Where the time of [`Self::new`] went.
+    /// Where the time before the first step went.
     pub fn setup(&self) -> SetupTimes {
         self.setup
     }

@@ -1,5 +1,5 @@
 //! A model in training on one device: its programs, memory, data and weights. The loop itself is in
-//! `run.rs`.
+//! `training_loop.rs`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use super::measured::{SetupTimes, Traced};
 use super::position::{Best, Position};
 use super::stop::Stop;
 use crate::compile::{Program, Role};
-use crate::data::Splits;
+use crate::data::{Dataset, Splits};
 use crate::exec::{DeviceInfo, Executor, ProgramId};
 use crate::tensor::HostTensor;
 use crate::train::evaluate::evaluator::Evaluator;
@@ -19,23 +19,25 @@ use crate::train::recipe::checkpoint::CheckpointEvery;
 use crate::train::recipe::optimizer::{LEARNED_RATE, PREVIOUS};
 use crate::train::step::feed::Feed;
 use crate::train::step::loss_scaling::{self, LossScale};
-use crate::train::step::memory::planned_bytes;
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, STEP};
 use crate::train::step::pending_weights::PendingWeights;
+use crate::train::step::programs::{FedProgram, RunPrograms, planned_bytes};
 use crate::train::{Recipe, TrainError};
 
 /// A model in training on one device.
 pub struct Trainer<'a> {
     pub(in crate::train) executor: &'a mut dyn Executor,
     pub(in crate::train) recipe: Recipe,
-    pub(in crate::train) data: Splits,
+    pub(in crate::train) data: Arc<Splits>,
     pub(in crate::train) model: ModelPrograms,
     pub(in crate::train) feed: Feed,
     program: Arc<Program>,
     pub(in crate::train) id: ProgramId,
     pub(in crate::train) validation: Option<Evaluator>,
     pub(in crate::train) test: Evaluator,
+    /// The evaluation of the training set, which is loaded after the training.
+    pub(in crate::train) train_evaluation: FedProgram,
     pub(in crate::train) step: u64,
     pub(in crate::train) steps_per_submission: u32,
     pub(in crate::train) hooks: Vec<Box<dyn Hook>>,
@@ -76,38 +78,49 @@ impl<'a> Trainer<'a> {
         recipe: &Recipe,
         data: Splits,
     ) -> Result<Self, TrainError> {
+        let programs = RunPrograms::compile(recipe, &data, executor.caps(), executor.picks())?;
+        Self::with_programs(executor, programs, data.into())
+    }
+
+    /// As [`Self::new`] with programs that were compiled already, for this device and these data.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn with_programs(
+        executor: &'a mut dyn Executor,
+        programs: RunPrograms,
+        mut data: Arc<Splits>,
+    ) -> Result<Self, TrainError> {
         let mut clock = Instant::now();
         let mut lap = || {
             let lap = clock.elapsed();
             clock = Instant::now();
             lap
         };
-        let train = &data.train;
-        let model = ModelPrograms::of_recipe(recipe, train)?.evaluating(recipe);
-        let caps = executor.caps().clone();
-        let batch = recipe.batch_size;
-        let feed = Feed::plan("train", train, batch, recipe.drops_last(), &caps);
-        let program = Arc::new(model.training(recipe, &feed, &caps, executor.picks())?);
-        let compile = lap();
+        let compile = programs.compile_time();
+        let RunPrograms { recipe, model, training, test, validation, train_evaluation, .. } =
+            programs;
+        let FedProgram { feed, program } = training;
         let id = executor.load(program.clone())?;
         let load = lap();
-        feed.upload(executor, train)?;
+        feed.upload(executor, &data.train)?;
         model.upload_statistics(executor)?;
         let setup = SetupTimes { compile, load, upload: lap(), rest: Duration::ZERO };
-        let batch = recipe.evaluation_batch();
-        let test = Evaluator::new(executor, &model, "test", &data.test, batch)?;
-        let validation = match &data.validation {
-            Some(set) => Some(Evaluator::new(executor, &model, "validation", set, batch)?),
+        let test = Evaluator::load(executor, &model, &data.test, test)?;
+        let validation = match data.validation.as_ref().zip(validation) {
+            Some((set, program)) => Some(Evaluator::load(executor, &model, set, program)?),
             None => None,
         };
-        let mut data = data;
-        if feed.is_resident() {
+        if feed.is_resident()
+            && let Some(data) = Arc::get_mut(&mut data)
+        {
             // The device has them: training never looks at the host's copy again.
             data.train.images = Vec::new();
         }
         let mut trainer = Self {
             executor,
-            recipe: recipe.clone(),
+            hooks: callbacks::of_recipe(&recipe),
+            recipe,
             data,
             model,
             feed,
@@ -115,9 +128,9 @@ impl<'a> Trainer<'a> {
             id,
             validation,
             test,
+            train_evaluation,
             step: 0,
             steps_per_submission: 1,
-            hooks: callbacks::of_recipe(recipe),
             position: Position::START,
             best: None,
             checkpoints: None,
@@ -149,7 +162,7 @@ impl<'a> Trainer<'a> {
         &self.program
     }
 
-    /// The programs of the run: training, test and validation.
+    /// The programs that training uses: the step, and evaluation of test and validation set.
     pub fn programs(&self) -> impl Iterator<Item = &Program> {
         let evaluators = [Some(&self.test), self.validation.as_ref()];
         std::iter::once(self.program())
@@ -171,6 +184,11 @@ impl<'a> Trainer<'a> {
     /// optimizer state and the training set.
     pub fn state_bytes(&self) -> usize {
         self.program.bytes_of(Role::State)
+    }
+
+    /// The set that evaluates the run.
+    pub fn test_set(&self) -> &Dataset {
+        &self.data.test
     }
 
     /// Steps completed or submitted.

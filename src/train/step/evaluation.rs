@@ -1,8 +1,9 @@
 //! The graph of an evaluation: forward, loss, counts, predictions.
 
+use super::compiled::compiled;
 use super::feed::Feed;
 use super::model::{ModelPrograms, TOP};
-use crate::compile::{CompileError, Picks, Program, compile};
+use crate::compile::{CompileError, Picks, Program};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
 use crate::nn::Mode;
@@ -54,7 +55,7 @@ impl ModelPrograms {
         let probabilities = graph.push(Softmax {}, &[logits])?;
         graph.output("probabilities", probabilities);
         graph.push(Advance {}, &[step])?;
-        compile(name, &graph, caps, &|op, sig, all| picks.choose(op, sig, all))
+        compiled(name, &graph, caps, picks)
     }
 }
 

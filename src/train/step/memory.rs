@@ -1,46 +1,33 @@
-//! Memory that the programs of a run need, and a batch size that fits where it is too much.
+//! Whether the programs of a run fit into memory, and the batch size that would.
 
-use std::collections::HashSet;
-
-use crate::compile::{Buffer, Picks, Program, Role};
+use super::programs::RunPrograms;
+use crate::compile::Picks;
 use crate::data::Splits;
 use crate::graph::Caps;
-use crate::train::{Recipe, TrainError, compile_all};
+use crate::train::{Recipe, TrainError};
 
-/// Bytes of the buffers and textures of programs that run on one device: states that they share count
-/// once.
-pub fn planned_bytes<'a>(programs: impl IntoIterator<Item = &'a Program>) -> usize {
-    let mut states = HashSet::new();
-    let mut bytes = 0;
-    for program in programs {
-        let new = |b: &&'a Buffer| b.role != Role::State || states.insert(b.name.as_str());
-        bytes += program.buffers.iter().filter(new).map(|buffer| buffer.bytes).sum::<usize>();
-        bytes += program.texture_bytes();
-    }
-    bytes
-}
-
-/// Checks, before anything is allocated, that the plan of a run fits into `available` bytes.
+/// Checks, before anything is allocated, that the programs of a run on `data` fit into `available`
+/// bytes.
 ///
 /// # Errors
-/// When it does not; the error names the largest batch size that would. Also when the model does
-/// not fit the data, or a program does not fit the device.
+/// When they do not; the error names the largest batch size that would, for which those of other
+/// batch sizes are compiled.
 pub fn check_memory(
-    recipe: &Recipe,
+    programs: &RunPrograms,
     data: &Splits,
     caps: &Caps,
     picks: &Picks,
     available: usize,
 ) -> Result<(), TrainError> {
-    let plan = |batch_size: usize| {
-        let recipe = Recipe { batch_size, ..recipe.clone() };
-        compile_all(&recipe, data, caps, picks).map(|programs| planned_bytes(&programs))
-    };
-    let batch_size = recipe.batch_size;
-    let needed = plan(batch_size)?;
+    let needed = programs.planned_bytes();
     if needed <= available {
         return Ok(());
     }
+    let plan = |batch_size: usize| {
+        let recipe = Recipe { batch_size, ..programs.recipe().clone() };
+        RunPrograms::compile(&recipe, data, caps, picks).map(|programs| programs.planned_bytes())
+    };
+    let batch_size = programs.recipe().batch_size;
     // A batch is never larger than the set. Memory grows with it: bisect.
     let (mut fits, mut too_large) = (0, batch_size.min(data.train.len()));
     while too_large - fits > 1 {
@@ -66,12 +53,12 @@ mod tests {
         let data = data::load(&recipe.data, None).expect("it is drawn");
         let (caps, picks) = (Caps::webgpu_default(), Picks::default());
         let with = |batch_size| Recipe { batch_size, ..recipe.clone() };
-        let bytes = |batch_size| {
-            let programs = compile_all(&with(batch_size), &data, &caps, &picks).expect("it fits");
-            planned_bytes(&programs)
+        let programs = |batch_size| {
+            RunPrograms::compile(&with(batch_size), &data, &caps, &picks).expect("it fits")
         };
+        let bytes = |batch_size| programs(batch_size).planned_bytes();
         let check = |batch_size, available| {
-            check_memory(&with(batch_size), &data, &caps, &picks, available)
+            check_memory(&programs(batch_size), &data, &caps, &picks, available)
         };
         let available = bytes(21) + 3;
         assert!(check(21, available).is_ok());

@@ -2,6 +2,7 @@
 //! become.
 
 pub(super) mod batch;
+pub(super) mod compiled;
 pub(super) mod evaluation;
 pub(super) mod feed;
 pub(super) mod gradients;

@@ -1,13 +1,14 @@
 //! The graph of one training step: batch, forward, backward, update, metrics, counters.
 
 use super::batch::{Batch, Mixing};
+use super::compiled::compiled;
 use super::evaluation::accumulate_correct;
 use super::feed::Feed;
 use super::gradients::{BatchGradients, BatchInput, fold_seed};
 use super::loss_scaling::LossScaling;
 use super::model::ModelPrograms;
 use super::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RATE_LOG, STEP};
-use crate::compile::{CompileError, Picks, Program, compile};
+use crate::compile::{CompileError, Picks, Program};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
 use crate::ops::{Advance, Binary, Record, Unscale, WeightAverage};
@@ -121,7 +122,7 @@ impl ModelPrograms {
         picks: &Picks,
     ) -> Result<Program, CompileError> {
         let training = self.training_graph(recipe, feed)?;
-        compile("train", &training.graph, caps, &|op, sig, all| picks.choose(op, sig, all))
+        compiled("train", &training.graph, caps, picks)
     }
 
     /// Adds the learning rate of a step: that of the schedule, lowered as a plateau asks for.
