@@ -8,6 +8,7 @@ mod commands;
 mod device;
 mod failure;
 mod inputs;
+mod logging;
 mod members;
 mod output;
 mod pages;
@@ -23,12 +24,15 @@ use commands::{
     analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, recipes, report,
     summary, train, tune, weights,
 };
+use logging::LogArgs;
 use session::start::TrainArgs;
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
 #[command(name = "verigrad", version, about, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -72,11 +76,8 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error"))
-        .filter_module("wgpu_hal", log::LevelFilter::Off)
-        .parse_default_env()
-        .init();
     let cli = Cli::parse();
+    cli.log.start();
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
         None => train::run(&TrainArgs::default_run()),

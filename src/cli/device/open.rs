@@ -1,6 +1,7 @@
 //! Opens the device that a command computes on, with its picks.
 
 use std::path::Path;
+use std::time::Instant;
 
 use clap::Args;
 
@@ -39,7 +40,13 @@ pub(in crate::cli) fn open_device(
     open(device, picks, &mut |gpu, cpu| match known(gpu, cpu) {
         Some(verdict) => Ok(verdict),
         None => {
+            let started = Instant::now();
             let verdict = exec::race(gpu, cpu)?;
+            log::info!(
+                "raced {} against the CPU in {:.0} ms: {verdict:?}",
+                gpu.info().name,
+                1e3 * started.elapsed().as_secs_f64()
+            );
             if let Some(path) = verdicts::path_of(gpu.info())
                 && let Err(error) = verdicts::save(&path, gpu.info(), cpu.info(), verdict)
             {
@@ -64,7 +71,9 @@ pub(in crate::cli) fn open_quickly(
 
 /// What an earlier command measured.
 fn known(gpu: &GpuExecutor, cpu: &CpuExecutor) -> Option<Verdict> {
-    verdicts::load(&verdicts::path_of(gpu.info())?, gpu.info(), cpu.info())
+    let verdict = verdicts::load(&verdicts::path_of(gpu.info())?, gpu.info(), cpu.info())?;
+    log::info!("an earlier race of {} against the CPU: {verdict:?}", gpu.info().name);
+    Some(verdict)
 }
 
 fn open(
@@ -73,7 +82,14 @@ fn open(
     judge: Judge<'_>,
 ) -> Result<Box<dyn Executor>, Failure> {
     let choice: DeviceChoice = device.device.parse()?;
+    let started = Instant::now();
     let opened = exec::open_judged(&choice, judge)?;
+    log::info!(
+        "opened {} for --device {} in {:.0} ms",
+        opened.executor.info(),
+        device.device,
+        1e3 * started.elapsed().as_secs_f64()
+    );
     if let Some(note) = opened.note {
         // Not among the results, which may be JSON.
         eprintln!("{note}");
@@ -101,6 +117,7 @@ fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
         "none" => Picks::default(),
         file => store::read(Path::new(file), &info)?,
     };
+    log::info!("picks: {} by --picks {}", picks.iter().count(), args.picks);
     executor.pin(picks);
     Ok(())
 }

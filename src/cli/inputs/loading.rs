@@ -1,6 +1,7 @@
 //! Recipes and data sets, as arguments name them.
 
 use std::path::Path;
+use std::time::Instant;
 
 use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::failure::Failure;
@@ -22,7 +23,17 @@ pub(in crate::cli) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainErro
 
 /// The data set of a recipe.
 pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Splits, TrainError> {
-    Ok(data::load(&recipe.data, args.data_dir.as_deref())?)
+    let started = Instant::now();
+    let data = data::load(&recipe.data, args.data_dir.as_deref())?;
+    log::info!(
+        "read {}: {} training, {} validation, {} test images in {:.0} ms",
+        data.train.name,
+        data.train.len(),
+        data.validation.as_ref().map_or(0, Dataset::len),
+        data.test.len(),
+        1e3 * started.elapsed().as_secs_f64()
+    );
+    Ok(data)
 }
 
 /// Height, width and channels of a set's images.

@@ -35,6 +35,7 @@ pub(in crate::cli) fn open(path: &Path, set: &[String]) -> Result<Option<Resumed
     if !loaded.damaged.is_empty() {
         eprintln!("warning: going on from the one before, {}", loaded.path.display());
     }
+    log::info!("going on from {}", loaded.path.display());
     set.iter().try_for_each(|given| check_key(given))?;
     let state = &mut loaded.checkpoint.state;
     let origin = loaded.path.display().to_string();

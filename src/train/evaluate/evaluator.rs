@@ -1,6 +1,7 @@
 //! Evaluation of a model on a data set: loss, accuracy, confusion, predictions.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::predictions::Predictions;
 use crate::compile::Program;
@@ -70,6 +71,7 @@ impl Evaluator {
     /// # Errors
     /// When the device fails.
     pub fn run(&self, executor: &mut dyn Executor, data: &Dataset) -> Result<Metrics, TrainError> {
+        let started = Instant::now();
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
         let mut step = 0;
@@ -82,7 +84,10 @@ impl Evaluator {
             step += u64::from(steps);
             left -= steps;
         }
-        self.metrics(executor)
+        let metrics = self.metrics(executor)?;
+        let time = 1e3 * started.elapsed().as_secs_f64();
+        log::debug!("{}: {} examples in {time:.0} ms", self.program.name, metrics.examples);
+        Ok(metrics)
     }
 
     /// Runs one pass and derives all figures of the set, whose classes have the names in `data`.

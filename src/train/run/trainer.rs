@@ -51,6 +51,8 @@ pub struct Trainer<'a> {
     pub(in crate::train) sessions: u32,
     /// When this session of the run began.
     pub(in crate::train) session: Instant,
+    /// Whether the log was told of the first step.
+    pub(in crate::train) told_first_step: bool,
     pub(in crate::train) setup: SetupTimes,
     pub(in crate::train) traced: Traced,
     /// Order of examples of [`Self::run_steps`], once it was asked for.
@@ -137,6 +139,7 @@ impl<'a> Trainer<'a> {
             ended: None,
             sessions: 1,
             session: Instant::now(),
+            told_first_step: false,
             setup,
             traced: Traced::default(),
             order: Vec::new(),
@@ -144,6 +147,12 @@ impl<'a> Trainer<'a> {
         trainer.write_initial_weights()?;
         trainer.prime_reads()?;
         trainer.setup.rest = lap();
+        let SetupTimes { compile, load, upload, rest } = trainer.setup;
+        log::info!(
+            "set up: {} bytes on the device; compiled in {compile:.1?}, loaded in {load:.1?}, data \
+             uploaded in {upload:.1?}, evaluations and weights in {rest:.1?}",
+            trainer.tensor_bytes()
+        );
         Ok(trainer)
     }
 

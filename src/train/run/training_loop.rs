@@ -159,6 +159,7 @@ impl Trainer<'_> {
             let submitted = Instant::now();
             self.submit(under_way, now)?;
             self.adapt(submitted.elapsed(), now);
+            self.tell_first_step()?;
             let seen = look.at(self.executor, self.step - first)?;
             if let Some(seen) = &seen {
                 let images =
@@ -186,6 +187,18 @@ impl Trainer<'_> {
         let left = (end - self.step).min(allowed.unwrap_or(u64::MAX)).min(until_saved);
         let left = u32::try_from(left).unwrap_or(u32::MAX);
         left.min(self.steps_per_submission).min(self.feed.longest_run(self.step))
+    }
+
+    /// Tells in the log when the first step of the session is done; only for that is it waited for.
+    fn tell_first_step(&mut self) -> Result<(), TrainError> {
+        if self.told_first_step || !log::log_enabled!(log::Level::Info) {
+            return Ok(());
+        }
+        self.told_first_step = true;
+        self.executor.wait()?;
+        let time = 1e3 * self.session.elapsed().as_secs_f64();
+        log::info!("first step done, {time:.1} ms after the loop began");
+        Ok(())
     }
 
     fn ask_hooks(&mut self, first: u64, seen: Option<&Seen>) -> Result<Flow, TrainError> {

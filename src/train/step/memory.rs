@@ -20,6 +20,7 @@ pub fn check_memory(
     available: usize,
 ) -> Result<(), TrainError> {
     let needed = programs.planned_bytes();
+    log::info!("memory: the plan takes {needed} bytes, {available} are free");
     if needed <= available {
         return Ok(());
     }

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use thiserror::Error;
 
@@ -66,6 +67,7 @@ pub(in crate::train) fn write_parts_atomically(
     path: &Path,
     parts: &[&[u8]],
 ) -> Result<(), FileError> {
+    let started = Instant::now();
     let temporary = temporary_beside(path);
     let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, path));
     if let Err(source) = written {
@@ -74,6 +76,12 @@ pub(in crate::train) fn write_parts_atomically(
         return Err(FileError::of("write", path)(source));
     }
     sync_folder_of(path);
+    log::debug!(
+        "wrote {}: {} bytes in {:.1} ms",
+        path.display(),
+        parts.iter().map(|part| part.len()).sum::<usize>(),
+        1e3 * started.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 

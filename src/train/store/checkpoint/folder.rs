@@ -1,6 +1,7 @@
 //! The checkpoints of a run: the newest ones are kept, the newest intact one is used.
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 use std::{fs, io};
 
 use super::contents::Checkpoint;
@@ -43,7 +44,14 @@ impl CheckpointStore {
         fs::create_dir_all(&self.folder)
             .map_err(FileError::of("create the folder", &self.folder))?;
         let path = self.folder.join(format!("step-{:010}{SUFFIX}", checkpoint.state.step));
+        let started = Instant::now();
         file::write(&path, checkpoint)?;
+        log::info!(
+            "checkpoint of step {}: {} bytes in {:.0} ms",
+            checkpoint.state.step,
+            fs::metadata(&path).map_or(0, |file| file.len()),
+            1e3 * started.elapsed().as_secs_f64()
+        );
         for old in self.newest_first()?.into_iter().skip(keep.max(1)) {
             // One that cannot be removed costs room and does no harm.
             let _ = fs::remove_file(old);
