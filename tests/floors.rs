@@ -38,7 +38,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/cli",
     "src/data",
     "src/report",
-    "src/train/store/checkpoint",
+    "src/train/run/checkpoint",
     "src/train/store/exchange",
     "src/train/store/files",
     "src/train/store/metrics_files",

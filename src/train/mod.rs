@@ -1,7 +1,8 @@
 //! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves on disk.
 //!
-//! Five rooms, by what happens: a recipe is read (`recipe`), becomes the programs of a step (`step`),
-//! which are run (`run`) and evaluated (`evaluate`); what comes of it is kept (`store`).
+//! Five rooms, each of which uses itself and those before it: what decides a run (`recipe`), what the
+//! device does in a step (`step`), what stays on disk (`store`), what can be seen of a model
+//! (`evaluate`), and what happens from the first step to the last (`run`).
 
 mod error;
 mod evaluate;
@@ -25,7 +26,7 @@ pub use recipe::schedule::{Decay, Period, ScheduleConfig};
 pub use recipe::schema::Recipe;
 
 pub use step::feed::Feed;
-pub use step::histograms::histograms_of_weights;
+pub use step::histograms::HistogramOf;
 pub use step::loss_scaling::LossScale;
 pub use step::memory::check_memory;
 pub use step::metrics::Metrics;
@@ -34,6 +35,9 @@ pub use step::pending_weights::PendingWeights;
 pub use step::programs::{RunPrograms, planned_bytes};
 pub use step::training::TrainingGraph;
 
+pub use run::checkpoint::contents::{Checkpoint, DataMark, RunState};
+pub use run::checkpoint::file::CheckpointError;
+pub use run::checkpoint::folder::{CheckpointStore, Loaded};
 pub use run::epoch_result::{EpochResult, Progress, StepLoss};
 pub use run::hook::{EpochDone, Hook, Interrupt, StepsDone};
 pub use run::init_from::InitReport;
@@ -44,12 +48,9 @@ pub use run::stop::{Flow, Stop, StopReason};
 pub use run::trainer::Trainer;
 
 pub use evaluate::evaluator::Evaluator;
-pub use evaluate::predictions::Predictions;
+pub use evaluate::histograms::histograms_of_weights;
 pub use evaluate::preview::augmented_examples;
 
-pub use store::checkpoint::contents::{Checkpoint, DataMark, RunState};
-pub use store::checkpoint::file::CheckpointError;
-pub use store::checkpoint::folder::{CheckpointStore, Loaded};
 pub use store::exchange::converter::Exchange;
 pub use store::exchange::error::ExchangeError;
 pub use store::exchange::file::read_safetensors;
@@ -59,9 +60,10 @@ pub(crate) use store::files::{read_text, write_atomically};
 pub use store::records::evaluation::{
     ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,
 };
-pub use store::records::histograms::{HistogramOf, HistogramRecord};
+pub use store::records::histograms::HistogramRecord;
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
+pub use store::records::predictions::Predictions;
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
 pub(crate) use store::weights::{Stored, save_stored};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::predictions::Predictions;
 use crate::compile::Program;
 use crate::data::Dataset;
 use crate::exec::{Executor, ProgramId};
@@ -13,6 +12,7 @@ use crate::train::step::metrics::{Metrics, metrics};
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::programs::FedProgram;
 use crate::train::store::records::evaluation::SplitEvaluation;
+use crate::train::store::records::predictions::Predictions;
 
 /// Evaluates the parameters that an executor holds on one data set.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
-//! What a model achieves: passes over data sets, and predictions.
+//! What can be seen of a model: how it does on a data set, how its weights are distributed, what it
+//! is shown.
 
 pub(super) mod evaluator;
-pub(super) mod every_split;
-pub(super) mod predictions;
+pub(super) mod histograms;
 pub(super) mod preview;

@@ -1,8 +1,9 @@
 //! What happens from the first step of a run to the last one.
 
 pub(super) mod callbacks;
-pub(super) mod checkpointing;
+pub(super) mod checkpoint;
 pub(super) mod epoch_result;
+mod every_split;
 pub(super) mod hook;
 pub(super) mod init_from;
 pub(super) mod look;

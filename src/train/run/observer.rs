@@ -3,7 +3,7 @@
 use super::epoch_result::{EpochResult, Progress};
 use crate::tensor::HostTensor;
 use crate::train::ObserverError;
-use crate::train::store::checkpoint::contents::Checkpoint;
+use crate::train::run::checkpoint::contents::Checkpoint;
 
 /// Listens to a run.
 pub trait Observer {

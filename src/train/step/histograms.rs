@@ -1,18 +1,29 @@
-//! Histograms of weights and gradients: the nodes that count them, and the counts as records.
+//! Histograms of weights and gradients: the nodes that count them.
+
+use serde::{Deserialize, Serialize};
 
 use super::model::ModelPrograms;
 use crate::error::ShapeError;
-use crate::exec::Executor;
 use crate::graph::{Graph, Value};
 use crate::nn::ArenaEntry;
-use crate::ops::{Histogram, HistogramCounts};
+use crate::ops::Histogram;
 use crate::tensor::TensorType;
-use crate::train::TrainError;
 use crate::train::recipe::histograms::HistogramsConfig;
-use crate::train::store::records::histograms::{HistogramOf, HistogramRecord};
 
-const WEIGHTS: &str = "histograms/weights";
-const GRADIENTS: &str = "histograms/gradients";
+/// Name of the counts of weights.
+pub(in crate::train) const WEIGHTS: &str = "histograms/weights";
+/// Name of the counts of gradients.
+pub(in crate::train) const GRADIENTS: &str = "histograms/gradients";
+
+/// What a histogram is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HistogramOf {
+    /// A parameter after the step.
+    Weights,
+    /// Its gradient in the step: of the loss alone, before it is clipped.
+    Gradients,
+}
 
 impl HistogramsConfig {
     /// Adds the nodes that count `new`, the parameters after a step, and their `gradients`, in the
@@ -39,55 +50,14 @@ impl HistogramsConfig {
         }
         Ok(())
     }
-
-    /// Reads what the last step of an epoch counted.
-    pub(in crate::train) fn read(
-        &self,
-        executor: &mut dyn Executor,
-        model: &ModelPrograms,
-        (epoch, step): (u32, u64),
-    ) -> Result<Vec<HistogramRecord>, TrainError> {
-        let mut records = Vec::new();
-        for (name, of) in [(WEIGHTS, HistogramOf::Weights), (GRADIENTS, HistogramOf::Gradients)] {
-            let counts: Vec<u32> = bytemuck::pod_collect_to_vec(&executor.read_now(name)?);
-            let rows = counts.chunks(Histogram::columns(self.bins));
-            records.extend(counted(model, of).zip(rows).map(|(entry, row)| HistogramRecord {
-                epoch,
-                step,
-                parameter: entry.spec.name.clone(),
-                of,
-                counts: HistogramCounts::from_row(row),
-            }));
-        }
-        let place = |record: &HistogramRecord| {
-            model.parameters.iter().position(|spec| spec.name == record.parameter)
-        };
-        // In the order of the layers, each with its gradient.
-        records.sort_by_key(place);
-        Ok(records)
-    }
 }
 
 /// The parameters that are counted: those that are frozen have no gradients.
-fn counted(model: &ModelPrograms, of: HistogramOf) -> impl Iterator<Item = &ArenaEntry> {
+pub(in crate::train) fn counted(
+    model: &ModelPrograms,
+    of: HistogramOf,
+) -> impl Iterator<Item = &ArenaEntry> {
     model.arena.entries.iter().filter(move |entry| {
         of == HistogramOf::Weights || !model.layer_rates.is_frozen(&entry.spec.name)
     })
-}
-
-/// The histograms of given weights: parameters only, as they are after an epoch.
-pub fn histograms_of_weights(
-    model: &ModelPrograms,
-    parameters: &[f32],
-    (epoch, step): (u32, u64),
-    bins: usize,
-) -> Vec<HistogramRecord> {
-    let of = |spec: &crate::nn::ParameterSpec| {
-        let entry = model.arena.find(&spec.name)?;
-        let values = parameters.get(entry.offset..entry.offset + spec.shape.elements())?;
-        let counts = HistogramCounts::of(values, bins);
-        let parameter = spec.name.clone();
-        Some(HistogramRecord { epoch, step, parameter, of: HistogramOf::Weights, counts })
-    };
-    model.parameters.iter().filter_map(of).collect()
 }

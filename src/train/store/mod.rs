@@ -1,6 +1,5 @@
-//! What a run leaves on disk.
+//! What stays on disk: run directories, their records, weights.
 
-pub(super) mod checkpoint;
 pub(super) mod exchange;
 pub(super) mod files;
 mod metrics_files;

@@ -18,13 +18,12 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
-use super::checkpoint::folder::CheckpointStore;
 use super::files::{FileError, read_text, write_atomically};
 use super::records::evaluation::Evaluation;
 use super::records::model::ModelRecord;
+use super::records::predictions::Predictions;
 use super::records::result::RunResult;
 use crate::exec::DeviceInfo;
-use crate::train::evaluate::predictions::Predictions;
 
 const RECIPE: &str = "recipe.toml";
 const DEVICE: &str = "device.json";
@@ -153,11 +152,6 @@ impl RunDir {
             // A file system without locks protects from nothing, and is no reason not to train.
             Err(TryLockError::Error(_)) | Ok(()) => Ok(RunLock { _file: file }),
         }
-    }
-
-    /// The checkpoints, in the folder `checkpoint`.
-    pub fn checkpoints(&self) -> CheckpointStore {
-        CheckpointStore::new(&self.path, &self.path.join("checkpoint"))
     }
 
     /// Where a file of an analysis of the model is: in the folder `analysis`, which is made.

@@ -3,16 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ops::HistogramCounts;
-
-/// What a histogram is of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HistogramOf {
-    /// A parameter after the step.
-    Weights,
-    /// Its gradient in the step: of the loss alone, before it is clipped.
-    Gradients,
-}
+use crate::train::step::histograms::HistogramOf;
 
 /// The histogram of one parameter, or of its gradient, in the last step of an epoch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

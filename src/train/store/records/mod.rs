@@ -9,11 +9,12 @@
 //! | `metrics.csv`, `metrics.jsonl` | [`metrics::EpochRecord`], one per epoch |
 //! | `steps.csv` | [`metrics::StepRecord`], one per step |
 //! | `histograms.jsonl` | [`histograms::HistogramRecord`], one per parameter and epoch |
-//! | `predictions.csv` | [`crate::train::Predictions`] |
+//! | `predictions.csv` | [`predictions::Predictions`] |
 
 pub(in crate::train) mod csv;
 pub(in crate::train) mod evaluation;
 pub(in crate::train) mod histograms;
 pub(in crate::train) mod metrics;
 pub(in crate::train) mod model;
+pub(in crate::train) mod predictions;
 pub(in crate::train) mod result;

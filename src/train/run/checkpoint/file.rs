@@ -184,9 +184,9 @@ fn hash_of(state: &str, tensors: &[Stored<'_>]) -> String {
 pub(in crate::train) mod tests {
     use super::*;
     use crate::exec::DeviceInfo;
+    use crate::train::run::checkpoint::contents::DataMark;
     use crate::train::run::position::BestMark;
     use crate::train::run::position::Position;
-    use crate::train::store::checkpoint::contents::DataMark;
 
     /// A small checkpoint after `step` steps.
     pub fn sample(step: u64) -> Checkpoint {

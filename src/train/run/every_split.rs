@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::evaluator::Evaluator;
-use super::predictions::Predictions;
 use crate::tensor::HostTensor;
+use crate::train::evaluate::evaluator::Evaluator;
 use crate::train::store::records::evaluation::SplitEvaluation;
+use crate::train::store::records::predictions::Predictions;
 use crate::train::{TrainError, Trainer};
 
 impl Trainer<'_> {

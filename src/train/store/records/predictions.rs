@@ -6,9 +6,9 @@
 
 use std::fmt::Write as _;
 
+use super::evaluation::SplitEvaluation;
 use crate::train::step::metrics::Metrics;
 use crate::train::step::model::TOP;
-use crate::train::store::records::evaluation::SplitEvaluation;
 
 /// Columns before the probabilities.
 const COLUMNS: [&str; 4] = ["index", "label", "prediction", "correct"];

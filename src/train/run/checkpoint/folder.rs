@@ -7,6 +7,7 @@ use std::{fs, io};
 use super::contents::Checkpoint;
 use super::file::{self, CheckpointError};
 use crate::train::store::files::{FileError, is_temporary};
+use crate::train::store::run_dir::RunDir;
 
 const SUFFIX: &str = ".safetensors";
 /// What the name of a damaged file ends with once it was found out.
@@ -30,9 +31,16 @@ pub struct Loaded {
     pub damaged: Vec<String>,
 }
 
+impl RunDir {
+    /// The checkpoints, in the folder `checkpoint`.
+    pub fn checkpoints(&self) -> CheckpointStore {
+        CheckpointStore::new(self.path(), &self.path().join("checkpoint"))
+    }
+}
+
 impl CheckpointStore {
     /// The checkpoints of the run directory `run`, in its folder `folder`.
-    pub(in crate::train) fn new(run: &Path, folder: &Path) -> Self {
+    fn new(run: &Path, folder: &Path) -> Self {
         Self { run: run.to_owned(), folder: folder.to_owned() }
     }
 
