@@ -23,7 +23,7 @@ pub trait Observer {
         weights: &[(String, HostTensor)],
     ) -> Result<(), ObserverError>;
 
-    /// Called with each checkpoint, where [`super::Trainer::make_checkpoints`] asked for them.
+    /// Called with each checkpoint, where [`crate::train::Trainer::make_checkpoints`] asked for them.
     ///
     /// # Errors
     /// Ends the run.

@@ -139,3 +139,20 @@ fn evaluation_and_predictions_are_read_back_and_checked() {
     let error = run.predictions().expect_err("no predictions").to_string();
     assert!(error.contains("predictions.csv, line 1"), "{error}");
 }
+
+#[test]
+fn device_and_result_are_read_back_and_checked() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let run = RunDir::create(root.path(), "a").expect("a new run");
+    assert_eq!(run.device().expect("no file is no error"), None);
+    assert_eq!(run.result().expect("no file is no error"), None);
+    let device = DeviceInfo::cpu();
+    run.write_device(&device).expect("it can be written");
+    assert_eq!(run.device().expect("it was written"), Some(device));
+    // As the folder of a comparison has it.
+    run.write_result(&vec!["a", "b"]).expect("it can be written");
+    let error = run.result().expect_err("the result of no run").to_string();
+    assert!(error.contains("result.json"), "{error}");
+    run.remove_result().expect("it is there");
+    assert_eq!(run.result().expect("no file is no error"), None);
+}
