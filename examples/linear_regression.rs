@@ -13,7 +13,7 @@ use std::sync::Arc;
 use verigrad::compile::{backward, compile};
 use verigrad::exec::{CpuExecutor, Executor};
 use verigrad::graph::Graph;
-use verigrad::ops::{Fill, Matmul, MeanSquaredError, Sgd, SumColumns, View};
+use verigrad::ops::{Full, Matmul, MeanSquaredError, Sgd, SumColumns, View};
 use verigrad::tensor::TensorType;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -31,13 +31,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let loss = graph.push(SumColumns {}, &[row])?;
     graph.output("loss", loss);
 
-    let one = graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?;
+    let one = graph.push(Full { value: 1.0, shape: [1].into() }, &[])?;
     let gradients = backward(&mut graph, &[(loss, one)], &[w])?;
     let gradient = gradients[0].ok_or("the loss depends on w")?;
     let gradient = graph.push(View::reshape([3]), &[gradient])?;
 
     let velocity = graph.source("velocity", TensorType::f32([3]));
-    let rate = graph.push(Fill { value: 0.005, shape: [1].into() }, &[])?;
+    let rate = graph.push(Full { value: 0.005, shape: [1].into() }, &[])?;
     let step = graph.source("step", TensorType::u32([1]));
     let update = Sgd::default();
     graph.push_multi::<2>(update, &[parameters, gradient, velocity, rate, step])?;

@@ -12,6 +12,8 @@ mod log;
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/wgsl.rs"]
+mod wgsl;
 
 use std::fs;
 use std::path::{Path, PathBuf};

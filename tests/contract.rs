@@ -1,170 +1,302 @@
 //! The contract test: every op x case x lowering against the reference, on each device that is
-//! there; every host kernel likewise; every gradient rule against finite differences.
+//! there; every host kernel likewise; every gradient rule against finite differences. Each check is
+//! a test of its own, called e.g. `gpu::conv2d::valid_3x3::one_per_thread`, `cpu::matmul::...`,
+//! `gradient::softmax::...` or `infer::softmax::...`.
 //!
-//! `VERIGRAD_TEST_FILTER=conv2d` limits the run to ops whose name contains the text, and
-//! `VERIGRAD_TEST_VARIANT=tiled` that on GPUs to such variants. The large
-//! shapes of real models, which benchmarks use, are checked with `VERIGRAD_TEST_LARGE=1` and by
-//! `verigrad doctor --large`: their references take minutes.
+//! `cargo test --test contract -- gpu::conv2d` runs those whose names have this text; `--list` shows
+//! the names, `--format pretty` a line for each, and `--test-threads` says how many devices are
+//! opened. The large shapes of real models, which benchmarks use, are checked with
+//! `VERIGRAD_TEST_LARGE=1` and by `verigrad doctor --large`: their references take minutes.
 
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
 
+use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
+use rayon::prelude::*;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
-use verigrad::graph::{Caps, Case, Lowering, Signature};
+use verigrad::graph::{Caps, Case, Lowering};
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
-    CaseCheck, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
+    CaseCheck, check_gradient, check_infer, host_kernels, lowerings, signature,
 };
 
-fn selected() -> impl Iterator<Item = &'static OpEntry> {
-    let filter = std::env::var("VERIGRAD_TEST_FILTER").unwrap_or_default();
-    entries().filter(move |entry| entry.name.contains(&filter))
+/// Most threads, each with a device of its own: the driver compiles on the thread that asks.
+const MOST_DEVICES: usize = 8;
+/// Pipelines after which a device is opened anew: compiled kernels take a megabyte each, as long as
+/// their device is open.
+const MOST_PIPELINES: usize = 500;
+
+type Outcome = Result<(), String>;
+
+/// What is checked of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// That wrong inputs are rejected.
+    Infer,
+    /// The gradient rule.
+    Gradient,
+    /// The host kernel at this position.
+    Cpu(usize),
+    /// A lowering on a device, by their positions.
+    Gpu(usize, usize),
 }
 
-/// Whether a variant on a GPU is to be checked.
-fn is_selected(lowering: &Lowering) -> bool {
-    let part = std::env::var("VERIGRAD_TEST_VARIANT").unwrap_or_default();
-    lowering.variant.contains(&part)
+/// Checks with the names of their tests.
+type Named = Vec<(String, Check)>;
+
+/// A case with those of its checks that were asked for, each with the test that waits for it. One
+/// thread does them all, since they share the reference, which is dropped with them.
+struct Job {
+    case: Case,
+    checks: Vec<(Check, Sender<Outcome>)>,
 }
 
-/// Cases in 16 bits included: the host has them always.
-fn with_half() -> Caps {
-    Caps { f16: true, ..Caps::webgpu_default() }
+/// A kind of device.
+struct Device {
+    adapter: wgpu::Adapter,
+    caps: Caps,
+    /// First part of the names of its tests.
+    prefix: String,
 }
 
-fn with_large() -> bool {
-    std::env::var_os("VERIGRAD_TEST_LARGE").is_some()
+/// All tests, and the work of those that the arguments select.
+#[derive(Default)]
+struct Plan {
+    trials: Vec<Trial>,
+    jobs: Vec<Job>,
 }
 
-/// Without any adapter this test fails: a check that cannot run has not passed.
-#[test]
-fn every_lowering_matches_its_reference() {
-    let adapters = adapters();
-    assert!(!adapters.is_empty(), "no GPU adapter; install one, e.g. mesa-vulkan-drivers");
-    let mut checked = 0;
-    let mut failures = Vec::new();
-    for adapter in &adapters {
-        let (count, failed) = check_all_on(adapter);
-        checked += count;
-        failures.extend(failed);
+fn main() -> ExitCode {
+    let mut args = Arguments::from_args();
+    if args.format.is_none() && !args.quiet {
+        // A line for each of thousands of tests would hide those that fail.
+        args.format = Some(FormatSetting::Terse);
     }
-    announce(&format!("lowerings checked: {checked} on {} device(s)", adapters.len()));
-    assert!(checked > 0, "the filter matches no op");
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    // The tests of the harness only wait, in order, for what our threads find.
+    let available = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = args.test_threads.replace(1).unwrap_or(available).clamp(1, MOST_DEVICES);
+    let devices = devices();
+    let Plan { trials, jobs } = Plan::new(&devices, &args);
+    if args.list {
+        return libtest_mimic::run(&args, trials).exit_code();
+    }
+    let counts = counts(&jobs, devices.len());
+    let jobs = Mutex::new(jobs.into_iter());
+    let conclusion = std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| Worker::new(&devices).run(&jobs));
+        }
+        libtest_mimic::run(&args, trials)
+    });
+    // After the closing line, where the end of a log shows it.
+    let _ = writeln!(std::io::stdout(), "{counts}");
+    conclusion.exit_code()
+}
+
+fn devices() -> Vec<Device> {
+    let adapters = adapters();
+    let several = adapters.len() > 1;
+    let device = |(i, adapter): (usize, wgpu::Adapter)| {
+        let caps = open(&adapter).expect("the adapter opens").caps().clone();
+        let prefix = if several { format!("gpu{i}") } else { "gpu".to_owned() };
+        Device { adapter, caps, prefix }
+    };
+    adapters.into_iter().enumerate().map(device).collect()
+}
+
+fn open(adapter: &wgpu::Adapter) -> Result<GpuExecutor, String> {
+    GpuExecutor::open(adapter).map_err(|error| error.to_string())
+}
+
+impl Plan {
+    fn new(devices: &[Device], args: &Arguments) -> Self {
+        let mut plan = Self::default();
+        let entries: Vec<&OpEntry> = entries().collect();
+        // The names of lowerings are known once their kernels are written.
+        let named: Vec<Vec<(Case, Named)>> =
+            entries.par_iter().map(|entry| named_checks(entry, devices)).collect();
+        for (entry, cases) in entries.iter().zip(named) {
+            if devices.is_empty() {
+                plan.without_device(entry.name);
+            }
+            for (case, checks) in cases {
+                plan.add(case, checks, args);
+            }
+        }
+        plan
+    }
+
+    /// A check that cannot run has not passed.
+    fn without_device(&mut self, op: &str) {
+        let fail = || Err(Failed::from("no GPU adapter; install one, e.g. mesa-vulkan-drivers"));
+        self.trials.push(Trial::test(format!("gpu::{op}"), fail));
+    }
+
+    fn add(&mut self, case: Case, named: Named, args: &Arguments) {
+        let mut checks = Vec::new();
+        for (name, check) in named {
+            let (sender, receiver) = channel::<Outcome>();
+            let wait = move || match receiver.recv() {
+                Ok(outcome) => outcome.map_err(Failed::from),
+                Err(_) => Err(Failed::from("the thread that checks it ended")),
+            };
+            let trial = Trial::test(name, wait);
+            if !args.is_filtered_out(&trial) && !args.is_ignored(&trial) {
+                checks.push((check, sender));
+            }
+            self.trials.push(trial);
+        }
+        if !checks.is_empty() {
+            self.jobs.push(Job { case, checks });
+        }
+    }
+}
+
+/// The cases of an op, each with the names of its checks.
+fn named_checks(entry: &OpEntry, devices: &[Device]) -> Vec<(Case, Named)> {
+    let with_large = std::env::var_os("VERIGRAD_TEST_LARGE").is_some();
+    // Cases in 16 bits included: the host has them always.
+    let with_half = Caps { f16: true, ..Caps::webgpu_default() };
+    let on_devices: Vec<Vec<String>> = devices
+        .iter()
+        .map(|device| entry.cases_for(&device.caps).into_iter().map(|case| case.name).collect())
+        .collect();
+    let named = |case: Case| {
+        let place = format!("{}::{}", entry.name, case.name);
+        let mut named = vec![(format!("infer::{place}"), Check::Infer)];
+        if case.gradient {
+            named.push((format!("gradient::{place}"), Check::Gradient));
+        }
+        if with_large || !case.bench {
+            let kernels = host_kernels(&case).expect("cases have valid shapes");
+            let name = |variant: &str| format!("cpu::{place}::{variant}");
+            let kernels = kernels.iter().enumerate();
+            named.extend(kernels.map(|(i, kernel)| (name(kernel.variant), Check::Cpu(i))));
+            for (d, device) in devices.iter().enumerate() {
+                if on_devices[d].contains(&case.name) {
+                    let all = all_lowerings(&case, &device.caps);
+                    let name = |variant: &str| format!("{}::{place}::{variant}", device.prefix);
+                    let all = all.iter().enumerate();
+                    named.extend(all.map(|(i, l)| (name(&l.variant), Check::Gpu(d, i))));
+                }
+            }
+        }
+        (case, named)
+    };
+    entry.cases_for(&with_half).into_iter().map(named).collect()
 }
 
 /// What the device may run, and what those may that do not read through textures.
-fn all_lowerings(case: &Case, caps: &Caps) -> (Signature, Vec<Lowering>) {
-    let (sig, mut all) = lowerings(case, caps).expect("cases have valid shapes");
-    let plain = Caps { texel_intensity: None, ..caps.clone() };
-    let (_, mut plain) = lowerings(case, &plain).expect("cases have valid shapes");
-    plain.retain(|lowering| !all.contains(lowering));
-    all.extend(plain);
-    (sig, all)
+fn all_lowerings(case: &Case, caps: &Caps) -> Vec<Lowering> {
+    let (_, mut all) = lowerings(case, caps).expect("cases have valid shapes");
+    if caps.texel_intensity.is_some() {
+        let plain = Caps { texel_intensity: None, ..caps.clone() };
+        let (_, mut plain) = lowerings(case, &plain).expect("cases have valid shapes");
+        plain.retain(|lowering| !all.contains(lowering));
+        all.extend(plain);
+    }
+    all
 }
 
-/// Counts the lowerings checked on an adapter and names those that failed. Cases are dealt out to
-/// threads, each with a device of its own, since the driver compiles on the thread that asks.
-fn check_all_on(adapter: &wgpu::Adapter) -> (usize, Vec<String>) {
-    const MOST_DEVICES: usize = 8;
-    const MOST_PIPELINES: usize = 500;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_DEVICES);
-    let caps = GpuExecutor::open(adapter).expect("the adapter opens").caps().clone();
-    let cases: Vec<(&str, Case)> = selected()
-        .flat_map(|entry| entry.cases_for(&caps).into_iter().map(|case| (entry.name, case)))
-        .filter(|(_, case)| with_large() || !case.bench)
-        .collect();
-    let (next, checked) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let failures = Mutex::new(Vec::new());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                let open = || GpuExecutor::open(adapter).expect("the adapter opens");
-                let mut executor = open();
-                while let Some((op, case)) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // Compiled kernels take a megabyte each, as long as their device is open.
-                    if executor.pipelines() > MOST_PIPELINES {
-                        executor = open();
+/// How many checks of each kind there are.
+fn counts(jobs: &[Job], devices: usize) -> String {
+    let count = |is: fn(Check) -> bool| {
+        jobs.iter().flat_map(|job| &job.checks).filter(|(check, _)| is(*check)).count()
+    };
+    [
+        format!(
+            "lowerings checked: {} on {devices} device(s)",
+            count(|check| matches!(check, Check::Gpu(..)))
+        ),
+        format!("host kernels checked: {}", count(|check| matches!(check, Check::Cpu(_)))),
+        format!("gradients checked: {}", count(|check| check == Check::Gradient)),
+        format!("cases checked: {}", jobs.len()),
+    ]
+    .join("\n")
+}
+
+/// A thread that takes one job after the other, with a device of its own of each kind.
+struct Worker<'a> {
+    devices: &'a [Device],
+    opened: Vec<Option<GpuExecutor>>,
+}
+
+impl<'a> Worker<'a> {
+    fn new(devices: &'a [Device]) -> Self {
+        Self { devices, opened: devices.iter().map(|_| None).collect() }
+    }
+
+    fn run(&mut self, jobs: &Mutex<std::vec::IntoIter<Job>>) {
+        // Not in the condition of the loop, where the lock would be held during the job.
+        let next = || jobs.lock().expect("no thread has panicked").next();
+        while let Some(job) = next() {
+            // Tests whose check is dropped fail; a thread that is gone would leave them waiting.
+            let _ = catch_unwind(AssertUnwindSafe(|| self.check(job)));
+        }
+    }
+
+    fn check(&mut self, Job { case, checks }: Job) {
+        let numeric = |check: Check| matches!(check, Check::Cpu(_) | Check::Gpu(..));
+        let sig = signature(&case).map_err(|error| error.to_string());
+        let reference = if checks.iter().any(|(check, _)| numeric(*check)) {
+            guarded(|| {
+                let sig = sig.as_ref().map_err(Clone::clone)?;
+                CaseCheck::new(&case, sig).map_err(|error| error.to_string())
+            })
+        } else {
+            Err("not needed".to_owned())
+        };
+        let mut on_device: Option<(usize, Vec<Lowering>)> = None;
+        for (check, waiting) in checks {
+            let outcome = guarded(|| match check {
+                Check::Infer => check_infer(&case).map_err(|failure| failure.to_string()),
+                Check::Gradient => check_gradient(&case).map_err(|failure| failure.to_string()),
+                Check::Cpu(variant) => {
+                    let reference = reference.as_ref().map_err(Clone::clone)?;
+                    reference.check_host_kernel(variant).map_err(|failure| failure.to_string())
+                }
+                Check::Gpu(device, position) => {
+                    let reference = reference.as_ref().map_err(Clone::clone)?;
+                    if on_device.as_ref().is_none_or(|(other, _)| *other != device) {
+                        on_device =
+                            Some((device, all_lowerings(&case, &self.devices[device].caps)));
                     }
-                    let (sig, mut all) = all_lowerings(case, &caps);
-                    all.retain(is_selected);
-                    if all.is_empty() {
-                        continue;
-                    }
-                    let check = CaseCheck::new(case, &sig).expect("cases have valid shapes");
-                    for lowering in all {
-                        checked.fetch_add(1, Ordering::Relaxed);
-                        if let Err(failure) = check.check(&mut executor, &lowering) {
-                            let device = &executor.info().name;
-                            let name = format!("{op}/{}/{}", case.name, lowering.variant);
-                            let mut failures = failures.lock().expect("no thread has panicked");
-                            failures.push(format!("{device}: {name}: {failure}"));
-                        }
-                    }
+                    let (_, all) = on_device.as_ref().expect("it was just made");
+                    let executor = self.executor(device)?;
+                    let name = executor.info().name.clone();
+                    reference.check(executor, &all[position]).map_err(|failure| {
+                        // What was lost or is in disorder must not fail the next one.
+                        self.opened[device] = None;
+                        format!("{name}: {failure}")
+                    })
                 }
             });
-        }
-    });
-    let mut failures = failures.into_inner().expect("no thread has panicked");
-    failures.sort_unstable();
-    (checked.into_inner(), failures)
-}
-
-#[test]
-fn every_host_kernel_matches_its_reference() {
-    let mut checked = 0;
-    let mut failures = Vec::new();
-    for entry in selected() {
-        for case in
-            entry.cases_for(&with_half()).into_iter().filter(|case| with_large() || !case.bench)
-        {
-            let kernels = host_kernels(&case).expect("cases have valid shapes");
-            for (variant, kernel) in kernels.iter().enumerate() {
-                checked += 1;
-                if let Err(failure) = check_host_kernel(&case, variant) {
-                    let name = format!("{}/{}/{}", entry.name, case.name, kernel.variant);
-                    failures.push(format!("{name}: {failure}"));
-                }
-            }
+            // Nobody waits where the harness has ended.
+            let _ = waiting.send(outcome);
         }
     }
-    announce(&format!("host kernels checked: {checked}"));
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
-}
 
-#[test]
-fn every_gradient_rule_matches_finite_differences() {
-    let mut checked = 0;
-    let mut failures = Vec::new();
-    for entry in selected() {
-        for case in entry.cases_for(&with_half()).into_iter().filter(|case| case.gradient) {
-            checked += 1;
-            if let Err(failure) = check_gradient(&case) {
-                failures.push(format!("{}/{}: {failure}", entry.name, case.name));
-            }
+    fn executor(&mut self, device: usize) -> Result<&mut GpuExecutor, String> {
+        let place = &mut self.opened[device];
+        if place.as_ref().is_some_and(|executor| executor.pipelines() > MOST_PIPELINES) {
+            *place = None;
         }
-    }
-    announce(&format!("gradients checked: {checked}"));
-    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
-}
-
-#[test]
-fn infer_rejects_wrong_inputs() {
-    let mut checked = 0;
-    for entry in selected() {
-        for case in entry.cases_for(&with_half()) {
-            checked += 1;
-            if let Err(failure) = check_infer(&case) {
-                panic!("{}/{}: {failure}", entry.name, case.name);
-            }
+        if place.is_none() {
+            *place = Some(open(&self.devices[device].adapter)?);
         }
+        place.as_mut().ok_or_else(|| "no device".to_owned())
     }
-    announce(&format!("cases checked: {checked}"));
 }
 
-/// Prints a line even where the test passes: cargo captures only the print macros.
-fn announce(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
+/// A panic is a failure like others, and must not keep a test waiting.
+fn guarded<T>(run: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|payload| {
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        let text = text.or_else(|| payload.downcast_ref::<&str>().copied());
+        Err(format!("panicked: {}", text.unwrap_or("without a message")))
+    })
 }

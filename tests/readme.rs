@@ -1,26 +1,116 @@
-//! README's commands: each one parses, and those that take no training are run.
+//! What README and the pages of docs/ show: commands parse, and those that take no training are run;
+//! recipes parse; links lead somewhere.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use verigrad::train::Recipe;
 
-/// The commands in README's `sh` blocks, without comments.
-fn commands() -> Vec<Vec<String>> {
-    let readme = include_str!("../README.md");
-    let mut in_shell = false;
-    let mut commands = Vec::new();
-    for line in readme.lines() {
-        if line.starts_with("```") {
-            in_shell = line == "```sh";
-        } else if in_shell {
-            let code = line.split('#').next().unwrap_or_default();
-            let words: Vec<String> = code.split_whitespace().map(str::to_owned).collect();
-            if !words.is_empty() {
-                commands.push(words);
+/// A Markdown file of the repository.
+struct Document {
+    /// Path from the root of the repository.
+    path: PathBuf,
+    text: String,
+}
+
+impl Document {
+    fn read(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let text = fs::read_to_string(root().join(&path));
+        Self { text: text.unwrap_or_else(|error| panic!("{}: {error}", path.display())), path }
+    }
+
+    /// The blocks of a language, with the lines that the text has between its fences.
+    fn blocks(&self, language: &str) -> Vec<String> {
+        let mut blocks = Vec::new();
+        let mut inside = None;
+        for line in self.text.lines() {
+            match (line.strip_prefix("```"), inside.as_mut()) {
+                (Some(_), Some((found, block))) => {
+                    if *found == language {
+                        blocks.push(std::mem::take(block));
+                    }
+                    inside = None;
+                }
+                (Some(found), None) => inside = Some((found, String::new())),
+                (None, Some((_, block))) => *block += &format!("{line}\n"),
+                (None, None) => {}
             }
         }
+        blocks
     }
-    commands
+
+    /// The text without its blocks.
+    fn prose(&self) -> String {
+        let mut in_block = false;
+        let outside = self.text.lines().filter(|line| {
+            let fence = line.starts_with("```");
+            in_block ^= fence;
+            !fence && !in_block
+        });
+        outside.collect::<Vec<_>>().join("\n")
+    }
+
+    /// The commands in `sh` blocks, without comments.
+    fn commands(&self) -> Vec<Vec<String>> {
+        let lines = self.blocks("sh").join("");
+        lines
+            .lines()
+            .map(|line| words(line.split('#').next().unwrap_or_default()))
+            .filter(|words| !words.is_empty())
+            .collect()
+    }
+
+    /// Code within sentences.
+    fn code_spans(&self) -> Vec<String> {
+        self.prose().split('`').skip(1).step_by(2).map(str::to_owned).collect()
+    }
+
+    /// Targets of links and pictures, without those to other servers.
+    fn relative_links(&self) -> Vec<String> {
+        let prose = self.prose();
+        let targets = prose.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        targets.filter(|target| !target.contains("://")).map(str::to_owned).collect()
+    }
+
+    /// The anchors of its headings, as forges make them.
+    fn anchors(&self) -> BTreeSet<String> {
+        let prose = self.prose();
+        let headings = prose.lines().filter(|line| line.starts_with('#'));
+        headings.map(|line| anchor(line.trim_start_matches('#').trim())).collect()
+    }
+}
+
+fn anchor(heading: &str) -> String {
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The pages of docs/.
+fn pages() -> Vec<Document> {
+    let folder = fs::read_dir(root().join("docs")).expect("docs/ is part of the repository");
+    let names = folder.map(|entry| entry.expect("its entries can be read").file_name());
+    let mut paths: Vec<PathBuf> = names.map(|name| Path::new("docs").join(name)).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
+    paths.sort();
+    paths.into_iter().map(Document::read).collect()
+}
+
+/// README and the pages of docs/: what users read.
+fn manuals() -> Vec<Document> {
+    std::iter::once(Document::read("README.md")).chain(pages()).collect()
 }
 
 /// The arguments of a command that runs the binary.
@@ -33,20 +123,27 @@ fn arguments(command: &[String]) -> Option<Vec<String>> {
     }
 }
 
+/// Runs the binary in an empty folder and demands success.
+fn run(args: &[String]) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_verigrad"))
+        .args(args)
+        .current_dir(folder.path())
+        .env_remove("VERIGRAD_DATA")
+        .output()
+        .expect("the binary starts");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+/// Demands that arguments parse: the last one asks for help, so that nothing is done.
+fn parse(args: &[String]) {
+    run(&[args, &["--help".to_owned()]].concat());
+}
+
 #[test]
 fn the_commands_of_the_readme_exist() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let run = |args: &[String]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_verigrad"))
-            .args(args)
-            .current_dir(folder.path())
-            .env_remove("VERIGRAD_DATA")
-            .output()
-            .expect("the binary starts");
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    };
     let mut seen = 0;
-    for command in commands() {
+    for command in Document::read("README.md").commands() {
         let Some(args) = arguments(&command) else {
             let known =
                 ["cargo install --path .", "scripts/test", "cargo bench", "cargo run --example"];
@@ -65,11 +162,67 @@ fn the_commands_of_the_readme_exist() {
                 {
                     Recipe::builtin(name, &[]).expect("a built-in recipe");
                 }
-                let mut with_help = args.clone();
-                with_help.push("--help".to_owned());
-                run(&with_help);
+                parse(&args);
             }
         }
     }
     assert!(seen >= 8, "README shows {seen} commands of the binary");
+}
+
+#[test]
+fn the_commands_of_all_pages_parse() {
+    let commands = |document: &Document| {
+        let spans = document.code_spans();
+        let spans = spans.iter().map(|span| words(span)).filter(|words| words.len() > 1);
+        let all: Vec<_> = document.commands().into_iter().chain(spans).collect();
+        all.iter().filter_map(|command| arguments(command)).collect::<Vec<_>>()
+    };
+    let all: BTreeSet<Vec<String>> = manuals().iter().flat_map(commands).collect();
+    for args in &all {
+        // A span may name a command without saying which one.
+        if args.first().is_some_and(|name| name != "COMMAND") {
+            parse(args);
+        }
+    }
+    assert!(all.len() >= 40, "the pages show {} commands of the binary", all.len());
+}
+
+/// A block is a recipe, or sections that can be added to the recipe before it on the page.
+#[test]
+fn the_recipes_of_all_pages_parse() {
+    let mut seen = 0;
+    for document in manuals() {
+        let mut recipe = String::new();
+        for block in document.blocks("toml") {
+            seen += 1;
+            let is_whole = block.starts_with("name = ");
+            let text = if is_whole { block } else { format!("{recipe}\n{block}") };
+            let origin = document.path.display().to_string();
+            if let Err(error) = Recipe::parse(&origin, &text, &[]) {
+                panic!("{error}\n{text}");
+            }
+            if is_whole {
+                recipe = text;
+            }
+        }
+    }
+    assert!(seen > 0, "the pages show no recipe");
+}
+
+#[test]
+fn relative_links_lead_somewhere() {
+    let others = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(Document::read);
+    let mut broken = Vec::new();
+    for document in manuals().into_iter().chain(others) {
+        for link in document.relative_links() {
+            let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let folder = document.path.parent().unwrap_or(Path::new(""));
+            let target = if path.is_empty() { document.path.clone() } else { folder.join(path) };
+            let has_heading = |target| Document::read(target).anchors().contains(heading);
+            if !root().join(&target).exists() || !(heading.is_empty() || has_heading(target)) {
+                broken.push(format!("{}: {link}", document.path.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
 }

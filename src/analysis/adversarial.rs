@@ -9,7 +9,7 @@ use crate::compile::backward;
 use crate::data::Dataset;
 use crate::error::ShapeError;
 use crate::exec::{Executor, ProgramId};
-use crate::ops::{Argmax, AttackStep, Fill, IGNORED_LABEL, SoftmaxCrossEntropy};
+use crate::ops::{Argmax, AttackStep, Full, IGNORED_LABEL, SoftmaxCrossEntropy};
 use crate::tensor::rng::{philox4x32, uniform};
 use crate::tensor::{Real, TensorType};
 use crate::train::{ModelPrograms, PendingWeights, TrainError};
@@ -96,7 +96,7 @@ impl<'d> Attacker<'d> {
         victim.output("losses", losses);
         let victim = load(executor, VICTIM, &victim)?;
 
-        let one = graph.push(Fill { value: 1.0, shape: [batch].into() }, &[])?;
+        let one = graph.push(Full { value: 1.0, shape: [batch].into() }, &[])?;
         let gradients = backward(&mut graph, &[(losses, one)], &[pixels])?;
         let Some(gradient) = gradients[0] else {
             let problem = "no logit depends on a pixel: there is nothing to attack";

@@ -86,7 +86,7 @@ fn measure_case(
     progress: &mut dyn FnMut(&KernelRow),
 ) -> Result<Vec<KernelRow>, BenchError> {
     let (sig, lowerings) = lowerings(case, executor.caps())?;
-    let cost = case.op.work(&sig);
+    let cost = case.op.cost(&sig);
     let inputs = make_inputs(case);
     let count = if options.first_only { 1 } else { lowerings.len() };
     let mut rows = Vec::new();

@@ -4,6 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use super::wgsl::WgslError;
 use crate::exec::ExecError;
 use crate::train::{RunError, TrainError};
 
@@ -37,7 +38,8 @@ impl Failure {
         let usage = matches!(
             self.train(),
             Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))
-        ) || matches!(exec, Some(ExecError::NoDevice { .. } | ExecError::NeedsGpu));
+        ) || matches!(exec, Some(ExecError::NoDevice { .. } | ExecError::NeedsGpu))
+            || self.0.downcast_ref().is_some_and(WgslError::is_usage);
         ExitCode::from(if usage { 2 } else { 1 })
     }
 }

@@ -15,6 +15,7 @@ mod pages;
 mod session;
 mod text;
 mod trace;
+mod wgsl;
 
 use std::process::ExitCode;
 

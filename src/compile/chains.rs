@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::fuse::{count_uses, is_valid, producer_of};
+use super::flow::Flow;
+use super::fuse::is_valid;
 use crate::graph::{Graph, Node, Value};
 use crate::ops::ElementwiseChain;
 
@@ -12,8 +13,8 @@ pub(super) fn join_chains(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     let mut chains: Vec<Option<ElementwiseChain>> =
         nodes.iter().map(|node| ElementwiseChain::of(node.op.as_ref())).collect();
     loop {
-        let uses = count_uses(graph, &nodes);
-        let next = (0..nodes.len()).find_map(|at| join_one(graph, &nodes, &chains, &uses, at));
+        let flow = Flow::of(graph, &nodes);
+        let next = (0..nodes.len()).find_map(|at| join_one(graph, &nodes, &chains, &flow, at));
         let Some((producer, consumer, chain, node)) = next else { return nodes };
         (nodes[consumer], chains[consumer]) = (node, Some(chain));
         nodes.remove(producer);
@@ -27,13 +28,13 @@ fn join_one(
     graph: &Graph,
     nodes: &[Node],
     chains: &[Option<ElementwiseChain>],
-    uses: &[usize],
+    flow: &Flow,
     at: usize,
 ) -> Option<(usize, usize, ElementwiseChain, Node)> {
     let (node, chain) = (&nodes[at], chains[at].as_ref()?);
     node.inputs.iter().enumerate().find_map(|(position, &between)| {
-        let (from, producer) = producer_of(&nodes[..at], between)?;
-        if uses[between.index()] != 1 || producer.outputs != [between] {
+        let (from, producer) = flow.producer(nodes, between)?;
+        if !flow.is_read_once(between) || producer.outputs != [between] {
             return None;
         }
         let (joined, order) = chains[from].as_ref()?.then(chain, position)?;

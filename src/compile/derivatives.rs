@@ -10,15 +10,15 @@
 
 use std::sync::Arc;
 
-use super::fuse::{count_uses, producer_of};
+use super::flow::Flow;
 use crate::graph::{Epilogue, Graph, Node, Op, Structure, Value};
 use crate::ops::View;
 
 /// Moves derivatives as far as they go. The graph gets the values in between.
 pub(super) fn move_derivatives(graph: &mut Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     loop {
-        let uses = count_uses(graph, &nodes);
-        let next = (0..nodes.len()).find_map(|at| move_one(graph, &nodes, &uses, at));
+        let flow = Flow::of(graph, &nodes);
+        let next = (0..nodes.len()).find_map(|at| move_one(graph, &nodes, &flow, at));
         let Some(Moved { placing, derivative, new }) = next else { return nodes };
         nodes.splice(derivative..=derivative, new);
         nodes.remove(placing);
@@ -36,14 +36,14 @@ struct Moved {
 }
 
 /// Moves the node at position `at`, where it is a derivative behind an op that only places elements.
-fn move_one(graph: &mut Graph, nodes: &[Node], uses: &[usize], at: usize) -> Option<Moved> {
+fn move_one(graph: &mut Graph, nodes: &[Node], flow: &Flow, at: usize) -> Option<Moved> {
     let node = &nodes[at];
     let position = node.op.as_epilogues().into_iter().find_map(|(position, epilogue)| {
         matches!(epilogue, Epilogue::Derivative(_)).then_some(position)
     })?;
     let (&dy, &value) = (node.inputs.get(position)?, node.inputs.get(1 - position.min(1))?);
-    let (placing, producer) = producer_of(&nodes[..at], dy)?;
-    if uses[dy.index()] != 1 || producer.outputs != [dy] {
+    let (placing, producer) = flow.producer(nodes, dy)?;
+    if !flow.is_read_once(dy) || producer.outputs != [dy] {
         return None;
     }
     let first_new = graph.nodes().len();
@@ -51,7 +51,7 @@ fn move_one(graph: &mut Graph, nodes: &[Node], uses: &[usize], at: usize) -> Opt
     // What is placed is the last input of either op.
     let (&source, others) = producer.inputs.split_last()?;
     let value = if producer.op.scatters_selection() {
-        selected(&nodes[..placing], *others.first()?, value)?
+        selected(nodes, flow, *others.first()?, value)?
     } else if is_reshape(graph, producer) {
         let view: Arc<dyn Op> = Arc::new(View::reshape(graph.ty(source).shape.clone()));
         graph.push_node(view, &[value]).ok()?[0]
@@ -71,8 +71,8 @@ fn move_one(graph: &mut Graph, nodes: &[Node], uses: &[usize], at: usize) -> Opt
 }
 
 /// The selected elements of `value`, where `selection` says which ones they are.
-fn selected(nodes: &[Node], selection: Value, value: Value) -> Option<Value> {
-    let (_, node) = producer_of(nodes, selection)?;
+fn selected(nodes: &[Node], flow: &Flow, selection: Value, value: Value) -> Option<Value> {
+    let (_, node) = flow.producer(nodes, selection)?;
     let is_of_value = node.inputs.first() == Some(&value);
     node.outputs.first().copied().filter(|_| is_of_value && node.outputs[1..] == [selection])
 }

@@ -1,5 +1,6 @@
 //! Removes dead nodes and fuses element-wise tails into the ops that make their input.
 
+use super::flow::Flow;
 use crate::graph::{Graph, Node, Value};
 
 /// The nodes that matter, in order: those whose results are read, kept as outputs, or that update
@@ -27,8 +28,8 @@ pub(super) fn live_nodes(graph: &Graph, nodes: Vec<Node>) -> Vec<Node> {
 /// consumer as an epilogue and nothing else reads the value between them.
 pub(super) fn fuse_epilogues(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     loop {
-        let uses = count_uses(graph, &nodes);
-        let Some((producer, consumer, fused)) = find_fusion(graph, &nodes, &uses) else {
+        let flow = Flow::of(graph, &nodes);
+        let Some((producer, consumer, fused)) = find_fusion(graph, &nodes, &flow) else {
             return nodes;
         };
         nodes[consumer] = fused;
@@ -36,24 +37,14 @@ pub(super) fn fuse_epilogues(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
     }
 }
 
-/// How often each value is read; outputs of the graph count as read once more.
-pub(super) fn count_uses(graph: &Graph, nodes: &[Node]) -> Vec<usize> {
-    let mut uses = vec![0; graph.value_count()];
-    let kept = graph.outputs().iter().map(|(_, value)| value);
-    for value in nodes.iter().flat_map(|node| &node.inputs).chain(kept) {
-        uses[value.index()] += 1;
-    }
-    uses
-}
-
 /// The first pair that can be fused: positions of producer and consumer, and the fused node.
-fn find_fusion(graph: &Graph, nodes: &[Node], uses: &[usize]) -> Option<(usize, usize, Node)> {
+fn find_fusion(graph: &Graph, nodes: &[Node], flow: &Flow) -> Option<(usize, usize, Node)> {
     nodes.iter().enumerate().find_map(|(consumer_index, consumer)| {
         consumer.op.as_epilogues().into_iter().find_map(|(position, epilogue)| {
             let between = *consumer.inputs.get(position)?;
-            let (producer_index, producer) = producer_of(&nodes[..consumer_index], between)?;
+            let (producer_index, producer) = flow.producer(nodes, between)?;
             // Further outputs of the producer stay; only the first one can be what is transformed.
-            if uses[between.index()] != 1 || producer.outputs.first() != Some(&between) {
+            if !flow.is_read_once(between) || producer.outputs.first() != Some(&between) {
                 return None;
             }
             let op = producer.op.fuse(epilogue)?;
@@ -71,12 +62,7 @@ fn find_fusion(graph: &Graph, nodes: &[Node], uses: &[usize]) -> Option<(usize, 
 /// of the sum, for one, cannot be fused.
 pub(super) fn is_valid(graph: &Graph, node: &Node) -> bool {
     let types = |values: &[Value]| values.iter().map(|&v| graph.ty(v).clone()).collect::<Vec<_>>();
-    node.op.output_types(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
-}
-
-/// The last of the nodes that makes a value, with its position.
-pub(super) fn producer_of(nodes: &[Node], value: Value) -> Option<(usize, &Node)> {
-    nodes.iter().enumerate().rev().find(|(_, node)| node.outputs.contains(&value))
+    node.op.infer(&types(&node.inputs)).is_ok_and(|outputs| outputs == types(&node.outputs))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ mod chains;
 mod check;
 mod derivatives;
 mod error;
+mod flow;
 mod fuse;
 mod memory;
 mod norms;

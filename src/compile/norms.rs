@@ -3,24 +3,27 @@
 
 use std::sync::Arc;
 
-use super::fuse::{count_uses, is_valid, producer_of};
+use super::flow::Flow;
+use super::fuse::is_valid;
 use crate::graph::{Graph, Node, Op};
 use crate::ops::{BatchNorm, BatchNormInference, BatchNormMaxPool2d, ProductStatistics};
 
 /// Takes apart what can be, and joins the parts with products and poolings.
 pub(super) fn split_norms(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
+    let mut flow = Flow::of(graph, &nodes);
     for at in 0..nodes.len() {
-        if let Some((producer, [product, norm])) = with_product(graph, &nodes, at) {
+        if let Some((producer, [product, norm])) = with_product(graph, &nodes, &flow, at) {
             nodes[producer] = product;
             nodes[at] = norm;
+            flow = Flow::of(graph, &nodes);
         }
     }
-    let uses = count_uses(graph, &nodes);
     let mut at = 0;
     while at < nodes.len() {
-        if let Some((norm, pooling)) = with_pooling(graph, &nodes, &uses, at) {
+        if let Some((norm, pooling)) = with_pooling(graph, &nodes, &flow, at) {
             nodes[at] = pooling;
             nodes.remove(norm);
+            flow = Flow::of(graph, &nodes);
         } else {
             at += 1;
         }
@@ -30,18 +33,20 @@ pub(super) fn split_norms(graph: &Graph, mut nodes: Vec<Node>) -> Vec<Node> {
 
 /// The batch norm at position `at`, where a product makes what it normalizes: the position of the
 /// product, and what becomes of both.
-fn with_product(graph: &Graph, nodes: &[Node], at: usize) -> Option<(usize, [Node; 2])> {
+fn with_product(
+    graph: &Graph,
+    nodes: &[Node],
+    flow: &Flow,
+    at: usize,
+) -> Option<(usize, [Node; 2])> {
     let node = &nodes[at];
-    if node.op.name() != "batch_norm" {
-        return None;
-    }
-    let BatchNorm { epsilon, tail } = serde_json::from_value(node.op.attributes()).ok()?;
+    let &BatchNorm { epsilon, tail } = node.op.downcast_ref()?;
     let (&[y, mean, variance], [x, gamma, beta, residual @ ..]) =
         (&node.outputs[..], &node.inputs[..])
     else {
         return None;
     };
-    let (from, producer) = producer_of(&nodes[..at], *x)?;
+    let (from, producer) = flow.producer(nodes, *x)?;
     if producer.outputs != [*x] {
         return None;
     }
@@ -56,11 +61,11 @@ fn with_product(graph: &Graph, nodes: &[Node], at: usize) -> Option<(usize, [Nod
 
 /// The pooling at position `at`, where a normalization makes what only it reads: the position of the
 /// normalization, and what becomes of both.
-fn with_pooling(graph: &Graph, nodes: &[Node], uses: &[usize], at: usize) -> Option<(usize, Node)> {
+fn with_pooling(graph: &Graph, nodes: &[Node], flow: &Flow, at: usize) -> Option<(usize, Node)> {
     let node = &nodes[at];
     let &[x] = &node.inputs[..] else { return None };
-    let (from, producer) = producer_of(&nodes[..at], x)?;
-    if uses[x.index()] != 1 {
+    let (from, producer) = flow.producer(nodes, x)?;
+    if !flow.is_read_once(x) {
         return None;
     }
     let op = BatchNormMaxPool2d::of(producer.op.as_ref(), node.op.as_ref())?;

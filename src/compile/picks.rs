@@ -203,7 +203,7 @@ mod tests {
         let inputs = vec![TensorType::f32([37, 64]), TensorType::f32([64, 32])];
         let outputs = op.infer(&inputs).expect("shapes fit");
         let sig = Signature { inputs, outputs };
-        let lowerings = op.lower(&sig, &Caps::webgpu_default());
+        let lowerings = op.lowerings(&sig, &Caps::webgpu_default());
         assert!(lowerings.len() > 1, "nothing to choose from");
         (op, sig, lowerings)
     }

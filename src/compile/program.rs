@@ -124,7 +124,7 @@ impl Step {
 
     /// Work of one execution.
     pub fn cost(&self) -> Cost {
-        self.op.work(&self.signature())
+        self.op.cost(&self.signature())
     }
 }
 

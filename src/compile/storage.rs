@@ -1,6 +1,8 @@
 //! Where values lie: views, in-place outputs and packed tensors share the memory of another value.
 
-use crate::graph::{Graph, Node, Origin, Structure, Value};
+use std::collections::HashSet;
+
+use crate::graph::{Graph, Node, Structure, Value};
 
 /// The place of a value: a byte offset in the memory of its root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,17 +70,28 @@ impl Storage {
     /// Gives the inputs of packs their places in the arena, where nothing forbids it, and notes
     /// copies for the others.
     fn place_packed(&mut self, graph: &Graph, nodes: &[Node], alignment: usize) {
+        let reshaped = behind_reshapes(graph, nodes);
+        let behind = |value: &Value| reshaped[value.index()];
+        let packs = || nodes.iter().filter(|n| matches!(n.op.structure(), Structure::Pack { .. }));
+        // A value that packs take twice has no single place.
+        let mut taken = vec![0_usize; graph.value_count()];
+        for value in packs().flat_map(|node| &node.inputs).map(behind) {
+            taken[value.index()] += 1;
+        }
+        let computed = computed(graph, nodes);
         for (index, node) in nodes.iter().enumerate() {
             let Structure::Pack { offsets } = node.op.structure() else { continue };
             let arena = node.outputs[0];
             self.arenas.push(arena);
+            let packed: HashSet<Value> = node.inputs.iter().map(behind).collect();
+            let met = read_while_writing(nodes, &packed, &behind);
             for (input, &offset) in offsets.iter().enumerate() {
-                let value = behind_reshapes(graph, nodes, node.inputs[input]);
+                let value = behind(&node.inputs[input]);
                 let offset = offset * 4;
-                let free = count_packed(graph, nodes, value) == 1
+                let free = taken[value.index()] == 1
                     && offset.is_multiple_of(alignment)
-                    && is_computed(graph, nodes, value)
-                    && !meets_arena(graph, nodes, value, &node.inputs);
+                    && computed[value.index()]
+                    && !met.contains(&value);
                 if free {
                     self.places[value.index()] = Place { root: arena, offset, version: 0 };
                 } else {
@@ -89,48 +102,41 @@ impl Storage {
     }
 }
 
-/// Follows reshapes of a whole tensor back to the value that they reshape.
-fn behind_reshapes(graph: &Graph, nodes: &[Node], mut value: Value) -> Value {
-    while let Some(node) = nodes.iter().find(|node| node.outputs.contains(&value)) {
-        let whole = node.op.structure() == (Structure::View { offset: 0 })
-            && graph.ty(node.inputs[0]).elements() == graph.ty(value).elements();
-        if !whole {
-            break;
+/// For each value the one that it is a reshape of, as a whole: itself where it is none.
+fn behind_reshapes(graph: &Graph, nodes: &[Node]) -> Vec<Value> {
+    let mut behind: Vec<Value> = graph.values().collect();
+    for node in nodes {
+        let (&[x], &[y]) = (&node.inputs[..], &node.outputs[..]) else { continue };
+        if node.op.structure() == (Structure::View { offset: 0 })
+            && graph.ty(x).elements() == graph.ty(y).elements()
+        {
+            behind[y.index()] = behind[x.index()];
         }
-        value = node.inputs[0];
     }
-    value
+    behind
 }
 
-/// Whether a kernel makes the value in memory of its own.
-fn is_computed(graph: &Graph, nodes: &[Node], value: Value) -> bool {
-    matches!(graph.origin(value), Origin::Node { .. })
-        && nodes.iter().any(|node| {
-            node.op.structure() == Structure::Compute
-                && node
-                    .outputs
-                    .iter()
-                    .position(|&v| v == value)
-                    .is_some_and(|o| node.op.aliases().iter().all(|&(output, _)| output != o))
-        })
+/// For each value whether a kernel makes it in memory of its own.
+fn computed(graph: &Graph, nodes: &[Node]) -> Vec<bool> {
+    let mut computed = vec![false; graph.value_count()];
+    for node in nodes.iter().filter(|node| node.op.structure() == Structure::Compute) {
+        for (o, value) in node.outputs.iter().enumerate() {
+            computed[value.index()] = node.op.aliases().iter().all(|&(output, _)| output != o);
+        }
+    }
+    computed
 }
 
-/// How often packs take a value: one that they take twice has no single place.
-fn count_packed(graph: &Graph, nodes: &[Node], value: Value) -> usize {
-    nodes
-        .iter()
-        .filter(|node| matches!(node.op.structure(), Structure::Pack { .. }))
-        .flat_map(|node| &node.inputs)
-        .filter(|&&input| behind_reshapes(graph, nodes, input) == value)
-        .count()
-}
-
-/// Whether some node reads `value` and writes another tensor of the same arena: a kernel cannot
-/// bind one buffer for reading and for writing.
-fn meets_arena(graph: &Graph, nodes: &[Node], value: Value, packed: &[Value]) -> bool {
-    let packed: Vec<Value> = packed.iter().map(|&v| behind_reshapes(graph, nodes, v)).collect();
-    nodes.iter().filter(|node| node.op.structure() == Structure::Compute).any(|node| {
-        node.inputs.iter().any(|&v| behind_reshapes(graph, nodes, v) == value)
-            && node.outputs.iter().any(|v| packed.contains(v))
-    })
+/// What is read by nodes that write one of the `packed`: a kernel cannot bind one buffer for reading
+/// and for writing, so that both cannot lie in the same arena.
+fn read_while_writing(
+    nodes: &[Node],
+    packed: &HashSet<Value>,
+    behind: &impl Fn(&Value) -> Value,
+) -> HashSet<Value> {
+    let writes = |node: &&Node| {
+        node.op.structure() == Structure::Compute
+            && node.outputs.iter().any(|value| packed.contains(value))
+    };
+    nodes.iter().filter(writes).flat_map(|node| node.inputs.iter().map(behind)).collect()
 }

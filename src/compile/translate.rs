@@ -163,7 +163,7 @@ fn signature(graph: &Graph, execution: &Execution) -> Signature {
     let is_copy = execution.outputs.len() == 1
         && execution.op.structure() != crate::graph::Structure::Compute;
     let outputs = if is_copy {
-        execution.op.output_types(&inputs).unwrap_or_else(|_| types(&execution.outputs))
+        execution.op.infer(&inputs).unwrap_or_else(|_| types(&execution.outputs))
     } else {
         types(&execution.outputs)
     };

@@ -99,7 +99,7 @@ impl CpuExecutor {
         if self.reference_only {
             return Ok(vec![None; program.steps.len()]);
         }
-        let first = |step: &Step| step.op.host_variants(&step.signature()).into_iter().next();
+        let first = |step: &Step| step.op.host_kernels(&step.signature()).into_iter().next();
         let kernels: Vec<Option<HostKernel>> = program.steps.iter().map(first).collect();
         let most = kernels.iter().flatten().map(|kernel| kernel.scratch).max().unwrap_or(0);
         if most > self.scratch.len() {

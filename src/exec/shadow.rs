@@ -70,8 +70,8 @@ impl ShadowExecutor {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         let step = &program.steps[index];
         let sig = step.signature();
-        let scale = self.term_scale(on_cpu, step, step.op.tolerance(&sig).reduction_len);
-        let tolerance = step.op.tolerance_of(&sig, &step.variant);
+        let tolerance = step.op.tolerance(&sig, &step.variant);
+        let scale = self.term_scale(on_cpu, step, tolerance.reduction_len);
         for (output, operand) in step.outputs.iter().enumerate() {
             let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
             let range = operand.region.offset..operand.region.offset + operand.region.bytes;

@@ -1,15 +1,15 @@
 //! Operands in 16 bits: which ones an op can have, and its kernels for them.
 //!
 //! Ops are written for f32 alone. Those whose results travel between kernels list the operands that
-//! may be stored as f16 instead ([`Op::half_forms`]). Shapes, tolerance and host kernels follow from
+//! may be stored as f16 instead ([`super::OpDef::half_forms`]). Shapes, tolerance and host kernels follow from
 //! those of f32; a GPU kernel gets other element types in its bindings, a conversion around each
 //! load and one around each store. All arithmetic stays f32. WGSL converts no floats by itself, so
 //! that a place which this file missed would not compile.
 
 use super::accesses::{Access, Declaration, declaration, resolved, rewrite};
-use super::{Cost, Kernel, Op, Operand, Signature};
+use super::{Kernel, Operand, Signature};
 use crate::error::ShapeError;
-use crate::tensor::{DType, TensorType, Tolerance};
+use crate::tensor::{DType, TensorType};
 
 /// Operands of an op that are stored as f16 together; the others keep their types.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,47 +42,31 @@ pub(super) fn widened_signature(sig: &Signature) -> Signature {
     }
 }
 
-impl dyn Op {
-    /// Types of the outputs for given inputs, some of which may be f16.
-    ///
-    /// # Errors
-    /// When the op cannot take these inputs; the message says what it expects.
-    pub fn output_types(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let halves = || inputs.iter().enumerate().filter(|(_, ty)| ty.dtype == DType::F16);
-        if halves().next().is_none() {
-            return self.infer(inputs);
+/// Types of the outputs of the op called `name` for inputs of which some may be f16, by its rule for
+/// f32.
+pub(super) fn infer(
+    name: &str,
+    forms: &[HalfForm],
+    inputs: &[TensorType],
+    rule: &dyn Fn(&[TensorType]) -> Result<Vec<TensorType>, ShapeError>,
+) -> Result<Vec<TensorType>, ShapeError> {
+    let halves = || inputs.iter().enumerate().filter(|(_, ty)| ty.dtype == DType::F16);
+    if halves().next().is_none() {
+        return rule(inputs);
+    }
+    let fits = |form: &&HalfForm| halves().map(|(i, _)| i).eq(form.inputs.iter().copied());
+    let Some(form) = forms.iter().find(fits) else {
+        let given: Vec<String> = inputs.iter().map(ToString::to_string).collect();
+        let message = format!("has no form for {}; cast them to f32", given.join(", "));
+        return Err(ShapeError::new(name, message));
+    };
+    let mut outputs = rule(&inputs.iter().map(widened).collect::<Vec<_>>())?;
+    for &o in form.outputs {
+        if let Some(ty) = outputs.get_mut(o) {
+            *ty = ty.with_dtype(DType::F16);
         }
-        let fits = |form: &&HalfForm| halves().map(|(i, _)| i).eq(form.inputs.iter().copied());
-        let Some(form) = self.half_forms().iter().find(fits) else {
-            let given: Vec<String> = inputs.iter().map(ToString::to_string).collect();
-            let message = format!("has no form for {}; cast them to f32", given.join(", "));
-            return Err(ShapeError::new(self.name(), message));
-        };
-        let mut outputs = self.infer(&inputs.iter().map(widened).collect::<Vec<_>>())?;
-        for &o in form.outputs {
-            if let Some(ty) = outputs.get_mut(o) {
-                *ty = ty.with_dtype(DType::F16);
-            }
-        }
-        Ok(outputs)
     }
-
-    /// Work of one execution on operands of which some may be f16: the operations are those on f32.
-    pub fn work(&self, sig: &Signature) -> Cost {
-        Cost { flop: self.cost(&widened_signature(sig)).flop, ..self.cost(sig) }
-    }
-
-    /// How far the f32 results of the lowering or host kernel called `variant` may lie from the
-    /// reference; [`Tolerance::stored_as`] adds what storing them takes.
-    pub fn tolerance_of(&self, sig: &Signature, variant: &str) -> Tolerance {
-        self.variant_tolerance(&widened_signature(sig), variant)
-    }
-
-    /// Every fast variant that the CPU can run, best first; it computes in f32 (see
-    /// [`super::run_on_words`]).
-    pub fn host_variants(&self, sig: &Signature) -> Vec<super::HostKernel> {
-        self.host_kernels(&widened_signature(sig))
-    }
+    Ok(outputs)
 }
 
 /// The kernel with the bound operands that `is_half` names stored as f16. None where their elements

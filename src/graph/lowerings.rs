@@ -2,51 +2,61 @@
 //! with operands in 16 bits, or read through textures.
 
 use super::half::{store_half, widened_signature};
-use super::{Caps, Lowering, Op, Signature, Structure, texels};
+use super::{Caps, Cost, Lowering, Operand, Signature, Structure, texels};
 use crate::tensor::DType;
 
-impl dyn Op {
-    /// Every variant that a device with `caps` can run for operands of which some may be f16, best
-    /// guess first.
-    pub fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let any_half = sig.inputs.iter().chain(&sig.outputs).any(|ty| ty.dtype == DType::F16);
-        if any_half && self.structure() == Structure::Compute {
-            return self.half_lowerings(sig, caps);
-        }
-        let lowerings = self.lower(sig, caps);
-        let cost = self.cost(sig);
-        let pays = |intensity: u32| cost.flop >= u64::from(intensity) * cost.bytes;
-        if caps.texel_intensity.is_some_and(pays) { with_texels(lowerings, sig) } else { lowerings }
-    }
+/// What an op writes for f32 operands in storage buffers.
+pub(super) struct Written<'a> {
+    /// See [`super::OpDef::structure`].
+    pub(super) structure: Structure,
+    /// See [`super::OpDef::lower`].
+    pub(super) lower: &'a dyn Fn(&Signature) -> Vec<Lowering>,
+    /// See [`super::OpDef::lower_cooperative`].
+    pub(super) lower_cooperative: &'a dyn Fn(&Signature, &dyn Fn(Operand) -> bool) -> Vec<Lowering>,
+    /// See [`super::OpDef::cost`].
+    pub(super) cost: &'a dyn Fn(&Signature) -> Cost,
+}
 
-    /// Variants where some operands are f16.
-    fn half_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        if !caps.f16 {
-            return Vec::new();
-        }
-        let is_half = |operand| sig.ty(operand).is_some_and(|ty| ty.dtype == DType::F16);
-        let stored = |lowering: Lowering| {
-            let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
-            Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
-        };
-        let sig = widened_signature(sig);
-        let lowerings = self.lower(&sig, caps);
-        let cooperative = self.lower_cooperative(&sig, &is_half, caps);
-        let all = if self.suits_cooperative(&sig, caps) {
-            [cooperative, lowerings]
-        } else {
-            [lowerings, cooperative]
-        };
-        all.into_iter().flatten().filter_map(stored).collect()
+/// Every variant that a device with `caps` can run for operands of which some may be f16, best
+/// guess first.
+pub(super) fn all(sig: &Signature, caps: &Caps, op: &Written<'_>) -> Vec<Lowering> {
+    let any_half = sig.inputs.iter().chain(&sig.outputs).any(|ty| ty.dtype == DType::F16);
+    if any_half && op.structure == Structure::Compute {
+        return with_half(sig, caps, op);
     }
+    let lowerings = (op.lower)(sig);
+    let cost = (op.cost)(sig);
+    let pays = |intensity: u32| cost.flop >= u64::from(intensity) * cost.bytes;
+    if caps.texel_intensity.is_some_and(pays) { with_texels(lowerings, sig) } else { lowerings }
+}
 
-    /// Whether cooperative matrices are the best guess, where there are any: for large products on
-    /// devices that have units for them. No GPU has measured this order yet; software has no units.
-    fn suits_cooperative(&self, sig: &Signature, caps: &Caps) -> bool {
-        /// Those of a product of three matrices of 256 x 256: below, tiles of matrices are few.
-        const LEAST_FLOP: u64 = 2 << 24;
-        !caps.prefers_loops() && self.cost(sig).flop >= LEAST_FLOP
+/// Variants where some operands are f16.
+fn with_half(sig: &Signature, caps: &Caps, op: &Written<'_>) -> Vec<Lowering> {
+    if !caps.f16 {
+        return Vec::new();
     }
+    let is_half = |operand| sig.ty(operand).is_some_and(|ty| ty.dtype == DType::F16);
+    let stored = |lowering: Lowering| {
+        let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
+        Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
+    };
+    let sig = widened_signature(sig);
+    let lowerings = (op.lower)(&sig);
+    let cooperative = (op.lower_cooperative)(&sig, &is_half);
+    let all = if suits_cooperative((op.cost)(&sig), caps) {
+        [cooperative, lowerings]
+    } else {
+        [lowerings, cooperative]
+    };
+    all.into_iter().flatten().filter_map(stored).collect()
+}
+
+/// Whether cooperative matrices are the best guess, where there are any: for large products on
+/// devices that have units for them. No GPU has measured this order yet; software has no units.
+fn suits_cooperative(cost: Cost, caps: &Caps) -> bool {
+    /// Those of a product of three matrices of 256 x 256: below, tiles of matrices are few.
+    const LEAST_FLOP: u64 = 2 << 24;
+    !caps.prefers_loops() && cost.flop >= LEAST_FLOP
 }
 
 /// The variants that read through textures, where any of their operands can, and behind them the

@@ -132,7 +132,7 @@ impl Graph {
         inputs: &[Value],
     ) -> Result<Vec<Value>, ShapeError> {
         let input_types: Vec<TensorType> = inputs.iter().map(|&v| self.ty(v).clone()).collect();
-        let types = op.output_types(&input_types).map_err(|error| self.in_scope(error))?;
+        let types = op.infer(&input_types).map_err(|error| self.in_scope(error))?;
         if let Some(large) = types.iter().find(|ty| !ty.shape.is_indexable()) {
             let message = format!(
                 "the result {large} has more elements than 32-bit indices reach; lower the batch \

@@ -1,57 +1,12 @@
-//! The seam of the whole engine: what one operation must tell about itself.
+//! An operation as the engine sees it: [`Op`], of which passes, executors and checks hold `dyn`.
 
+use std::any::Any;
 use std::fmt::Debug;
-
-use super::{Caps, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Operand, Vjp};
-use crate::error::ShapeError;
-use crate::tensor::{TensorType, Tolerance};
 use std::sync::Arc;
 
-/// Types of an op's operands, once its shapes are known.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Signature {
-    /// Types of the inputs, in order.
-    pub inputs: Vec<TensorType>,
-    /// Types of the outputs, in order.
-    pub outputs: Vec<TensorType>,
-}
-
-impl Signature {
-    /// Type of an input or output; scratch memory has none.
-    pub fn ty(&self, operand: Operand) -> Option<&TensorType> {
-        match operand {
-            Operand::Input(i) => self.inputs.get(i),
-            Operand::Output(o) => self.outputs.get(o),
-            Operand::Scratch(_) => None,
-        }
-    }
-}
-
-/// Work of one execution of an op.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Cost {
-    /// Floating-point operations; a fused multiply-add counts as two.
-    pub flop: u64,
-    /// Bytes that must at least be read and written: each operand once.
-    pub bytes: u64,
-}
-
-impl Cost {
-    /// `flop` operations over the operands of `sig`, each of which is moved once.
-    pub fn of(sig: &Signature, flop: usize) -> Self {
-        let bytes: usize = sig.inputs.iter().chain(&sig.outputs).map(TensorType::bytes).sum();
-        Self { flop: flop as u64, bytes: bytes as u64 }
-    }
-}
-
-impl std::iter::Sum for Cost {
-    fn sum<I: Iterator<Item = Self>>(costs: I) -> Self {
-        costs.fold(Self::default(), |sum, cost| Self {
-            flop: sum.flop + cost.flop,
-            bytes: sum.bytes + cost.bytes,
-        })
-    }
-}
+use super::{Caps, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Signature, Vjp};
+use crate::error::ShapeError;
+use crate::tensor::{TensorType, Tolerance};
 
 /// Whether an op computes, or only says where data lie.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,13 +25,14 @@ pub enum Structure {
     },
 }
 
-/// A graph node's behavior: one implementation per op.
+/// An operation, whatever its type: what graphs, passes, executors and checks hold.
 ///
-/// Adding an op takes one type with this trait, its WGSL file and a line in
-/// [`crate::ops::REGISTRY`]. Tests, gradient checks, `doctor`, benchmarks and `inspect` iterate
-/// over the registry.
-pub trait Op: Debug + Send + Sync + 'static {
-    /// Registry name: the stem of the Rust file or the WGSL file.
+/// Authors implement [`super::OpDef`], for which this trait is implemented once. Here, every question may
+/// name operands that are stored as f16: shapes, work, tolerances and kernels follow from those of
+/// f32 in one place (see [`HalfForm`]). Tests may implement it directly, for ops that behave like
+/// others.
+pub trait Op: Any + Debug + Send + Sync {
+    /// Registry name.
     fn name(&self) -> &'static str;
 
     /// What tables, traces and messages call it: the name, unless the op is made of others.
@@ -84,45 +40,35 @@ pub trait Op: Debug + Send + Sync + 'static {
         self.name().to_owned()
     }
 
-    /// Attributes as JSON: the struct's serde form, from which the registry rebuilds the op.
+    /// Attributes as JSON, from which the registry rebuilds the op.
     fn attributes(&self) -> serde_json::Value;
 
-    /// Types of the outputs for given inputs.
+    /// Types of the outputs for given inputs, some of which may be f16.
     ///
     /// # Errors
     /// When the op cannot take these inputs; the message says what it expects.
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
 
-    /// The specification: plain loops with f64 sums, that share no code with the lowerings.
+    /// The specification, on f32: see [`super::OpDef::reference`].
     fn reference(&self, io: &mut HostIo<'_, f32>);
 
     /// The same loops over f64 tensors, for gradient checks.
     fn reference_f64(&self, io: &mut HostIo<'_, f64>);
 
-    /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
-    /// only say where data lie.
-    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+    /// Every variant that a device with `caps` can run, best guess first: those that the op writes,
+    /// with operands in 16 bits, or read through textures. Empty for ops that only say where data
+    /// lie.
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
 
-    /// The variants that multiply cooperative matrices, best guess first, on a device that has them
-    /// ([`Caps::cooperative_size`]), where `is_half` names the operands that are stored as f16.
-    /// Signature and kernels have f32 in their place.
-    fn lower_cooperative(
-        &self,
-        _sig: &Signature,
-        _is_half: &dyn Fn(Operand) -> bool,
-        _caps: &Caps,
-    ) -> Vec<Lowering> {
-        Vec::new()
-    }
+    /// The variants that the op writes, for f32 operands in storage buffers in place of those of
+    /// `sig`: what ops that wrap others start from.
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
 
-    /// Every fast variant that the CPU can run, best first, which share no code with the reference.
-    /// Where there is none, the CPU runs the reference.
-    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        Vec::new()
-    }
+    /// Every fast variant that the CPU can run, best first; it computes in f32 (see
+    /// [`super::run_on_words`]). Where there is none, the CPU runs the reference.
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel>;
 
-    /// Which operands may be stored as f16, together. All other methods see f32 in their place;
-    /// the methods of `dyn Op` account for them.
+    /// Which operands may be stored as f16, together.
     fn half_forms(&self) -> &'static [HalfForm] {
         &[]
     }
@@ -135,9 +81,7 @@ pub trait Op: Debug + Send + Sync + 'static {
 
     /// How to fill inputs of given types when variants are checked and timed on the shapes of a
     /// model: with values that the op accepts, one entry per input.
-    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill> {
-        inputs.iter().map(Fill::any).collect()
-    }
+    fn sample_inputs(&self, inputs: &[TensorType]) -> Vec<Fill>;
 
     /// In-place outputs as pairs `(output, input)`: the output takes the input's place in memory,
     /// and holds the input's content when the op starts.
@@ -150,22 +94,15 @@ pub trait Op: Debug + Send + Sync + 'static {
         Structure::Compute
     }
 
-    /// How far a lowering may lie from the reference.
-    fn tolerance(&self, sig: &Signature) -> Tolerance;
+    /// How far the f32 results of the lowering or host kernel called `variant` may lie from the
+    /// reference; [`Tolerance::stored_as`] adds what storing them takes.
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance;
 
-    /// How far the lowering or host kernel called `variant` may lie from the reference, where its
-    /// algorithm rounds more than those of the others.
-    fn variant_tolerance(&self, sig: &Signature, _variant: &str) -> Tolerance {
-        self.tolerance(sig)
-    }
-
-    /// Work of one execution: drives roofline and memory tables.
+    /// Work of one execution: drives roofline and memory tables. The operations are those on f32,
+    /// the bytes those of the operands as they are stored.
     fn cost(&self, sig: &Signature) -> Cost;
 
-    /// Whether this is the gradient of an op that selects elements of its first input: of its
-    /// outputs, the first holds them and the second says which ones they are. Then this op takes
-    /// the second and the gradient of the first, and places the sum of the gradients of each
-    /// element where the element was.
+    /// Whether this op scatters a selection: see [`super::OpDef::scatters_selection`].
     fn scatters_selection(&self) -> bool {
         false
     }
@@ -179,5 +116,17 @@ pub trait Op: Debug + Send + Sync + 'static {
     /// other inputs follow those of that op, in order.
     fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
         Vec::new()
+    }
+}
+
+impl dyn Op {
+    /// The op as its own type, where that is `O`.
+    pub fn downcast_ref<O: Op>(&self) -> Option<&O> {
+        (self as &dyn Any).downcast_ref()
+    }
+
+    /// Whether the op is an `O`.
+    pub fn is<O: Op>(&self) -> bool {
+        self.downcast_ref::<O>().is_some()
     }
 }

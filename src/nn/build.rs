@@ -177,7 +177,7 @@ impl<'g> ModelBuilder<'g> {
     fn push(&mut self, op: impl Op, inputs: &[Value]) -> Result<Value, ShapeError> {
         let types: Vec<TensorType> = inputs.iter().map(|&x| self.graph.ty(x).clone()).collect();
         let op: Arc<dyn Op> = Arc::new(op);
-        if types.iter().all(|ty| ty.dtype != DType::F16) || op.output_types(&types).is_ok() {
+        if types.iter().all(|ty| ty.dtype != DType::F16) || op.infer(&types).is_ok() {
             return Ok(self.graph.push_node(op, inputs)?[0]);
         }
         let inputs = inputs.iter().map(|&x| match self.graph.ty(x).dtype {

@@ -1,7 +1,6 @@
 //! Updates of running statistics, which wait until it is known whether the step counts.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
@@ -56,7 +55,7 @@ impl StateUpdates {
                 }
             };
             let new = match skip {
-                Some(skip) => graph.push(Guarded::new(Arc::new(op)), &[running, value, skip])?,
+                Some(skip) => graph.push(Guarded::of(&op)?, &[running, value, skip])?,
                 None => graph.push(op, &[running, value])?,
             };
             current.insert(state, new);

@@ -58,3 +58,30 @@ pub fn summarize(
         })
         .collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The work of a model is the same however its activations are stored; only bytes change.
+    #[test]
+    fn sixteen_bits_change_the_bytes_of_a_layer_and_not_its_work() {
+        let layers = serde_json::json!([
+            { "type": "conv2d", "out_channels": 32, "kernel_size": 3, "activation": "relu" },
+            { "type": "max_pool2d", "window": 2 },
+            { "type": "batch_norm" },
+            { "type": "flatten" },
+            { "type": "dense", "units": 10 },
+        ]);
+        let layers: Vec<Layer> = serde_json::from_value(layers).expect("these are layers");
+        let summary = |precision| summarize(&layers, [28, 28, 1], precision).expect("they fit");
+        let (full, half) = (summary(Precision::F32), summary(Precision::F16));
+        assert_eq!(half.len(), layers.len());
+        // 26 x 26 positions of 32 sums over 3 x 3, with a bias and a function.
+        assert!(full[0].flop > 2 * 26 * 26 * 32 * 9, "{full:?}");
+        for (full, half) in full.iter().zip(&half) {
+            assert_eq!(half.flop, full.flop, "{}", full.name);
+        }
+        assert!(half[0].bytes < full[0].bytes);
+    }
+}

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value as Json;
 
-use crate::graph::{Caps, Case, Op};
+use crate::graph::{Caps, Case, Op, OpDef};
+use crate::ops;
 
 /// An op as the registry knows it.
 #[derive(Debug, Clone, Copy)]
@@ -29,60 +29,95 @@ impl OpEntry {
         cases
     }
 
-    /// An entry for the op type `O`.
-    pub const fn new<O: Op + DeserializeOwned>(
-        name: &'static str,
-        cases: fn() -> Vec<Case>,
-    ) -> Self {
-        Self { name, from_attributes: parse::<O>, cases }
+    /// The entry of the op type `O`.
+    pub const fn of<O: OpDef>() -> Self {
+        Self { name: O::NAME, from_attributes: parse::<O>, cases: O::cases }
     }
 }
 
-fn parse<O: Op + DeserializeOwned>(attributes: Json) -> Result<Arc<dyn Op>, serde_json::Error> {
+fn parse<O: OpDef>(attributes: Json) -> Result<Arc<dyn Op>, serde_json::Error> {
     serde_json::from_value::<O>(attributes).map(|op| Arc::new(op) as Arc<dyn Op>)
 }
 
 /// Every op, in the order of the tables that are printed from it.
-pub static REGISTRY: &[&[OpEntry]] = &[
-    super::conv2d::ENTRIES,
-    super::matmul::ENTRIES,
-    super::activation::ENTRIES,
-    super::batch_norm::ENTRIES,
-    super::binary::ENTRIES,
-    super::concat::ENTRIES,
-    super::dropout::ENTRIES,
-    super::elementwise_chain::ENTRIES,
-    super::local_response_norm::ENTRIES,
-    super::pool::ENTRIES,
-    super::scale::ENTRIES,
-    super::broadcast::ENTRIES,
-    super::cast::ENTRIES,
-    super::reduce::ENTRIES,
-    super::reduce_max_grad::ENTRIES,
-    super::softmax::ENTRIES,
-    super::log_softmax::ENTRIES,
-    super::cross_entropy::ENTRIES,
-    super::soft_cross_entropy::ENTRIES,
-    super::mean_squared_error::ENTRIES,
-    super::loss::ENTRIES,
-    super::accuracy::ENTRIES,
-    super::confusion_matrix::ENTRIES,
-    super::structural::ENTRIES,
-    super::gather::ENTRIES,
-    super::augment::ENTRIES,
-    super::mix::ENTRIES,
-    super::learning_rate::ENTRIES,
-    super::optimizer::ENTRIES,
-    super::loss_scale::ENTRIES,
-    super::state::ENTRIES,
-    super::histogram::ENTRIES,
-    super::attack_step::ENTRIES,
-    super::fake_quantize::ENTRIES,
+pub static REGISTRY: &[OpEntry] = &[
+    OpEntry::of::<ops::Conv2d>(),
+    OpEntry::of::<ops::Conv2dInputGrad>(),
+    OpEntry::of::<ops::Conv2dWeightGrad>(),
+    OpEntry::of::<ops::Matmul>(),
+    OpEntry::of::<ops::Activate>(),
+    OpEntry::of::<ops::ActivateGrad>(),
+    OpEntry::of::<ops::BatchNorm>(),
+    OpEntry::of::<ops::BatchNormGrad>(),
+    OpEntry::of::<ops::BatchNormInference>(),
+    OpEntry::of::<ops::BatchNormInferenceGrad>(),
+    OpEntry::of::<ops::BatchNormMaxPool2d>(),
+    OpEntry::of::<ops::ProductStatistics>(),
+    OpEntry::of::<ops::RunningAverage>(),
+    OpEntry::of::<ops::Binary>(),
+    OpEntry::of::<ops::Concat>(),
+    OpEntry::of::<ops::Slice>(),
+    OpEntry::of::<ops::PadZeros>(),
+    OpEntry::of::<ops::Dropout>(),
+    OpEntry::of::<ops::ElementwiseChain>(),
+    OpEntry::of::<ops::LocalResponseNorm>(),
+    OpEntry::of::<ops::LocalResponseNormGrad>(),
+    OpEntry::of::<ops::MaxPool2d>(),
+    OpEntry::of::<ops::MaxPool2dGrad>(),
+    OpEntry::of::<ops::AvgPool2d>(),
+    OpEntry::of::<ops::AvgPool2dGrad>(),
+    OpEntry::of::<ops::AdaptiveAvgPool2d>(),
+    OpEntry::of::<ops::AdaptiveAvgPool2dGrad>(),
+    OpEntry::of::<ops::GlobalAvgPool2d>(),
+    OpEntry::of::<ops::GlobalAvgPool2dGrad>(),
+    OpEntry::of::<ops::Scale>(),
+    OpEntry::of::<ops::Broadcast>(),
+    OpEntry::of::<ops::Cast>(),
+    OpEntry::of::<ops::SumRows>(),
+    OpEntry::of::<ops::SumColumns>(),
+    OpEntry::of::<ops::Reduce>(),
+    OpEntry::of::<ops::ReduceMaxGrad>(),
+    OpEntry::of::<ops::Softmax>(),
+    OpEntry::of::<ops::SoftmaxGrad>(),
+    OpEntry::of::<ops::LogSoftmax>(),
+    OpEntry::of::<ops::LogSoftmaxGrad>(),
+    OpEntry::of::<ops::SoftmaxCrossEntropy>(),
+    OpEntry::of::<ops::SoftCrossEntropy>(),
+    OpEntry::of::<ops::MeanSquaredError>(),
+    OpEntry::of::<ops::MaskedMean>(),
+    OpEntry::of::<ops::MaskedMeanGrad>(),
+    OpEntry::of::<ops::Argmax>(),
+    OpEntry::of::<ops::CorrectCount>(),
+    OpEntry::of::<ops::ConfusionMatrix>(),
+    OpEntry::of::<ops::View>(),
+    OpEntry::of::<ops::Pack>(),
+    OpEntry::of::<ops::GatherBatch>(),
+    OpEntry::of::<ops::AugmentBatch>(),
+    OpEntry::of::<ops::MixBatch>(),
+    OpEntry::of::<ops::LearningRate>(),
+    OpEntry::of::<ops::Adam>(),
+    OpEntry::of::<ops::Sgd>(),
+    OpEntry::of::<ops::RmsProp>(),
+    OpEntry::of::<ops::WeightAverage>(),
+    OpEntry::of::<ops::Hypergradient>(),
+    OpEntry::of::<ops::GlobalNorm>(),
+    OpEntry::of::<ops::ClipByNorm>(),
+    OpEntry::of::<ops::ClipByValue>(),
+    OpEntry::of::<ops::Guarded>(),
+    OpEntry::of::<ops::Unscale>(),
+    OpEntry::of::<ops::UpdateLossScale>(),
+    OpEntry::of::<ops::Advance>(),
+    OpEntry::of::<ops::Accumulate>(),
+    OpEntry::of::<ops::Record>(),
+    OpEntry::of::<ops::Full>(),
+    OpEntry::of::<ops::Histogram>(),
+    OpEntry::of::<ops::AttackStep>(),
+    OpEntry::of::<ops::FakeQuantize>(),
 ];
 
 /// All entries of the registry.
 pub fn entries() -> impl Iterator<Item = &'static OpEntry> {
-    REGISTRY.iter().copied().flatten()
+    REGISTRY.iter()
 }
 
 /// The entry called `name`.
@@ -90,16 +125,12 @@ pub fn find(name: &str) -> Option<&'static OpEntry> {
     entries().find(|entry| entry.name == name)
 }
 
-/// The JSON form of an op's attributes.
-pub(super) fn attributes(op: &impl serde::Serialize) -> Json {
-    serde_json::to_value(op).expect("op attributes are plain numbers, names and lists")
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
     use super::*;
+    use crate::graph::Signature;
 
     #[test]
     fn names_are_unique_and_every_op_has_cases() {
@@ -127,6 +158,33 @@ mod tests {
         }
     }
 
+    /// Storing operands in 16 bits changes neither the number of operations nor the length of sums,
+    /// on which tolerances rest.
+    #[test]
+    fn work_and_sums_do_not_depend_on_how_operands_are_stored() {
+        let mut checked = 0;
+        for case in entries().flat_map(|entry| (entry.cases)()) {
+            let signature = |case: &Case| {
+                let inputs: Vec<_> = case.inputs.iter().map(|i| i.ty.clone()).collect();
+                let outputs = case.op.infer(&inputs).expect("cases have valid shapes");
+                Signature { inputs, outputs }
+            };
+            let sig = signature(&case);
+            for half in case.in_half() {
+                let stored = signature(&half);
+                let name = format!("{} {}", half.op.name(), half.name);
+                let (cost, own) = (half.op.cost(&stored), case.op.cost(&sig));
+                assert_eq!(cost.flop, own.flop, "{name}");
+                // Buffers hold whole words, so that one element of 16 bits takes as much as one of 32.
+                assert!(cost.bytes <= own.bytes, "{name}");
+                let [length, own] = [&stored, &sig].map(|sig| half.op.tolerance(sig, ""));
+                assert_eq!(length.reduction_len, own.reduction_len, "{name}");
+                checked += 1;
+            }
+        }
+        assert!(checked > 100, "{checked}");
+    }
+
     /// Every kernel is valid WGSL and stays within WebGPU's default limits.
     #[test]
     fn lowerings_are_valid_under_default_limits() {
@@ -134,8 +192,8 @@ mod tests {
         for entry in entries() {
             for case in entry.cases_for(&caps) {
                 let inputs: Vec<_> = case.inputs.iter().map(|i| i.ty.clone()).collect();
-                let outputs = case.op.output_types(&inputs).expect("cases have valid shapes");
-                let sig = crate::graph::Signature { inputs, outputs };
+                let outputs = case.op.infer(&inputs).expect("cases have valid shapes");
+                let sig = Signature { inputs, outputs };
                 let mut variants = HashSet::new();
                 let lowerings = case.op.lowerings(&sig, &caps);
                 assert!(!lowerings.is_empty(), "{}: {}", entry.name, case.name);

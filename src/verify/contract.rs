@@ -1,20 +1,18 @@
 //! The contract of a lowering: it computes what the reference computes, writes every element of its
 //! outputs and nothing else, and gives the same bits twice.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytemuck::{cast_slice, pod_collect_to_vec};
 use thiserror::Error;
 
 use super::inputs::make_inputs;
-use crate::compile::{
-    BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
-    place_in_textures,
-};
+use super::single_step::single_step;
+use crate::compile::{Buffer, Program};
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
-use crate::graph::{Caps, Case, Graph, Lowering, Operand, Signature};
+use crate::graph::{Caps, Case, Graph, Lowering, Signature};
 use crate::tensor::half::{as_f64, round};
 use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
 
@@ -87,14 +85,22 @@ const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
 /// plausible integer.
 pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_7ead;
 
+/// The operand types of a case.
+///
+/// # Errors
+/// When the op rejects the shapes of the case.
+pub fn signature(case: &Case) -> Result<Signature, ShapeError> {
+    let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
+    let outputs = case.op.infer(&inputs)?;
+    Ok(Signature { inputs, outputs })
+}
+
 /// The lowerings of a case on a device with `caps`, with its operand types.
 ///
 /// # Errors
 /// When the op rejects the shapes of the case.
 pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>), ShapeError> {
-    let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.output_types(&inputs)?;
-    let sig = Signature { inputs, outputs };
+    let sig = signature(case)?;
     let lowerings = case.op.lowerings(&sig, caps);
     Ok((sig, lowerings))
 }
@@ -106,21 +112,21 @@ pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>),
 /// The first wrong input that is accepted.
 pub fn check_infer(case: &Case) -> Result<(), Failure> {
     let types: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    case.op.output_types(&types)?;
+    case.op.infer(&types)?;
     let accepts = |given: String| Err(Failure::AcceptsWrongInputs { given });
-    if !types.is_empty() && case.op.output_types(&[]).is_ok() {
+    if !types.is_empty() && case.op.infer(&[]).is_ok() {
         return accepts("no inputs at all".to_owned());
     }
     let one_more: Vec<TensorType> =
         types.iter().cloned().chain([TensorType::u8([3, 1, 4, 1, 5])]).collect();
-    if case.op.output_types(&one_more).is_ok() {
+    if case.op.infer(&one_more).is_ok() {
         return accepts("one input more, of bytes".to_owned());
     }
     for (i, ty) in types.iter().enumerate() {
         let with = |replacement: TensorType| {
             let mut changed = types.clone();
             changed[i] = replacement;
-            case.op.output_types(&changed)
+            case.op.infer(&changed)
         };
         if with(TensorType::new(DType::U8, ty.shape.clone())).is_ok() && ty.dtype != DType::U8 {
             return accepts(format!("bytes as input {i}"));
@@ -135,13 +141,14 @@ pub fn check_infer(case: &Case) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A case with its inputs and the outputs of the reference, against which lowerings are checked.
+/// A case with its inputs and the outputs of the reference, against which lowerings and host kernels
+/// are checked.
 #[derive(Debug)]
 pub struct CaseCheck<'a> {
-    case: &'a Case,
-    sig: &'a Signature,
-    inputs: Vec<HostTensor>,
-    expected: Vec<Vec<f64>>,
+    pub(super) case: &'a Case,
+    pub(super) sig: &'a Signature,
+    pub(super) inputs: Vec<HostTensor>,
+    pub(super) expected: Vec<Vec<f64>>,
 }
 
 impl<'a> CaseCheck<'a> {
@@ -182,7 +189,7 @@ impl<'a> CaseCheck<'a> {
         }
         executor.unload_all();
         bench.check_untouched(self.case, &runs[0])?;
-        let tolerance = self.case.op.tolerance_of(self.sig, &lowering.variant);
+        let tolerance = self.case.op.tolerance(self.sig, &lowering.variant);
         bench.check_outputs(self.sig, tolerance, &self.expected, &runs)
     }
 }
@@ -201,10 +208,7 @@ pub fn check_lowering(
 }
 
 /// The outputs by f64 reference code.
-pub(super) fn expected_outputs(
-    case: &Case,
-    inputs: &[HostTensor],
-) -> Result<Vec<Vec<f64>>, ShapeError> {
+fn expected_outputs(case: &Case, inputs: &[HostTensor]) -> Result<Vec<Vec<f64>>, ShapeError> {
     let mut graph = Graph::default();
     let mut tensors = HashMap::new();
     let mut values = Vec::new();
@@ -224,104 +228,22 @@ struct TestBench {
 }
 
 impl TestBench {
+    /// Bindings reach into the guard words, so that a write beyond the tensor shows there instead of
+    /// being caught by the device's bounds checks.
     fn new(case: &Case, sig: &Signature, lowering: &Lowering, inputs: &[HostTensor]) -> Self {
-        let mut bench = Self {
-            program: Program {
-                name: case.name.clone(),
-                buffers: Vec::new(),
-                textures: Vec::new(),
-                kernels: Vec::new(),
-                steps: Vec::new(),
-                outputs: BTreeMap::new(),
-            },
-            contents: Vec::new(),
-        };
-        let mut operand = |name: String, ty: &TensorType, words: &[u32]| OperandAt {
-            region: bench.add_buffer(name, words),
-            ty: ty.clone(),
-        };
-        let ins: Vec<OperandAt> = inputs
-            .iter()
-            .enumerate()
-            .map(|(i, tensor)| operand(format!("input {i}"), tensor.ty(), tensor.words()))
-            .collect();
-        let outs: Vec<OperandAt> = sig
-            .outputs
-            .iter()
-            .enumerate()
-            .map(|(o, ty)| match case.op.aliases().iter().find(|&&(output, _)| output == o) {
-                Some(&(_, input)) => ins[input].clone(),
-                None => operand(format!("output {o}"), ty, &vec![UNWRITTEN_WORD; ty.words()]),
-            })
-            .collect();
-        let scratch: Vec<Region> = lowering
-            .scratch
-            .iter()
-            .enumerate()
-            .map(|(s, bytes)| {
-                let words = vec![UNWRITTEN_WORD; bytes.div_ceil(4)];
-                bench.add_buffer(format!("scratch {s}"), &words)
-            })
-            .collect();
-        // A binding reaches into the guard words, so that a write beyond the tensor shows there
-        // instead of being caught by the device's bounds checks.
-        let reach = |region: Region| Region { bytes: region.bytes + GUARD_BYTES, ..region };
-        let region = |operand: Operand| match operand {
-            Operand::Input(i) => reach(ins[i].region),
-            Operand::Output(o) => reach(outs[o].region),
-            Operand::Scratch(s) => reach(scratch[s]),
-        };
-        let dispatches = lowering
-            .kernels
-            .iter()
-            .enumerate()
-            .map(|(kernel, k)| Dispatch {
-                kernel,
-                bindings: k
-                    .bindings
-                    .iter()
-                    .map(|b| BoundRegion { region: region(b.operand), access: b.access })
-                    .collect(),
-                textures: Vec::new(),
-                workgroups: k.workgroups,
-            })
-            .collect();
-        bench.program.kernels = lowering
-            .kernels
-            .iter()
-            .map(|k| KernelText {
-                name: k.name.clone(),
-                source: k.source.clone(),
-                accesses: k.bindings.iter().map(|b| b.access).collect(),
-            })
-            .collect();
-        bench.program.steps.push(Step {
-            scope: case.name.clone(),
-            op: case.op.clone(),
-            inputs: ins,
-            outputs: outs,
-            variant: lowering.variant.clone(),
-            dispatches,
-        });
-        bench.program.textures = place_in_textures(&mut bench.program.steps);
-        bench
-    }
-
-    fn add_buffer(&mut self, name: String, words: &[u32]) -> Region {
-        let guard = |side: usize| -> Vec<u32> {
-            let earlier = (2 * self.contents.len() + side) * GUARD_BYTES / 4;
+        let program = single_step(&case.name, &case.op, sig, lowering, GUARD_BYTES);
+        let guard = |at: usize| -> Vec<u32> {
+            let earlier = at * GUARD_BYTES / 4;
             let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
             (first..).take(GUARD_BYTES / 4).collect()
         };
-        let content = [&guard(0), words, &guard(1)].concat();
-        let bytes = content.len() * 4;
-        self.program.buffers.push(Buffer { name, bytes, role: Role::State });
-        self.contents.push(content);
-        Region {
-            buffer: self.program.buffers.len() - 1,
-            offset: GUARD_BYTES,
-            bytes: words.len() * 4,
-        }
+        let content = |(i, buffer): (usize, &Buffer)| {
+            let unwritten = || vec![UNWRITTEN_WORD; (buffer.bytes - 2 * GUARD_BYTES) / 4];
+            let words = inputs.get(i).map_or_else(unwritten, |input| input.words().to_vec());
+            [guard(2 * i), words, guard(2 * i + 1)].concat()
+        };
+        let contents = program.buffers.iter().enumerate().map(content).collect();
+        Self { program, contents }
     }
 
     /// Guard words and plain inputs must be as before.

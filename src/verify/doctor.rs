@@ -5,9 +5,7 @@ use std::time::Instant;
 use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, device_facts};
-use super::{
-    CaseCheck, Failure, check_gradient, check_host_kernel, check_infer, host_kernels, lowerings,
-};
+use super::{CaseCheck, Failure, check_gradient, check_infer, host_kernels, lowerings};
 use crate::exec::{DeviceInfo, ExecError, Executor};
 use crate::graph::Case;
 use crate::ops::{OpEntry, entries};
@@ -168,7 +166,7 @@ fn check_case(
         count = count.min(1);
         for (variant, kernel) in host_kernels(case).unwrap_or_default().iter().enumerate() {
             op.lowerings += 1;
-            op.note(case, kernel.variant, check_host_kernel(case, variant));
+            op.note(case, kernel.variant, check.check_host_kernel(variant));
         }
     }
     for lowering in lowerings.iter().take(count) {

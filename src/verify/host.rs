@@ -1,8 +1,7 @@
 //! The contract of a host kernel: that of a lowering, and the same bits on any number of threads.
 
 use super::Failure;
-use super::contract::{UNWRITTEN_WORD, check_output, expected_outputs};
-use super::inputs::make_inputs;
+use super::contract::{CaseCheck, UNWRITTEN_WORD, check_output, signature};
 use crate::error::ShapeError;
 use crate::graph::{Case, HostKernel, Signature, run_on_words};
 use crate::tensor::parallel::with_threads;
@@ -16,42 +15,45 @@ const THREADS: [usize; 4] = [1, 2, 2, 3];
 /// # Errors
 /// When the op rejects the shapes of the case.
 pub fn host_kernels(case: &Case) -> Result<Vec<HostKernel>, ShapeError> {
-    Ok(case.op.host_variants(&signature(case)?))
+    Ok(case.op.host_kernels(&signature(case)?))
 }
 
-fn signature(case: &Case) -> Result<Signature, ShapeError> {
-    let inputs: Vec<TensorType> = case.inputs.iter().map(|input| input.ty.clone()).collect();
-    let outputs = case.op.output_types(&inputs)?;
-    Ok(Signature { inputs, outputs })
+impl CaseCheck<'_> {
+    /// Runs the host kernel at position `variant` and checks the whole contract. The kernel is made
+    /// anew for each number of threads, on which its shares of the work depend.
+    ///
+    /// # Errors
+    /// The first violation.
+    pub fn check_host_kernel(&self, variant: usize) -> Result<(), Failure> {
+        let Self { case, sig, inputs, expected } = self;
+        let name = case.op.host_kernels(sig).get(variant).map_or("", |kernel| kernel.variant);
+        let tolerance = case.op.tolerance(sig, name);
+        let mut first: Option<Vec<Vec<u32>>> = None;
+        for threads in THREADS {
+            let run = || {
+                let kernels = case.op.host_kernels(sig);
+                kernels.get(variant).map(|kernel| run(kernel, case, sig, inputs))
+            };
+            let outputs = with_threads(threads, run).map_err(Failure::Threads)?;
+            let missing =
+                || Failure::Threads(format!("{threads} of them have no kernel {variant}"));
+            let outputs = outputs.ok_or_else(missing)?;
+            let before = first.get_or_insert_with(|| outputs.clone());
+            for (output, words) in outputs.iter().enumerate() {
+                let got = [&before[output][..], words];
+                check_output(sig, output, tolerance, &expected[output], got)?;
+            }
+        }
+        Ok(())
+    }
 }
 
-/// Runs the host kernel at position `variant` of a case and checks the whole contract. The kernel
-/// is made anew for each number of threads, on which its shares of the work depend.
+/// Runs the host kernel at position `variant` of a case and checks the whole contract.
 ///
 /// # Errors
 /// The first violation.
 pub fn check_host_kernel(case: &Case, variant: usize) -> Result<(), Failure> {
-    let sig = signature(case)?;
-    let inputs = make_inputs(case);
-    let expected = expected_outputs(case, &inputs)?;
-    let name = case.op.host_variants(&sig).get(variant).map_or("", |kernel| kernel.variant);
-    let tolerance = case.op.tolerance_of(&sig, name);
-    let mut first: Option<Vec<Vec<u32>>> = None;
-    for threads in THREADS {
-        let run = || {
-            let kernels = case.op.host_variants(&sig);
-            kernels.get(variant).map(|kernel| run(kernel, case, &sig, &inputs))
-        };
-        let outputs = with_threads(threads, run).map_err(Failure::Threads)?;
-        let missing = || Failure::Threads(format!("{threads} of them have no kernel {variant}"));
-        let outputs = outputs.ok_or_else(missing)?;
-        let before = first.get_or_insert_with(|| outputs.clone());
-        for (output, words) in outputs.iter().enumerate() {
-            let got = [&before[output][..], words];
-            check_output(&sig, output, tolerance, &expected[output], got)?;
-        }
-    }
-    Ok(())
+    CaseCheck::new(case, &signature(case)?)?.check_host_kernel(variant)
 }
 
 /// The outputs of a kernel, as words. They and the scratch memory hold NaN before, except where an

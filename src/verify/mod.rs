@@ -1,5 +1,6 @@
-//! Verification: every lowering and host kernel of every op against its reference, and every gradient rule against
-//! finite differences. Tests, `verigrad doctor` and the tuner run the same code.
+//! Verification: every lowering and host kernel of every op against its reference, and every
+//! gradient rule against finite differences. Tests, `verigrad doctor` and the tuner run the same
+//! code. For what a test cannot say, kernels become files that can be read.
 //!
 //! ```
 //! use verigrad::exec::CpuExecutor;
@@ -17,12 +18,16 @@ mod facts;
 mod gradient;
 mod host;
 mod inputs;
+mod kernel_files;
 pub(crate) mod probe;
+mod single_step;
 
-pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings};
+pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings, signature};
 pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose};
 pub use doctor_text::render;
 pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
 pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;
+pub use kernel_files::{KernelFile, kernel_files, kernel_index};
+pub use single_step::single_step;

@@ -1,9 +1,11 @@
 //! Programs of one given kernel, that ask a device what it does or how fast it is.
 
+use serde::{Deserialize, Serialize};
+
 use crate::compile::{CompileError, Program, compile};
 use crate::error::ShapeError;
-use crate::graph::{Caps, Cost, Graph, HostIo, Kernel, Lowering, Op, Signature, Vjp};
-use crate::tensor::{TensorType, Tolerance};
+use crate::graph::{Caps, Case, Cost, Graph, HostIo, Kernel, Lowering, OpDef, Signature};
+use crate::tensor::{Real, TensorType, Tolerance};
 
 /// Name of the state that a probe reads.
 pub(crate) const PROBE_INPUT: &str = "probe/x";
@@ -28,37 +30,25 @@ pub(crate) fn probe_program(
     compile("probe", &graph, caps, &|_, _, _| 0)
 }
 
-/// An op of one given kernel. It has no reference and no registry entry: what it computes is for
-/// the device to say.
-#[derive(Debug, Clone)]
+/// An op of one given kernel. It has no reference, no cases and no registry entry: what it computes
+/// is for the device to say.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Probe {
     kernel: Kernel,
     output: TensorType,
 }
 
-impl Op for Probe {
-    fn name(&self) -> &'static str {
-        "probe"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
+impl OpDef for Probe {
+    const NAME: &'static str = "probe";
 
     fn infer(&self, _inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
         Ok(vec![self.output.clone()])
     }
 
-    fn reference(&self, _io: &mut HostIo<'_, f32>) {}
-
-    fn reference_f64(&self, _io: &mut HostIo<'_, f64>) {}
+    fn reference<T: Real>(&self, _io: &mut HostIo<'_, T>) {}
 
     fn lower(&self, _sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
         vec![Lowering::single("probe", self.kernel.clone())]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("probe")
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
@@ -67,5 +57,9 @@ impl Op for Probe {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, 0)
+    }
+
+    fn cases() -> Vec<Case> {
+        Vec::new()
     }
 }

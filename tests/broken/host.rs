@@ -1,7 +1,6 @@
 //! Host kernels that are wrong in the ways in which such kernels go wrong.
 
-use serde::de::DeserializeOwned;
-use verigrad::graph::{Activation, HostIo, HostKernel, Op, Signature};
+use verigrad::graph::{Activation, HostIo, HostKernel, Op, OpDef, Signature};
 use verigrad::ops::{
     ActivateGrad, Adam, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormGrad, BatchNormInference,
     BatchNormInferenceGrad, BatchNormMaxPool2d, Binary, BinaryFunction, Broadcast, ClipByNorm,
@@ -12,6 +11,7 @@ use verigrad::ops::{
 use verigrad::tensor::gemm::{Matrix, multiply_add};
 
 use super::defects::Kind;
+use super::rules::typed;
 use super::wrapper::HostKernels;
 
 pub struct BrokenHostKernel {
@@ -27,12 +27,8 @@ const fn wrong(name: &'static str, op: &'static str, kernels: HostKernels) -> Br
 }
 
 /// The kernels of the op with other attributes: none where they do not fit the operands.
-fn changed<O: Op + DeserializeOwned>(
-    op: &dyn Op,
-    sig: &Signature,
-    change: impl FnOnce(&mut O),
-) -> Vec<HostKernel> {
-    let mut op: O = serde_json::from_value(op.attributes()).expect("its own attributes");
+fn changed<O: OpDef>(op: &dyn Op, sig: &Signature, change: impl FnOnce(&mut O)) -> Vec<HostKernel> {
+    let mut op: O = typed(op);
     change(&mut op);
     match op.infer(&sig.inputs) {
         Ok(outputs) if outputs == sig.outputs => op.host_kernels(sig),
@@ -78,14 +74,14 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         changed(op, sig, |op: &mut Conv2d| op.activation = Activation::Identity)
     }),
     wrong("shifts the channels of grouped convolutions", "conv2d", |op, sig| {
-        let grouped: Conv2d = serde_json::from_value(op.attributes()).expect("its own");
+        let grouped: Conv2d = typed(op);
         if grouped.geometry.groups == 1 {
             return Vec::new();
         }
         followed_by(op, sig, |y| y.rotate_left(1))
     }),
     wrong("shifts the channels of grouped convolutions", "conv2d_weight_grad", |op, sig| {
-        let grouped: Conv2dWeightGrad = serde_json::from_value(op.attributes()).expect("its own");
+        let grouped: Conv2dWeightGrad = typed(op);
         if grouped.geometry.groups == 1 {
             return Vec::new();
         }
@@ -98,7 +94,7 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         changed(op, sig, |op: &mut Matmul| op.transpose_b = !op.transpose_b)
     }),
     wrong("adds to what the result held", "matmul", |op, _| {
-        let op: Matmul = serde_json::from_value(op.attributes()).expect("its own attributes");
+        let op: Matmul = typed(op);
         if op.transpose_a || op.transpose_b || op.bias || op.activation != Activation::Identity {
             return Vec::new();
         }
@@ -129,14 +125,14 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
     }),
     wrong("shifts the columns", "max_pool2d", |op, sig| followed_by(op, sig, |y| y.rotate_left(1))),
     wrong("keeps one of several overlapping windows", "max_pool2d_grad", |op, _| {
-        let op: MaxPool2dGrad = serde_json::from_value(op.attributes()).expect("its own");
+        let op: MaxPool2dGrad = typed(op);
         vec![HostKernel::new("broken", move |io, _| overwrite_maxima(&op, io))]
     }),
     wrong("takes AdamW for Adam", "adam", |op, sig| {
         changed(op, sig, |op: &mut Adam| op.decoupled = !op.decoupled)
     }),
     wrong("takes the mean square for the variance", "batch_norm", |op, _| {
-        let op: BatchNorm = serde_json::from_value(op.attributes()).expect("its own attributes");
+        let op: BatchNorm = typed(op);
         if op.tail.residual || op.tail.activation != Activation::Identity {
             return Vec::new();
         }
@@ -146,15 +142,15 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         changed(op, sig, |op: &mut BatchNorm| op.tail.activation = Activation::Identity)
     }),
     wrong("takes the statistics for constants", "batch_norm_grad", |op, sig| {
-        let op: BatchNormGrad = serde_json::from_value(op.attributes()).expect("its own");
-        BatchNormInferenceGrad { epsilon: op.epsilon }.host_kernels(sig)
+        let op: BatchNormGrad = typed(op);
+        OpDef::host_kernels(&BatchNormInferenceGrad { epsilon: op.epsilon }, sig)
     }),
     wrong("forgets the epsilon", "batch_norm_inference", |op, sig| {
         changed(op, sig, |op: &mut BatchNormInference| op.epsilon = 0.0)
     }),
     wrong("takes the statistics for variable", "batch_norm_inference_grad", |op, sig| {
-        let op: BatchNormInferenceGrad = serde_json::from_value(op.attributes()).expect("its own");
-        BatchNormGrad { epsilon: op.epsilon }.host_kernels(sig)
+        let op: BatchNormInferenceGrad = typed(op);
+        OpDef::host_kernels(&BatchNormGrad { epsilon: op.epsilon }, sig)
     }),
     wrong("forgets the function", "batch_norm_max_pool2d", |op, sig| {
         changed(op, sig, |op: &mut BatchNormMaxPool2d| op.activation = Activation::Identity)
@@ -175,16 +171,19 @@ pub static BROKEN_HOST_KERNELS: &[BrokenHostKernel] = &[
         followed_by(op, sig, |y| y.rotate_left(1))
     }),
     wrong("divides by the width only", "global_avg_pool2d_grad", |op, sig| {
-        let op: GlobalAvgPool2dGrad = serde_json::from_value(op.attributes()).expect("its own");
+        let op: GlobalAvgPool2dGrad = typed(op);
         let height = f32::from(u16::try_from(op.input[0]).expect("small"));
-        op.host_kernels(sig).into_iter().map(|kernel| scaled(height, kernel)).collect()
+        OpDef::host_kernels(&op, sig).into_iter().map(|kernel| scaled(height, kernel)).collect()
     }),
     wrong("draws another layer's numbers", "dropout", |op, sig| {
         changed(op, sig, |op: &mut Dropout| op.stream ^= 1)
     }),
     wrong("does not scale what it keeps", "dropout", |op, sig| {
-        let op: Dropout = serde_json::from_value(op.attributes()).expect("its own attributes");
-        op.host_kernels(sig).into_iter().map(|kernel| scaled(1.0 - op.rate, kernel)).collect()
+        let op: Dropout = typed(op);
+        OpDef::host_kernels(&op, sig)
+            .into_iter()
+            .map(|kernel| scaled(1.0 - op.rate, kernel))
+            .collect()
     }),
     wrong("adds instead", "binary", |op, sig| {
         changed(op, sig, |op: &mut Binary| op.function = BinaryFunction::Add)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verigrad::error::ShapeError;
-use verigrad::graph::{Caps, Cost, Fill, HostIo, Lowering, Op, Signature, Vjp};
+use verigrad::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
 use verigrad::tensor::{TensorType, Tolerance};
 
 /// Names that kernels give their outputs.
@@ -88,11 +88,19 @@ impl Op for Planted {
         self.inner.reference_f64(io);
     }
 
-    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let own = self.inner.lower(sig, caps);
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        let own = self.inner.lowerings(sig, caps);
         let simplest = own.last().cloned();
         let planted = Plant::ALL.iter().zip(simplest.iter().cycle());
         planted.map(|(plant, lowering)| plant.spoil(lowering.clone())).chain(own).collect()
+    }
+
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.inner.plain_lowerings(sig, caps)
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        self.inner.host_kernels(sig)
     }
 
     fn vjp(&self, v: &mut Vjp<'_>) -> Result<(), ShapeError> {
@@ -103,12 +111,8 @@ impl Op for Planted {
         self.inner.sample_inputs(inputs)
     }
 
-    fn tolerance(&self, sig: &Signature) -> Tolerance {
-        self.inner.tolerance(sig)
-    }
-
-    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
-        self.inner.variant_tolerance(sig, variant)
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.inner.tolerance(sig, variant)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {

@@ -1,8 +1,7 @@
 //! Gradient rules and shape rules that are wrong in the ways in which such rules go wrong.
 
-use serde::de::DeserializeOwned;
 use verigrad::error::ShapeError;
-use verigrad::graph::{Activation, Case, Op, Value, Vjp};
+use verigrad::graph::{Activation, Case, Op, OpDef, Value, Vjp};
 use verigrad::ops::{
     Activate, ActivateGrad, AvgPool2d, AvgPool2dGrad, BatchNorm, BatchNormInferenceGrad, Binary,
     BinaryFunction, Conv2d, Conv2dInputGrad, Conv2dWeightGrad, Dropout, Matmul, MaxPool2d,
@@ -33,8 +32,8 @@ pub struct BrokenShapes {
 }
 
 /// The op with its attributes, as the type that it is.
-fn typed<O: DeserializeOwned>(op: &dyn Op) -> O {
-    serde_json::from_value(op.attributes()).expect("its own attributes")
+pub fn typed<O: OpDef>(op: &dyn Op) -> O {
+    op.downcast_ref::<O>().expect("the case is of this op").clone()
 }
 
 /// The gradient of the first output.

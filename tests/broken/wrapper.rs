@@ -66,8 +66,12 @@ impl Op for Wrapper {
         self.inner.reference_f64(io);
     }
 
-    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        self.inner.lower(sig, caps)
+    fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.inner.lowerings(sig, caps)
+    }
+
+    fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        self.inner.plain_lowerings(sig, caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
@@ -86,12 +90,8 @@ impl Op for Wrapper {
         self.inner.aliases()
     }
 
-    fn tolerance(&self, sig: &Signature) -> Tolerance {
-        self.inner.tolerance(sig)
-    }
-
-    fn variant_tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
-        self.inner.variant_tolerance(sig, variant)
+    fn tolerance(&self, sig: &Signature, variant: &str) -> Tolerance {
+        self.inner.tolerance(sig, variant)
     }
 
     fn cost(&self, sig: &Signature) -> Cost {

@@ -7,11 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::geometry::images;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
-use crate::ops::lanes::Lanes;
-use crate::ops::operands::operands;
-use crate::ops::registry::attributes;
+use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
 
@@ -82,26 +80,6 @@ fn longest(inputs: usize, outputs: usize) -> usize {
 }
 
 impl AdaptiveAvgPool2d {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let [_, h, w, c_count] = io.inputs.dims(0);
-        let [oh, ow] = self.output;
-        for_each_chunk(io.outputs.float(0), c_count, &|row, y| {
-            let (ox, oy, n) = (row % ow, row / ow % oh, row / (ow * oh));
-            let (rows, columns) = (window(oy, h, oh), window(ox, w, ow));
-            let size = as_f64(rows.len() * columns.len());
-            for (c, y) in y.iter_mut().enumerate() {
-                let mut sum = 0.0;
-                for iy in rows.clone() {
-                    for ix in columns.clone() {
-                        sum += x[((n * h + iy) * w + ix) * c_count + c].to_f64();
-                    }
-                }
-                *y = T::from_f64(sum / size);
-            }
-        });
-    }
-
     /// Lines of the output in parallel, all channels of a pixel at once.
     fn lines(&self, io: &mut HostIo<'_, f32>) {
         let x = io.inputs.float(0);
@@ -135,41 +113,47 @@ fn add(x: &[f32], factor: f32, y: &mut [f32]) {
     }
 }
 
-impl Op for AdaptiveAvgPool2d {
-    fn name(&self) -> &'static str {
-        "adaptive_avg_pool2d"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for AdaptiveAvgPool2d {
+    const NAME: &'static str = "adaptive_avg_pool2d";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("adaptive_avg_pool2d", inputs)?;
-        let [n, h, w, c] = images("adaptive_avg_pool2d", ("x", x))?;
+        let [x] = operands(Self::NAME, inputs)?;
+        let [n, h, w, c] = images(Self::NAME, ("x", x))?;
         let [oh, ow] = self.output;
         if [h, w, oh, ow].contains(&0) {
             return Err(ShapeError::new(
-                "adaptive_avg_pool2d",
+                Self::NAME,
                 format!("{h} x {w} elements make {oh} x {ow}: both must be at least 1 x 1"),
             ));
         }
         Ok(vec![TensorType::f32([n, oh, ow, c])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let [_, h, w, c_count] = io.inputs.dims(0);
+        let [oh, ow] = self.output;
+        for_each_chunk(io.outputs.float(0), c_count, &|row, y| {
+            let (ox, oy, n) = (row % ow, row / ow % oh, row / (ow * oh));
+            let (rows, columns) = (window(oy, h, oh), window(ox, w, ow));
+            let size = as_f64(rows.len() * columns.len());
+            for (c, y) in y.iter_mut().enumerate() {
+                let mut sum = 0.0;
+                for iy in rows.clone() {
+                    for ix in columns.clone() {
+                        sum += x[((n * h + iy) * w + ix) * c_count + c].to_f64();
+                    }
+                }
+                *y = T::from_f64(sum / size);
+            }
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let &[_, h, w, c] = sig.inputs[0].dims() else { return Vec::new() };
-        let wgsl = include_str!("../../../shaders/adaptive_avg_pool2d.wgsl");
+        let wgsl = include_str!("../../../shaders/pool/adaptive_avg_pool2d.wgsl");
         let elements = sig.outputs[0].elements();
-        lowerings(self.name(), ([h, w], self.output), (elements, c), wgsl, caps)
+        lowerings(Self::NAME, ([h, w], self.output), (elements, c), wgsl, caps)
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
@@ -198,11 +182,58 @@ impl Op for AdaptiveAvgPool2d {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements().max(sig.outputs[0].elements()))
     }
+
+    fn cases() -> Vec<Case> {
+        let case = |(dims, output): ([usize; 4], [usize; 2])| {
+            Case::new(name_of(dims, output), AdaptiveAvgPool2d { output }).normal(dims)
+        };
+        let mut cases: Vec<Case> = SHAPES.into_iter().map(case).collect();
+        cases.push(
+            Case::new("non_finite", AdaptiveAvgPool2d { output: [2, 3] })
+                .input(TensorType::f32([3, 3, 4, 7]), Fill::NonFinite)
+                .forward_only(),
+        );
+        cases.push(case(([16, 13, 13, 256], [6, 6])).bench());
+        cases
+    }
 }
 
 impl AdaptiveAvgPool2dGrad {
+    /// Lines of the input in parallel; each pixel gathers from the windows that hold it.
+    fn lines(&self, io: &mut HostIo<'_, f32>) {
+        let dy = io.inputs.float(0);
+        let [_, oh, ow, c] = io.inputs.dims(0);
+        let [h, w] = self.input;
+        for_each_chunk(io.outputs.float(0), w * c, &|line, dx| {
+            let (n, rows) = (line / h, windows_over(line % h, h, oh));
+            for (ix, dx) in dx.chunks_mut(c).enumerate() {
+                dx.fill(0.0);
+                for oy in rows.clone() {
+                    for ox in windows_over(ix, w, ow) {
+                        let size = window(oy, h, oh).len() * window(ox, w, ow).len();
+                        let dy = &dy[((n * oh + oy) * ow + ox) * c..][..c];
+                        add(dy, f32::from_f64(1.0 / as_f64(size)), dx);
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl OpDef for AdaptiveAvgPool2dGrad {
+    const NAME: &'static str = "adaptive_avg_pool2d_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [dy] = operands(Self::NAME, inputs)?;
+        let [n, _, _, c] = images(Self::NAME, ("dy", dy))?;
+        let [h, w] = self.input;
+        let dx = TensorType::f32([n, h, w, c]);
+        images(Self::NAME, ("dx", &dx))?;
+        Ok(vec![dx])
+    }
+
     /// Spreads each element of `dy` over its window, image by image.
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let dy = io.inputs.float(0);
         let [_, oh, ow, c_count] = io.inputs.dims(0);
         let [h, w] = self.input;
@@ -226,67 +257,16 @@ impl AdaptiveAvgPool2dGrad {
         });
     }
 
-    /// Lines of the input in parallel; each pixel gathers from the windows that hold it.
-    fn lines(&self, io: &mut HostIo<'_, f32>) {
-        let dy = io.inputs.float(0);
-        let [_, oh, ow, c] = io.inputs.dims(0);
-        let [h, w] = self.input;
-        for_each_chunk(io.outputs.float(0), w * c, &|line, dx| {
-            let (n, rows) = (line / h, windows_over(line % h, h, oh));
-            for (ix, dx) in dx.chunks_mut(c).enumerate() {
-                dx.fill(0.0);
-                for oy in rows.clone() {
-                    for ox in windows_over(ix, w, ow) {
-                        let size = window(oy, h, oh).len() * window(ox, w, ow).len();
-                        let dy = &dy[((n * oh + oy) * ow + ox) * c..][..c];
-                        add(dy, f32::from_f64(1.0 / as_f64(size)), dx);
-                    }
-                }
-            }
-        });
-    }
-}
-
-impl Op for AdaptiveAvgPool2dGrad {
-    fn name(&self) -> &'static str {
-        "adaptive_avg_pool2d_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [dy] = operands("adaptive_avg_pool2d_grad", inputs)?;
-        let [n, _, _, c] = images("adaptive_avg_pool2d_grad", ("dy", dy))?;
-        let [h, w] = self.input;
-        let dx = TensorType::f32([n, h, w, c]);
-        images("adaptive_avg_pool2d_grad", ("dx", &dx))?;
-        Ok(vec![dx])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
-    }
-
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let &[_, oh, ow, c] = sig.inputs[0].dims() else { return Vec::new() };
-        let wgsl = include_str!("../../../shaders/adaptive_avg_pool2d_grad.wgsl");
+        let wgsl = include_str!("../../../shaders/pool/adaptive_avg_pool2d_grad.wgsl");
         let elements = sig.outputs[0].elements();
-        lowerings(self.name(), (self.input, [oh, ow]), (elements, c), wgsl, caps)
+        lowerings(Self::NAME, (self.input, [oh, ow]), (elements, c), wgsl, caps)
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let op = self.clone();
         vec![HostKernel::new("lines", move |io, _| op.lines(io))]
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("adaptive_avg_pool2d_grad")
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
@@ -301,6 +281,17 @@ impl Op for AdaptiveAvgPool2dGrad {
 
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements().max(sig.outputs[0].elements()))
+    }
+
+    fn cases() -> Vec<Case> {
+        let case = |([n, h, w, c], [oh, ow]): ([usize; 4], [usize; 2])| {
+            Case::new(name_of([n, h, w, c], [oh, ow]), AdaptiveAvgPool2dGrad { input: [h, w] })
+                .normal([n, oh, ow, c])
+        };
+        let mut cases: Vec<Case> =
+            SHAPES.into_iter().map(|shapes| case(shapes).forward_only()).collect();
+        cases.push(case(([16, 13, 13, 256], [6, 6])).bench());
+        cases
     }
 }
 
@@ -317,29 +308,4 @@ const SHAPES: [([usize; 4], [usize; 2]); 7] = [
 
 fn name_of([n, h, w, c]: [usize; 4], [oh, ow]: [usize; 2]) -> String {
     format!("{n}x{h}x{w}x{c}_to_{oh}x{ow}")
-}
-
-pub(super) fn cases() -> Vec<Case> {
-    let case = |(dims, output): ([usize; 4], [usize; 2])| {
-        Case::new(name_of(dims, output), AdaptiveAvgPool2d { output }).normal(dims)
-    };
-    let mut cases: Vec<Case> = SHAPES.into_iter().map(case).collect();
-    cases.push(
-        Case::new("non_finite", AdaptiveAvgPool2d { output: [2, 3] })
-            .input(TensorType::f32([3, 3, 4, 7]), Fill::NonFinite)
-            .forward_only(),
-    );
-    cases.push(case(([16, 13, 13, 256], [6, 6])).bench());
-    cases
-}
-
-pub(super) fn grad_cases() -> Vec<Case> {
-    let case = |([n, h, w, c], [oh, ow]): ([usize; 4], [usize; 2])| {
-        Case::new(name_of([n, h, w, c], [oh, ow]), AdaptiveAvgPool2dGrad { input: [h, w] })
-            .normal([n, oh, ow, c])
-    };
-    let mut cases: Vec<Case> =
-        SHAPES.into_iter().map(|shapes| case(shapes).forward_only()).collect();
-    cases.push(case(([16, 13, 13, 256], [6, 6])).bench());
-    cases
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::Kernel;
-use crate::ops::operands::of_dtype;
+use crate::ops::kit::of_dtype;
 use crate::tensor::{DType, TensorType};
 
 /// Where the windows of a pooling lie. Output sizes are rounded down:

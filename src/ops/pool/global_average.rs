@@ -2,16 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::average_host;
+use super::average::cpu;
 use super::geometry::images;
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, Operand, Signature,
-    Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand,
+    Signature, Vjp,
 };
-use crate::ops::lanes::Lanes;
-use crate::ops::operands::{of_dtype, operands};
-use crate::ops::registry::attributes;
+use crate::ops::kit::{Lanes, of_dtype, operands};
 use crate::tensor::parallel::{for_each_chunk, for_each_element};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -36,19 +34,6 @@ fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).expect("shapes fit 32 bits"))
 }
 
-impl GlobalAvgPool2d {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let x = io.inputs.float(0);
-        let [_, h, w, c_count] = io.inputs.dims(0);
-        for_each_element(io.outputs.float(0), &|i, y| {
-            let (n, c) = (i / c_count, i % c_count);
-            let image = &x[n * h * w * c_count..(n + 1) * h * w * c_count];
-            let sum: f64 = image.iter().skip(c).step_by(c_count).map(|x| x.to_f64()).sum();
-            *y = T::from_f64(sum / as_f64(h * w));
-        });
-    }
-}
-
 /// Sizes of one stage of the average.
 struct Stage {
     images: usize,
@@ -71,33 +56,30 @@ impl Stage {
             .constant("CHUNK_ROWS", self.chunk_rows)
             .constant("DIVISOR", self.divisor)
             .flat(self.images * chunks * groups, 64, caps)
-            .file(include_str!("../../../shaders/global_avg_pool2d.wgsl"))
+            .file(include_str!("../../../shaders/pool/global_avg_pool2d.wgsl"))
             .read(from)
             .write(to)
     }
 }
 
-impl Op for GlobalAvgPool2d {
-    fn name(&self) -> &'static str {
-        "global_avg_pool2d"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
+impl OpDef for GlobalAvgPool2d {
+    const NAME: &'static str = "global_avg_pool2d";
 
     fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [x] = operands("global_avg_pool2d", inputs)?;
-        let [n, _, _, c] = images("global_avg_pool2d", ("x", x))?;
+        let [x] = operands(Self::NAME, inputs)?;
+        let [n, _, _, c] = images(Self::NAME, ("x", x))?;
         Ok(vec![TensorType::f32([n, c])])
     }
 
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
+        let x = io.inputs.float(0);
+        let [_, h, w, c_count] = io.inputs.dims(0);
+        for_each_element(io.outputs.float(0), &|i, y| {
+            let (n, c) = (i / c_count, i % c_count);
+            let image = &x[n * h * w * c_count..(n + 1) * h * w * c_count];
+            let sum: f64 = image.iter().skip(c).step_by(c_count).map(|x| x.to_f64()).sum();
+            *y = T::from_f64(sum / as_f64(h * w));
+        });
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -130,7 +112,7 @@ impl Op for GlobalAvgPool2d {
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        average_host::global()
+        cpu::global()
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
@@ -155,10 +137,49 @@ impl Op for GlobalAvgPool2d {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.inputs[0].elements())
     }
+
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = [[1, 1, 1, 1], [3, 1, 1, 5], [2, 7, 5, 3], [2, 4, 3, 8]]
+            .into_iter()
+            .map(|dims: [usize; 4]| {
+                let [n, h, w, c] = dims;
+                Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2d {}).normal(dims)
+            })
+            .collect();
+        for dims in [[2, 17, 19, 3], [1, 16, 17, 4]] {
+            let [n, h, w, c] = dims;
+            let name = format!("two_stages_{n}x{h}x{w}x{c}");
+            cases.push(Case::new(name, GlobalAvgPool2d {}).normal(dims).forward_only());
+        }
+        cases.push(
+            Case::new("non_finite", GlobalAvgPool2d {})
+                .input(TensorType::f32([3, 2, 2, 7]), Fill::NonFinite)
+                .forward_only(),
+        );
+        cases.push(
+            Case::new("bench_64x8x8x256", GlobalAvgPool2d {}).normal([64, 8, 8, 256]).bench(),
+        );
+        cases.push(
+            Case::new("bench_16x112x112x64", GlobalAvgPool2d {}).normal([16, 112, 112, 64]).bench(),
+        );
+        cases
+    }
 }
 
-impl GlobalAvgPool2dGrad {
-    fn forward<T: Real>(&self, io: &mut HostIo<'_, T>) {
+impl OpDef for GlobalAvgPool2dGrad {
+    const NAME: &'static str = "global_avg_pool2d_grad";
+
+    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
+        let [dy] = operands(Self::NAME, inputs)?;
+        of_dtype(Self::NAME, ("dy", dy), DType::F32)?;
+        let [n, c] = dy.ranked(Self::NAME, "dy")?;
+        let [h, w] = self.input;
+        let dx = TensorType::f32([n, h, w, c]);
+        images(Self::NAME, ("dx", &dx))?;
+        Ok(vec![dx])
+    }
+
+    fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let dy = io.inputs.float(0);
         let [_, c_count] = io.inputs.dims(0);
         let rows = self.input[0] * self.input[1];
@@ -167,34 +188,6 @@ impl GlobalAvgPool2dGrad {
                 *dx = T::from_f64(dy[n * c_count + i % c_count].to_f64() / as_f64(rows));
             }
         });
-    }
-}
-
-impl Op for GlobalAvgPool2dGrad {
-    fn name(&self) -> &'static str {
-        "global_avg_pool2d_grad"
-    }
-
-    fn attributes(&self) -> serde_json::Value {
-        attributes(self)
-    }
-
-    fn infer(&self, inputs: &[TensorType]) -> Result<Vec<TensorType>, ShapeError> {
-        let [dy] = operands("global_avg_pool2d_grad", inputs)?;
-        of_dtype("global_avg_pool2d_grad", ("dy", dy), DType::F32)?;
-        let [n, c] = dy.ranked("global_avg_pool2d_grad", "dy")?;
-        let [h, w] = self.input;
-        let dx = TensorType::f32([n, h, w, c]);
-        images("global_avg_pool2d_grad", ("dx", &dx))?;
-        Ok(vec![dx])
-    }
-
-    fn reference(&self, io: &mut HostIo<'_, f32>) {
-        self.forward(io);
-    }
-
-    fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
-        self.forward(io);
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
@@ -205,7 +198,7 @@ impl Op for GlobalAvgPool2dGrad {
                 .constant("GROUPS", c / lanes.count())
                 .constant("ROWS", h * w)
                 .flat(sig.outputs[0].elements() / lanes.count(), 64, caps)
-                .file(include_str!("../../../shaders/global_avg_pool2d_grad.wgsl"))
+                .file(include_str!("../../../shaders/pool/global_avg_pool2d_grad.wgsl"))
                 .read(Operand::Input(0))
                 .write(Operand::Output(0));
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
@@ -214,15 +207,11 @@ impl Op for GlobalAvgPool2dGrad {
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        average_host::global_gradient(self.input)
+        cpu::global_gradient(self.input)
     }
 
     fn half_forms(&self) -> &'static [HalfForm] {
         HalfForm::FIRST
-    }
-
-    fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
-        Vjp::not_differentiable("global_avg_pool2d_grad")
     }
 
     fn tolerance(&self, _sig: &Signature) -> Tolerance {
@@ -233,46 +222,21 @@ impl Op for GlobalAvgPool2dGrad {
     fn cost(&self, sig: &Signature) -> Cost {
         Cost::of(sig, sig.outputs[0].elements())
     }
-}
 
-pub(super) fn cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [[1, 1, 1, 1], [3, 1, 1, 5], [2, 7, 5, 3], [2, 4, 3, 8]]
-        .into_iter()
-        .map(|dims: [usize; 4]| {
-            let [n, h, w, c] = dims;
-            Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2d {}).normal(dims)
-        })
-        .collect();
-    for dims in [[2, 17, 19, 3], [1, 16, 17, 4]] {
-        let [n, h, w, c] = dims;
-        let name = format!("two_stages_{n}x{h}x{w}x{c}");
-        cases.push(Case::new(name, GlobalAvgPool2d {}).normal(dims).forward_only());
+    fn cases() -> Vec<Case> {
+        let mut cases: Vec<Case> = [[1, 1, 1, 1], [2, 7, 5, 3], [3, 4, 3, 8]]
+            .into_iter()
+            .map(|[n, h, w, c]: [usize; 4]| {
+                Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2dGrad { input: [h, w] })
+                    .normal([n, c])
+                    .forward_only()
+            })
+            .collect();
+        cases.push(
+            Case::new("bench_64x8x8x256", GlobalAvgPool2dGrad { input: [8, 8] })
+                .normal([64, 256])
+                .bench(),
+        );
+        cases
     }
-    cases.push(
-        Case::new("non_finite", GlobalAvgPool2d {})
-            .input(TensorType::f32([3, 2, 2, 7]), Fill::NonFinite)
-            .forward_only(),
-    );
-    cases.push(Case::new("bench_64x8x8x256", GlobalAvgPool2d {}).normal([64, 8, 8, 256]).bench());
-    cases.push(
-        Case::new("bench_16x112x112x64", GlobalAvgPool2d {}).normal([16, 112, 112, 64]).bench(),
-    );
-    cases
-}
-
-pub(super) fn grad_cases() -> Vec<Case> {
-    let mut cases: Vec<Case> = [[1, 1, 1, 1], [2, 7, 5, 3], [3, 4, 3, 8]]
-        .into_iter()
-        .map(|[n, h, w, c]: [usize; 4]| {
-            Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2dGrad { input: [h, w] })
-                .normal([n, c])
-                .forward_only()
-        })
-        .collect();
-    cases.push(
-        Case::new("bench_64x8x8x256", GlobalAvgPool2dGrad { input: [8, 8] })
-            .normal([64, 256])
-            .bench(),
-    );
-    cases
 }

@@ -216,7 +216,7 @@ fn push_guarded(
     match skip {
         Some(flag) => {
             inputs.push(flag);
-            graph.push_node(Arc::new(Guarded::new(op)), &inputs)
+            graph.push_node(Arc::new(Guarded::of(op.as_ref())?), &inputs)
         }
         None => graph.push_node(op, &inputs),
     }

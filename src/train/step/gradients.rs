@@ -6,7 +6,7 @@ use crate::compile::backward;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
 use crate::nn::{Mode, ModelBuilder, ParameterSpec, StateUpdates};
-use crate::ops::{Binary, Broadcast, Concat, Fill, MaskedMean, MaskedMeanGrad, Over, Pack, View};
+use crate::ops::{Binary, Broadcast, Concat, Full, MaskedMean, MaskedMeanGrad, Over, Pack, View};
 use crate::train::Recipe;
 use crate::train::recipe::loss_reduction::LossReduction;
 
@@ -164,7 +164,7 @@ impl ModelPrograms {
             let Some((spec, gradient)) = found else { continue };
             let gradient = match gradient {
                 Some(gradient) => *gradient,
-                None => graph.push(Fill { value: 0.0, shape: spec.shape.clone() }, &[])?,
+                None => graph.push(Full { value: 0.0, shape: spec.shape.clone() }, &[])?,
             };
             offsets.push(entry.offset);
             packed.push(gradient);
@@ -190,7 +190,7 @@ fn shares(
     match reduction {
         LossReduction::Mean => {
             let seed = match input.scale {
-                None => graph.push(Fill { value: 1.0, shape: [1].into() }, &[])?,
+                None => graph.push(Full { value: 1.0, shape: [1].into() }, &[])?,
                 Some(scale) => scale,
             };
             graph.push(MaskedMeanGrad {}, &[labels, seed])
@@ -198,7 +198,7 @@ fn shares(
         LossReduction::Sum => {
             let shape = graph.ty(labels).shape.clone();
             match input.scale {
-                None => graph.push(Fill { value: 1.0, shape }, &[]),
+                None => graph.push(Full { value: 1.0, shape }, &[]),
                 Some(scale) => {
                     graph.push(Broadcast { shape, over: Over::All, scale: 1.0 }, &[scale])
                 }

@@ -1,0 +1,9 @@
+//! How a batch comes to be: examples by index, augmented, mixed.
+
+pub(super) mod augment;
+pub(super) mod gather;
+pub(super) mod mix;
+
+pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
+pub use gather::{GatherBatch, NO_EXAMPLE};
+pub use mix::MixBatch;

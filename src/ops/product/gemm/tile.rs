@@ -1,0 +1,225 @@
+//! Products whose workgroups compute a tile of the result each, from tiles of both factors in
+//! workgroup memory: how a product is dealt out, and what the texts of its kernels have in common.
+
+use super::{Form, Task, for_each, splits};
+use crate::graph::{Caps, Kernel};
+
+/// What one workgroup computes, and each of its workers: invocations, or whole subgroups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Tile {
+    /// Rows and columns of the result that one workgroup computes.
+    pub rows: usize,
+    pub columns: usize,
+    /// Terms of the sum that lie in workgroup memory at once.
+    pub depth: usize,
+    /// Rows and columns of the result that one worker computes; multiples of four.
+    pub block: [usize; 2],
+    /// Invocations of one worker.
+    pub lanes: usize,
+}
+
+impl Tile {
+    /// Invocations of a workgroup.
+    pub fn invocations(&self) -> usize {
+        self.rows * self.columns / (self.block[0] * self.block[1]) * self.lanes
+    }
+
+    /// Vectors of both factors that one invocation brings to workgroup memory.
+    pub fn loads(&self) -> [usize; 2] {
+        [self.rows, self.columns].map(|side| side * self.depth / 4 / self.invocations())
+    }
+
+    /// Whether the device has the invocations, and `bytes` of workgroup memory.
+    pub fn fits(&self, bytes: usize, caps: &Caps) -> bool {
+        let within = |count: usize, limit: u32| u32::try_from(count).is_ok_and(|n| n <= limit);
+        within(bytes, caps.max_workgroup_storage)
+            && within(self.invocations(), caps.max_invocations)
+    }
+
+    /// Workers along the columns.
+    pub fn workers_n(&self) -> usize {
+        self.columns / self.block[1]
+    }
+}
+
+/// Workgroups that a GPU of medium size runs at once.
+const WORKGROUPS_AT_ONCE: usize = 64;
+/// Workgroups into which a sum is cut where the result alone gives fewer.
+const WANTED_TILES: usize = 2 * WORKGROUPS_AT_ONCE;
+/// Fewest terms of one share of a sum.
+const LEAST_TERMS: usize = 128;
+
+/// A tile on one product.
+pub(super) struct Plan {
+    pub tile: Tile,
+    /// Shares of the sum.
+    pub splits: usize,
+    /// Rows of the result.
+    rows: usize,
+    /// Terms of the sum, in the unit that it is cut by.
+    terms: usize,
+    /// Tiles along the rows and along the columns.
+    grid: [usize; 2],
+    /// Workgroups of one share.
+    tiles: usize,
+    /// Elements of the result.
+    elements: usize,
+}
+
+impl Plan {
+    /// Plans of the tiles that leave not too much of themselves empty, best guess first; the best
+    /// guess is there in any case.
+    pub fn candidates(tiles: impl Iterator<Item = Tile>, task: &Task, caps: &Caps) -> Vec<Self> {
+        let mut plans: Vec<Self> = tiles.map(|tile| Self::new(tile, task, caps)).collect();
+        plans.sort_by_key(Self::estimate);
+        // Tiles that are mostly empty cost time to try.
+        let best = plans.first().map(|plan| plan.tile);
+        plans.retain(|plan| Some(plan.tile) == best || plan.fills_tiles(task));
+        plans
+    }
+
+    fn new(tile: Tile, task: &Task, caps: &Caps) -> Self {
+        let product = &task.product;
+        let (terms, least_terms) = match task.form {
+            // The sum is cut between vectors of four terms.
+            Form::Rows => (product.k4(), LEAST_TERMS / 4),
+            Form::Columns => (product.m, LEAST_TERMS),
+        };
+        let rows = task.result_rows();
+        let grid = [rows.div_ceil(tile.rows), product.n.div_ceil(tile.columns)];
+        let tiles = grid[0] * grid[1] * product.groups;
+        let elements = task.elements();
+        let most_bytes = usize::try_from(caps.max_binding_bytes).unwrap_or(usize::MAX);
+        let most_splits = most_bytes / (elements * size_of::<f32>()).max(1);
+        let wanted = WANTED_TILES.min(tiles * most_splits.max(1));
+        let splits = splits(terms, least_terms, tiles, wanted);
+        Self { tile, splits, rows, terms, grid, tiles, elements }
+    }
+
+    /// Whether the result has as many rows, columns and elements as make the tile worth trying.
+    fn fills_tiles(&self, task: &Task) -> bool {
+        let Tile { rows, columns, .. } = self.tile;
+        rows < 2 * self.rows && columns < 2 * task.product.n && rows * columns <= self.elements
+    }
+
+    /// A rough estimate of the time, in multiply-adds of one workgroup: those of the workgroups that
+    /// one processor runs one after another, the more the less each loaded number is used, and the
+    /// writing and adding of shares.
+    fn estimate(&self) -> usize {
+        /// Multiply-adds in the time of moving one number to or from memory.
+        const PER_MOVE: usize = 16;
+        let Tile { rows, columns, block: [block_rows, block_columns], .. } = self.tile;
+        let turns = (self.tiles * self.splits).div_ceil(WORKGROUPS_AT_ONCE);
+        let products = turns * rows * columns * self.terms.div_ceil(self.splits);
+        // Two numbers are loaded for the sides of a block; relative to a block of 8 x 8.
+        let products = products * 4 * (block_rows + block_columns) / (block_rows * block_columns);
+        let moves = if self.splits > 1 { 2 * self.splits * self.elements } else { 0 };
+        products + moves * PER_MOVE / WORKGROUPS_AT_ONCE
+    }
+
+    /// The kernel up to `main`, but for the constants `A_VECTORS` and `B_VECTORS`: vectors of both
+    /// tiles in workgroup memory, whose type is `vector`.
+    pub fn kernel(&self, family: &str, vector: &str, task: &Task, caps: &Caps) -> Kernel {
+        let Self { tile, splits, .. } = *self;
+        let (form, terms_name, file) = match task.form {
+            Form::Rows => (
+                "rows",
+                "K4_PER_SPLIT",
+                include_str!("../../../../shaders/product/gemm/tiled_rows.wgsl"),
+            ),
+            Form::Columns => (
+                "columns",
+                "ROWS_PER_SPLIT",
+                include_str!("../../../../shaders/product/gemm/tiled_columns.wgsl"),
+            ),
+        };
+        task.kernel(&format!("{family}_{form}"), splits, false)
+            .constant("TILE_ROWS", tile.rows)
+            .constant("TILE_N4", tile.columns / 4)
+            .constant("TILE_DEPTH", tile.depth)
+            .constant("INVOCATIONS", tile.invocations())
+            .constant("BLOCK_ROWS", tile.block[0])
+            .constant("WORKERS_N", tile.workers_n())
+            .constant(terms_name, self.terms.div_ceil(splits))
+            .constant("ROW_TILES", self.grid[0])
+            .constant("N_TILES", self.grid[1])
+            .tiles(self.tiles * splits, caps)
+            .alias("TILE_VECTOR", vector)
+            .file(file)
+    }
+}
+
+/// What `main` does beside bringing both factors to workgroup memory.
+pub(super) struct Body<'a> {
+    /// Further parameters of `main`, a line each.
+    pub parameters: &'a str,
+    /// Before the loop over the terms: where the worker's block lies, and its sums.
+    pub sums: String,
+    /// Puts vector `next_a0`, say, to its place in the tile of `a`: for a factor and a load of it.
+    pub put: &'a dyn Fn(&str, usize) -> String,
+    /// Adds the products of both tiles.
+    pub products: String,
+    /// Behind the loop: stores the sums.
+    pub results: String,
+}
+
+impl Body<'_> {
+    /// `main`, for a tile on a product of the given form.
+    pub fn main(&self, tile: &Tile, form: Form) -> String {
+        let [a_loads, b_loads] = tile.loads();
+        let index = |i: usize| format!("local_index + {i}u * INVOCATIONS");
+        // The sum is counted in units of which a share has `per_split`, the whole `all`, and a
+        // tile `step`. Rows along the sum are found once.
+        let (rows, [per_split, all, step]) = match form {
+            Form::Rows => {
+                let row =
+                    |i| format!("  let row{i} = row_at(first_row + ({}) / DEPTH4);\n", index(i));
+                (for_each(a_loads, &row), ["K4_PER_SPLIT", "K4", "DEPTH4"])
+            }
+            Form::Columns => (String::new(), ["ROWS_PER_SPLIT", "M", "TILE_DEPTH"]),
+        };
+        let load_a = |i: usize, at: &str| match form {
+            Form::Rows => format!("load_a(row{i}, group, {at}, end, {})", index(i)),
+            Form::Columns => format!("load_a({at}, end, group, first_row / 4u, {})", index(i)),
+        };
+        let load_b =
+            |i: usize, at: &str| format!("load_b({at}, end, group, first_n4, {})", index(i));
+        let first = for_each(a_loads, &|i| format!("  var next_a{i} = {};\n", load_a(i, "at")))
+            + &for_each(b_loads, &|i| format!("  var next_b{i} = {};\n", load_b(i, "at")));
+        let next_at = format!("at + {step}");
+        let next = for_each(a_loads, &|i| format!("    next_a{i} = {};\n", load_a(i, &next_at)))
+            + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, &next_at)));
+        let put = |letter: &str, loads| for_each(loads, &|i| (self.put)(letter, i));
+        let put = put("a", a_loads) + &put("b", b_loads);
+        let Self { parameters, sums, products, results, .. } = self;
+        format!(
+            "
+@compute @workgroup_size(INVOCATIONS)
+fn main(
+  @builtin(workgroup_id) workgroup_id: vec3<u32>,
+  @builtin(num_workgroups) num_workgroups: vec3<u32>,
+  @builtin(local_invocation_index) local_index: u32,
+{parameters}) {{
+  // The grid can hold more workgroups than tiles; all invocations of one leave together. As
+  // flat_workgroup: naga, which demands that matrices are multiplied in uniform control flow, takes
+  // results of functions for different ones.
+  let tile =
+    (workgroup_id.z * num_workgroups.y + workgroup_id.y) * num_workgroups.x + workgroup_id.x;
+  if tile >= TILES {{ return; }}
+  let first_n4 = tile % N_TILES * TILE_N4;
+  let first_row = tile / N_TILES % ROW_TILES * TILE_ROWS;
+  let group = tile / (N_TILES * ROW_TILES) % GROUPS;
+  let split = tile / (N_TILES * ROW_TILES * GROUPS);
+{rows}{sums}  let end = min((split + 1u) * {per_split}, {all});
+  var at = split * {per_split};
+{first}  for (; at < end; at += {step}) {{
+    // All invocations have read the tiles of the turn before.
+    workgroupBarrier();
+{put}    // Both tiles are complete; the next ones arrive while these are multiplied.
+    workgroupBarrier();
+{next}{products}  }}
+{results}}}
+"
+        )
+    }
+}

@@ -1,0 +1,18 @@
+//! What changes from step to step: parameters, rates, running statistics, counters.
+
+pub(super) mod histogram;
+pub(super) mod learning_rate;
+pub(super) mod loss_scale;
+pub(super) mod optimizer;
+pub(super) mod running_average;
+pub(super) mod state;
+
+pub use histogram::{Histogram, HistogramCounts};
+pub use learning_rate::{Anneal, LearningRate, Schedule};
+pub use loss_scale::{Unscale, UpdateLossScale};
+pub use optimizer::{
+    Adam, ClipByNorm, ClipByValue, GlobalNorm, Guarded, Hypergradient, InPlaceUpdate, RateRange,
+    RmsProp, Sgd, WeightAverage,
+};
+pub use running_average::RunningAverage;
+pub use state::{Accumulate, Advance, Full, Record};
