@@ -6,6 +6,8 @@ mod analyze;
 mod compare;
 #[path = "cli/histograms.rs"]
 mod histograms;
+#[path = "cli/log.rs"]
+mod log;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]

@@ -14,7 +14,7 @@ use verigrad::exec::{DeviceChoice, Executor, GpuExecutor, open_gpu};
 use verigrad::graph::{Case, Graph, Op, Signature};
 use verigrad::ops::entries;
 use verigrad::tensor::TensorType;
-use verigrad::train::{Recipe, compile_all};
+use verigrad::train::{Recipe, RunPrograms};
 use verigrad::tune::{Candidate, Outcome, Task, store, tasks, tune, tune_task};
 
 fn gpu() -> GpuExecutor {
@@ -68,7 +68,7 @@ fn the_preset_of_this_device_is_current() {
     let recipe = Recipe::builtin("digits", &[]).expect("it is built in");
     let data = load(&recipe.data, None).expect("it needs no files");
     let caps = gpu.caps();
-    let programs = compile_all(&recipe, &data, caps, &preset).expect("it fits");
+    let programs = RunPrograms::compile(&recipe, &data, caps, &preset).expect("it fits");
     let missing = tasks(&programs.iter().collect::<Vec<_>>(), caps, &preset);
     let names: Vec<String> =
         missing.iter().map(|task| format!("{} {}", task.scope, task.op.name())).collect();

@@ -4,7 +4,7 @@
     pip install keras torch
     KERAS_BACKEND=torch python assets/golden/make_callbacks.py
 
-Unit tests of src/train/callbacks/ compare with it. Epochs are counted from one.
+Unit tests of src/train/run/callbacks/ compare with it. Epochs are counted from one.
 """
 
 import json

@@ -2,16 +2,19 @@
 //! trained first.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
 
+use super::args::{DataArgs, DeviceArgs, RecipeArgs};
+use super::device::open::{PickArgs, open_device};
 use super::failure::Failure;
-use super::open::{PickArgs, open_device};
+use super::inputs::loading::{load_recipe, read_data, recipe_of};
+use super::inputs::stored_run::{StoredRun, Which};
 use super::output;
-use super::stored_run::{StoredRun, Which, recipe_of};
-use super::train::{TrainArgs, load_recipe, read_data, train};
-use super::{DataArgs, DeviceArgs, RecipeArgs};
-use crate::data::{DataConfig, Dataset};
+use super::session::interrupt;
+use super::session::start::{TrainArgs, train};
+use crate::data::{DataConfig, Dataset, Splits};
 use crate::exec::Executor;
 use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
 
@@ -33,6 +36,20 @@ pub(super) struct MemberArgs {
     /// Folder of run directories
     #[arg(long, default_value = "runs", value_name = "DIR")]
     pub runs: PathBuf,
+}
+
+impl MemberArgs {
+    /// What trains a member.
+    fn training_of(&self, recipe: RecipeArgs) -> TrainArgs {
+        TrainArgs {
+            recipe,
+            device: self.device.clone(),
+            picks: self.picks.clone(),
+            data: self.data.clone(),
+            runs: self.runs.clone(),
+            ..TrainArgs::default_run()
+        }
+    }
 }
 
 /// A run, or a recipe to be trained.
@@ -114,15 +131,18 @@ fn in_words(classes: &[String]) -> String {
 pub(super) fn obtain(
     member: Member,
     args: &MemberArgs,
+    data: &mut DataOfRecipes<'_>,
     place: (usize, usize),
 ) -> Result<RunDir, Failure> {
-    let recipe = match member {
+    let (named, recipe) = match member {
         Member::Run(dir) => return Ok(dir),
-        Member::Recipe(recipe) => recipe.0,
+        Member::Recipe(recipe) => *recipe,
     };
-    output::line(format_args!("\n== {} of {}: {}", place.0, place.1, recipe.recipe));
-    let trained = train(TrainArgs::of_member(recipe, args))?;
-    if trained.result().is_file() {
+    output::line(format_args!("\n== {} of {}: {}", place.0, place.1, named.recipe));
+    let interrupted = interrupt::flag()?;
+    let data = data.splits(&recipe)?.clone();
+    let trained = train(&args.training_of(named), recipe, data, interrupted)?.run_dir;
+    if trained.result_path().is_file() {
         Ok(trained)
     } else {
         let path = trained.path().display();
@@ -130,10 +150,10 @@ pub(super) fn obtain(
     }
 }
 
-/// The test set of recipes; read once where one after another has the same.
+/// The data sets of recipes; read once where one recipe after another has the same.
 pub(super) struct DataOfRecipes<'a> {
     args: &'a DataArgs,
-    last: Option<(DataConfig, Dataset)>,
+    last: Option<(DataConfig, Arc<Splits>)>,
 }
 
 impl<'a> DataOfRecipes<'a> {
@@ -141,12 +161,18 @@ impl<'a> DataOfRecipes<'a> {
         Self { args, last: None }
     }
 
-    pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
+    /// All splits of a recipe's set.
+    pub fn splits(&mut self, recipe: &Recipe) -> Result<&Arc<Splits>, Failure> {
         let read = match self.last.take() {
             Some(last) if last.0 == recipe.data => last,
-            _ => (recipe.data.clone(), read_data(recipe, self.args)?.test),
+            _ => (recipe.data.clone(), read_data(recipe, self.args)?.into()),
         };
         Ok(&self.last.insert(read).1)
+    }
+
+    /// The test set of a recipe.
+    pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
+        Ok(&self.splits(recipe)?.test)
     }
 }
 
@@ -178,4 +204,13 @@ impl<'a> TestBench<'a> {
         let batch = run.recipe.evaluation_batch();
         Ok(run.predict(executor.as_mut(), "test", data, batch)?)
     }
+}
+
+/// Name of a run: that of its folder.
+pub(super) fn name_of(path: &Path) -> String {
+    // Behind a link or `..` the name is that of the folder itself.
+    let found = path.canonicalize();
+    let path = found.as_deref().unwrap_or(path);
+    path.file_name()
+        .map_or_else(|| path.display().to_string(), |n| n.to_string_lossy().into_owned())
 }

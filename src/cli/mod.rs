@@ -3,47 +3,37 @@
 
 #![expect(clippy::print_stderr, reason = "this floor is what prints")]
 
-mod analyze;
-mod bench;
-mod compare;
-mod comparison_text;
-mod data;
-mod describe;
-mod devices;
-mod doctor;
-mod ensemble;
-mod evaluate;
+mod args;
+mod commands;
+mod device;
 mod failure;
-mod figures;
-mod init_from;
-mod interrupt;
+mod inputs;
+mod logging;
 mod members;
-mod memory;
-mod open;
 mod output;
-mod progress;
-mod recipes;
-mod recorder;
-mod report;
-mod resume;
+mod pages;
 mod session;
-mod stored_run;
-mod train;
-mod tune;
-mod weights;
+mod text;
+mod trace;
 mod wgsl;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
-use crate::report::format;
+use commands::{
+    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, recipes, report,
+    summary, train, tune, weights,
+};
+use logging::LogArgs;
+use session::start::TrainArgs;
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
 #[command(name = "verigrad", version, about, max_term_width = 100)]
 struct Cli {
+    #[command(flatten)]
+    log: LogArgs,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -51,7 +41,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Train a recipe; without a name, the small CNN on synthetic digits
-    Train(train::TrainArgs),
+    Train(TrainArgs),
     /// Evaluate the weights of a run: loss, accuracy, figures by class, confusion matrix
     Eval(evaluate::EvalArgs),
     /// Classify images by the weights of a run
@@ -63,9 +53,9 @@ enum Command {
     /// Write a page about runs: curves, figures per class, predictions, filters, layers
     Report(report::ReportArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
-    Summary(describe::SummaryArgs),
+    Summary(summary::SummaryArgs),
     /// Show a recipe's compiled training step: ops, variants, buffers, bytes, FLOP
-    Inspect(describe::InspectArgs),
+    Inspect(inspect::InspectArgs),
     /// List the devices that kernels can run on
     Devices(devices::DevicesArgs),
     /// Check every kernel against its reference on your device
@@ -85,53 +75,22 @@ enum Command {
     Recipes,
 }
 
-/// Which recipe, and what to change in it.
-#[derive(Debug, Clone, Args)]
-struct RecipeArgs {
-    /// Name of a built-in recipe (see `verigrad recipes`), or path to a .toml file
-    #[arg(default_value = "digits", value_name = "NAME|FILE.toml")]
-    recipe: String,
-    /// Change a value of the recipe: `epochs=1`, `optimizer.learning_rate=0.01`,
-    /// `layers.0.out_channels=16`
-    #[arg(long = "set", value_name = "KEY=VALUE")]
-    set: Vec<String>,
-}
-
-/// Where to compute.
-#[derive(Debug, Clone, Args)]
-struct DeviceArgs {
-    /// Device: auto, cpu, gpu, a number or part of a name from `verigrad devices`
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
-    device: String,
-}
-
-/// Where data sets are.
-#[derive(Debug, Clone, Args)]
-struct DataArgs {
-    /// Folder of the data sets [default: $VERIGRAD_DATA, else ./data]
-    #[arg(long, value_name = "DIR")]
-    data_dir: Option<PathBuf>,
-}
-
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("error"))
-        .filter_module("wgpu_hal", log::LevelFilter::Off)
-        .parse_default_env()
-        .init();
     let cli = Cli::parse();
+    cli.log.start();
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
-        None => train::run(train::TrainArgs::default_run()),
-        Some(Command::Train(args)) => train::run(args),
+        None => train::run(&TrainArgs::default_run()),
+        Some(Command::Train(args)) => train::run(&args),
         Some(Command::Eval(args)) => evaluate::eval(&args).map(done),
         Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
         Some(Command::Compare(args)) => compare::compare(&args).map(done),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
         Some(Command::Analyze(args)) => analyze::run(&args).map(done),
         Some(Command::Report(args)) => report::run(&args).map(done),
-        Some(Command::Summary(args)) => describe::summary(&args).map(done),
-        Some(Command::Inspect(args)) => describe::inspect(&args).map(done),
+        Some(Command::Summary(args)) => summary::summary(&args).map(done),
+        Some(Command::Inspect(args)) => inspect::inspect(&args).map(done),
         Some(Command::Devices(args)) => devices::list(&args).map(done),
         Some(Command::Doctor(args)) => doctor::check(&args).map(done),
         Some(Command::Bench(args)) => bench::measure(&args).map(done),

@@ -1,12 +1,10 @@
 //! What a run came to, in figures: read from its directory, as far as it is there.
 
-use std::path::Path;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use super::format::{duration, grouped};
-use crate::train::{EpochRecord, Evaluation, RunDir, read_text};
+use crate::exec::DeviceInfo;
+use crate::train::{EpochRecord, Evaluation, RunDir, RunResult};
 
 /// The split that a page is about.
 pub(super) const TEST: &str = "test";
@@ -16,8 +14,9 @@ pub(super) const TEST: &str = "test";
 pub(super) struct RunFacts {
     /// Name of the run directory.
     pub name: String,
-    result: Value,
-    device: Value,
+    /// What it came to, where it has ended.
+    result: Option<RunResult>,
+    device: Option<DeviceInfo>,
     epochs: Vec<EpochRecord>,
     /// Accuracy and loss of the weights that were evaluated, and which they are.
     evaluated: Option<(f64, f64, String)>,
@@ -35,24 +34,17 @@ impl RunFacts {
         });
         Self {
             name: name.into_owned(),
-            result: json(&run.result()),
-            device: json(&folder.join("device.json")),
+            // What is missing or damaged is left out of the page.
+            result: run.result().ok().flatten(),
+            device: run.device().ok().flatten(),
             epochs: epochs.to_vec(),
             evaluated,
         }
     }
 
-    /// A text of `result.json`, empty where it is not there.
-    pub fn text(&self, key: &str) -> String {
-        match self.result.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        }
-    }
-
-    fn number(&self, key: &str) -> Option<f64> {
-        self.result.get(key).and_then(Value::as_f64)
+    /// What the run came to, where it has ended.
+    pub fn result(&self) -> Option<&RunResult> {
+        self.result.as_ref()
     }
 
     /// Accuracy on the test set in [0, 1], and of which weights.
@@ -60,7 +52,9 @@ impl RunFacts {
         if let Some((accuracy, _, weights)) = &self.evaluated {
             return Some((*accuracy, weights.clone()));
         }
-        let best = self.number("best_test_accuracy").map(|a| (a, "best epoch".to_owned()));
+        let best = self.result.as_ref().map(|result| result.best_test_accuracy);
+        let best = best.filter(|accuracy| accuracy.is_finite());
+        let best = best.map(|accuracy| (accuracy, "best epoch".to_owned()));
         best.or_else(|| Some((self.epochs.last()?.test_accuracy?, "last epoch".to_owned())))
     }
 
@@ -74,13 +68,14 @@ impl RunFacts {
 
     /// Trainable numbers.
     pub fn parameters(&self) -> Option<usize> {
-        self.result.get("parameters")?.as_u64().and_then(|n| usize::try_from(n).ok())
+        Some(self.result.as_ref()?.parameters)
     }
 
     /// Time of the whole run, or of its epochs where it has not ended.
     pub fn time(&self) -> Duration {
         let epochs = self.epochs.iter().map(|epoch| epoch.seconds).sum();
-        let seconds = self.number("seconds").unwrap_or(epochs);
+        let seconds = self.result.as_ref().map(|result| result.seconds);
+        let seconds = seconds.filter(|seconds| seconds.is_finite()).unwrap_or(epochs);
         Duration::try_from_secs_f64(seconds).unwrap_or_default()
     }
 
@@ -94,10 +89,10 @@ impl RunFacts {
 
     /// Name of the device, and what else is known of it.
     pub fn device(&self) -> (String, String) {
-        let text = |key| self.device.get(key).and_then(Value::as_str).unwrap_or_default();
-        let parts = [text("kind"), text("backend"), text("driver")];
+        let Some(device) = &self.device else { return (String::new(), String::new()) };
+        let parts = [&device.kind, &device.backend, &device.driver].map(String::as_str);
         let rest: Vec<&str> = parts.into_iter().filter(|p| !p.is_empty() && *p != "none").collect();
-        (text("name").to_owned(), rest.join(", "))
+        (device.name.clone(), rest.join(", "))
     }
 
     /// Epochs that were run.
@@ -126,10 +121,4 @@ impl RunFacts {
         }
         cards
     }
-}
-
-/// What a JSON file holds; null where there is none, or it is damaged.
-fn json(path: &Path) -> Value {
-    let text = read_text(path).unwrap_or_default();
-    serde_json::from_str(&text).unwrap_or(Value::Null)
 }

@@ -1,73 +1,70 @@
 //! Floor 6: recipes, the step graph, the training loop, evaluation, and what a run leaves on disk.
+//!
+//! Five rooms, each of which uses itself and those before it: what decides a run (`recipe`), what the
+//! device does in a step (`step`), what stays on disk (`store`), what can be seen of a model
+//! (`evaluate`), and what happens from the first step to the last (`run`).
 
-mod augment;
-mod builtin;
-mod callbacks;
-mod checkpoint;
 mod error;
 mod evaluate;
-mod evaluation;
-mod exchange;
-mod feed;
-mod files;
-mod final_evaluation;
-mod gradients;
-mod histograms;
-mod hook;
-mod init_from;
-mod look;
-mod loss_scaling;
-mod memory;
-mod observer;
-mod optimizer;
-mod overrides;
-mod predictions;
-mod preview;
-mod programs;
 mod recipe;
-mod records;
 mod run;
-mod run_dir;
-mod schedule;
-mod steering;
-mod stepping;
-mod trainer;
-mod weights;
+mod step;
+mod store;
 
-pub use augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
-pub use builtin::{BuiltinRecipe, builtin_recipes};
-pub use callbacks::{Budget, EarlyStoppingConfig, Monitor, PlateauConfig};
-pub use checkpoint::{
-    Checkpoint, CheckpointConfig, CheckpointError, CheckpointEvery, CheckpointStore, DataMark,
-    Loaded, RunState,
-};
 pub use error::{ObserverError, RunError, TrainError};
-pub use evaluate::{Evaluator, PendingWeights};
-pub use evaluation::{
+
+pub use recipe::augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
+pub use recipe::builtin::{BuiltinRecipe, builtin_recipes};
+pub use recipe::callbacks::{Budget, EarlyStoppingConfig, PlateauConfig};
+pub use recipe::checkpoint::{CheckpointConfig, CheckpointEvery};
+pub use recipe::ema::EmaConfig;
+pub use recipe::histograms::HistogramsConfig;
+pub use recipe::loss_reduction::LossReduction;
+pub use recipe::monitor::Monitor;
+pub use recipe::optimizer::{Arenas, Clipping, OptimizerConfig};
+pub use recipe::schedule::{Decay, Period, ScheduleConfig};
+pub use recipe::schema::Recipe;
+
+pub use step::feed::Feed;
+pub use step::histograms::HistogramOf;
+pub use step::loss_scaling::LossScale;
+pub use step::memory::check_memory;
+pub use step::metrics::Metrics;
+pub use step::model::ModelPrograms;
+pub use step::pending_weights::PendingWeights;
+pub use step::programs::{RunPrograms, planned_bytes};
+pub use step::training::TrainingGraph;
+
+pub use run::checkpoint::contents::{Checkpoint, DataMark, RunState};
+pub use run::checkpoint::file::CheckpointError;
+pub use run::checkpoint::folder::{CheckpointStore, Loaded};
+pub use run::epoch_result::{EpochResult, Progress, StepLoss};
+pub use run::hook::{EpochDone, Hook, Interrupt, StepsDone};
+pub use run::init_from::InitReport;
+pub use run::measured::SetupTimes;
+pub use run::observer::Observer;
+pub use run::position::BestEpoch;
+pub use run::stop::{Flow, Stop, StopReason};
+pub use run::trainer::Trainer;
+
+pub use evaluate::evaluator::Evaluator;
+pub use evaluate::histograms::histograms_of_weights;
+pub use evaluate::preview::augmented_examples;
+
+pub use store::exchange::converter::Exchange;
+pub use store::exchange::error::ExchangeError;
+pub use store::exchange::file::read_safetensors;
+pub use store::exchange::npz::{read_npz, write_npz};
+pub use store::files::FileError;
+pub(crate) use store::files::{read_text, write_atomically};
+pub use store::records::evaluation::{
     ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,
 };
-pub use exchange::{Exchange, ExchangeError, read_npz, read_safetensors, write_npz};
-pub use feed::Feed;
-pub use files::FileError;
-pub(crate) use files::{read_text, write_atomically};
-pub use gradients::LossReduction;
-pub use histograms::{HistogramOf, HistogramRecord, HistogramsConfig, histograms_of_weights};
-pub use hook::{EpochDone, Flow, Hook, Interrupt, StepsDone, Stop, StopReason};
-pub use init_from::InitReport;
-pub use loss_scaling::LossScale;
-pub use memory::{check_memory, planned_bytes};
-pub use observer::{EpochResult, Observer, Progress, StepLoss};
-pub use optimizer::{Arenas, Clipping, OptimizerConfig};
-pub use predictions::Predictions;
-pub use preview::augmented_examples;
-pub use programs::{Metrics, ModelPrograms, TrainingGraph, compile_all};
-pub use recipe::Recipe;
-pub use records::{EpochRecord, ModelRecord, StepRecord};
-pub use run::BestEpoch;
-pub use run_dir::{RunDir, RunDirError, RunLock};
-pub use schedule::{Decay, Period, ScheduleConfig};
-pub use steering::EmaConfig;
-pub use stepping::SetupTimes;
-pub use trainer::Trainer;
-pub(crate) use weights::{Stored, save_stored};
-pub use weights::{WeightsError, load_weights, save_weights, sha256_of_weights};
+pub use store::records::histograms::HistogramRecord;
+pub use store::records::metrics::{EpochRecord, StepRecord};
+pub use store::records::model::ModelRecord;
+pub use store::records::predictions::Predictions;
+pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
+pub use store::run_dir::{RunDir, RunDirError, RunLock};
+pub(crate) use store::weights::{Stored, save_stored};
+pub use store::weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

@@ -120,7 +120,17 @@ pub fn tune_task(executor: &mut dyn Executor, task: &Task) -> Result<Tuned, Benc
         let timed =
             checked.and_then(|()| time_lowering(executor, &case, check.inputs(), &lowering));
         let outcome = match timed {
-            Ok(timing) => Outcome::Timed(timing),
+            Ok(timing) => {
+                log::debug!(
+                    "{}: {} {} takes {:.1} µs, its check {:.0} ms",
+                    task.scope,
+                    task.op.title(),
+                    lowering.variant,
+                    1e6 * timing.seconds,
+                    1e3 * preparation
+                );
+                Outcome::Timed(timing)
+            }
             Err(lost @ BenchError::Exec(ExecError::Lost { .. })) => return Err(lost),
             Err(error) => {
                 let (op, variant) = (task.op.name(), &lowering.variant);

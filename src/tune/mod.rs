@@ -34,6 +34,7 @@ pub fn tune(
         let tuned = tune_task(executor, task)?;
         if let Some(Candidate { lowering, outcome: Outcome::Timed(timing), .. }) = tuned.pick() {
             picks.pin(task.op.as_ref(), &task.sig, lowering, Some(timing.seconds));
+            log::info!("{}: {} by {}", task.scope, task.op.title(), lowering.variant);
         }
         progress(done, &tuned);
     }

@@ -3,19 +3,22 @@
 use super::super::draw::escape;
 use super::super::html::{Page, facts};
 use super::run::Run;
+use crate::train::RunResult;
 
 /// Adds the section.
 pub(super) fn reproduction(page: &mut Page, run: &Run<'_>) {
     page.section("reproduce", "Reproduce it");
     let facts_of = &run.facts;
     let (device, more) = facts_of.device();
+    let of_result =
+        |text: fn(&RunResult) -> String| facts_of.result().map_or_else(String::new, text);
     let rows = [
         ("recipe", run.recipe.as_ref().map_or_else(String::new, |recipe| recipe.name.clone())),
         ("seed", run.recipe.as_ref().map_or_else(String::new, |recipe| recipe.seed.to_string())),
         ("device", if more.is_empty() { device } else { format!("{device} ({more})") }),
-        ("verigrad", facts_of.text("verigrad")),
-        ("steps", facts_of.text("steps")),
-        ("weights, SHA-256", facts_of.text("weights_sha256")),
+        ("verigrad", of_result(|result| result.verigrad.clone())),
+        ("steps", of_result(|result| result.steps.to_string())),
+        ("weights, SHA-256", of_result(|result| result.weights_sha256.clone())),
     ];
     page.raw("<div id=\"reproduction\">\n");
     page.raw(&facts(&rows));

@@ -1,0 +1,17 @@
+//! The commands, a file for each.
+
+pub(super) mod analyze;
+pub(super) mod bench;
+pub(super) mod compare;
+pub(super) mod data;
+pub(super) mod devices;
+pub(super) mod doctor;
+pub(super) mod ensemble;
+pub(super) mod evaluate;
+pub(super) mod inspect;
+pub(super) mod recipes;
+pub(super) mod report;
+pub(super) mod summary;
+pub(super) mod train;
+pub(super) mod tune;
+pub(super) mod weights;

@@ -1,0 +1,81 @@
+//! `verigrad recipes`: the recipes inside the binary, by data set, in 80 columns.
+
+use std::fmt::Write as _;
+
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::text::layers::IMAGENET_CLASSES;
+use crate::nn::{Layer, summarize};
+use crate::report::format::grouped;
+use crate::train::{Recipe, TrainError, builtin_recipes};
+
+/// Columns of names and numbers.
+const COLUMNS: usize = 30;
+
+/// Lists the built-in recipes.
+pub(in crate::cli) fn list() -> Result<(), Failure> {
+    output::text(format_args!("{}", listing()?));
+    Ok(())
+}
+
+fn listing() -> Result<String, TrainError> {
+    let mut text = String::new();
+    let mut group = String::new();
+    for builtin in builtin_recipes() {
+        let recipe = Recipe::builtin(builtin.name, &[])?;
+        let data = data_of(&recipe);
+        if data != group {
+            let _ = writeln!(text, "{}{data}", if group.is_empty() { "" } else { "\n" });
+            group = data;
+        }
+        let parameters = parameters_of(&recipe)?.map(grouped).unwrap_or_default();
+        let (name, description) = (&recipe.name, &recipe.description);
+        // Numbers are right-aligned; a long name moves its own.
+        let width = COLUMNS.saturating_sub(name.len());
+        let _ = writeln!(text, "  {name} {parameters:>width$}  {description}");
+    }
+    let _ = writeln!(
+        text,
+        "\nNumbers are parameters; on image folders, those of models with 1,000 classes."
+    );
+    Ok(text)
+}
+
+/// The data set, for a heading.
+fn data_of(recipe: &Recipe) -> String {
+    let kind = recipe.data.dataset;
+    match (kind.image(), kind.classes()) {
+        (Some([h, w, c]), Some(classes)) => {
+            format!("{}: {h}x{w}x{c}, {classes} classes", kind.name())
+        }
+        _ => format!("{}: any images, one folder per class", kind.name()),
+    }
+}
+
+/// Trainable numbers, where the recipe alone decides the size of images.
+fn parameters_of(recipe: &Recipe) -> Result<Option<usize>, TrainError> {
+    let Some(image) = recipe.data.image() else { return Ok(None) };
+    let classes = recipe.data.dataset.classes().unwrap_or(IMAGENET_CLASSES);
+    let layers = Layer::with_classes(&recipe.layers, classes);
+    let layers = summarize(&layers, image, recipe.precision)?;
+    Ok(Some(layers.iter().map(|layer| layer.parameters).sum()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_list_fits_80_columns_and_groups_by_data() {
+        let text = listing().expect("built-in recipes are valid");
+        for line in text.lines() {
+            assert!(line.chars().count() <= 80, "{line}");
+        }
+        let headings: Vec<_> = text.lines().filter(|line| line.contains(": ")).collect();
+        let names: std::collections::BTreeSet<_> =
+            headings.iter().map(|line| line.split(':').next()).collect();
+        assert_eq!(names.len(), headings.len(), "a data set has one group: {headings:?}");
+        assert!(text.contains("  mnist-cnn               232,650  "), "{text}");
+        assert!(text.contains("  alexnet              61,100,840  "), "{text}");
+    }
+}

@@ -1,0 +1,42 @@
+//! `verigrad report`: writes the pages of runs.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::args::DataArgs;
+use crate::cli::failure::Failure;
+use crate::cli::output;
+use crate::cli::pages::{TestSet, write};
+use crate::report::write_comparison_report;
+use crate::train::RunDir;
+
+/// Arguments of `verigrad report`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ReportArgs {
+    /// Run directories, e.g. runs/digits-1; several with --output are compared on one page
+    #[arg(required = true)]
+    runs: Vec<PathBuf>,
+    /// Where to write the page [default: report.html in each run directory]
+    #[arg(long, short, value_name = "FILE.html")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Writes pages.
+pub(in crate::cli) fn run(args: &ReportArgs) -> Result<(), Failure> {
+    if let (Some(page), true) = (&args.output, args.runs.len() > 1) {
+        let runs =
+            args.runs.iter().map(|path| RunDir::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let written = write_comparison_report(&runs, page)?;
+        output::line(format_args!("report   {}", written.display()));
+        return Ok(());
+    }
+    for path in &args.runs {
+        let page = args.output.clone().unwrap_or_else(|| path.join("report.html"));
+        let written = write(path, &page, TestSet::LiesIn(&args.data))?;
+        output::line(format_args!("report   {}", written.display()));
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! `verigrad tune`: measures the variants of a recipe's kernels on this device.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::cli::device::tuning::tune_programs;
+use crate::cli::failure::Failure;
+use crate::cli::inputs::loading::{load_recipe, read_data};
+use crate::cli::output;
+use crate::compile::Picks;
+use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
+use crate::train::RunPrograms;
+use crate::tune::store;
+
+/// Arguments of `verigrad tune`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct TuneArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    #[command(flatten)]
+    data: DataArgs,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// File for the picks [default: one per device in the folder for caches, used by itself]
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Measure only what has no pick yet
+    #[arg(long)]
+    missing: bool,
+}
+
+/// Tunes a recipe and keeps the picks.
+pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
+    let recipe = load_recipe(&args.recipe)?;
+    let choice: DeviceChoice = args.device.device.parse()?;
+    let mut executor: Box<dyn Executor> = Box::new(exec::open_gpu(&choice)?);
+    output::line(format_args!("device   {}", executor.info()));
+    if args.missing {
+        executor.pin(known_picks(args.output.as_deref(), executor.info())?);
+    }
+    let data = read_data(&recipe, &args.data)?;
+    let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
+    let picks = tune_programs(executor.as_mut(), &programs)?;
+    if picks.is_empty() {
+        return Ok(());
+    }
+    let path = store::save(&picks, executor.info(), args.output.as_deref())?;
+    output::line(format_args!("picks    {}", path.display()));
+    Ok(())
+}
+
+/// The picks that need no measurement: those of the file that gets the others, where one is named.
+fn known_picks(output: Option<&Path>, device: &DeviceInfo) -> Result<Picks, store::StoreError> {
+    match output {
+        None => store::load(device),
+        Some(path) if path.is_file() => store::read(path, device),
+        Some(_) => Ok(Picks::new(&device.name, &device.driver)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::graph::Signature;
+    use crate::ops::Matmul;
+    use crate::tensor::TensorType;
+
+    /// With a file for the picks, only what that file holds is known: no preset, no user's file.
+    #[test]
+    fn what_is_missing_is_missing_from_the_named_file() {
+        let device = DeviceInfo {
+            name: "one".to_owned(),
+            kind: "discrete GPU".to_owned(),
+            backend: "vulkan".to_owned(),
+            driver: "driver 1".to_owned(),
+        };
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("picks.toml");
+        let known = known_picks(Some(&path), &device).expect("an absent file knows nothing");
+        assert!(known.is_empty());
+        let op = Arc::new(Matmul::default());
+        let ty = TensorType::f32([4, 4]);
+        let sig = Signature { inputs: vec![ty.clone(), ty.clone()], outputs: vec![ty] };
+        let caps = crate::graph::Caps::webgpu_default();
+        let lowerings = crate::compile::runnable(op.as_ref(), &sig, &caps);
+        let mut picks = Picks::new(&device.name, &device.driver);
+        picks.pin(op.as_ref(), &sig, lowerings.first().expect("it has one"), None);
+        store::save(&picks, &device, Some(&path)).expect("it can be written");
+        let known = known_picks(Some(&path), &device).expect("it can be read");
+        assert!(known.covers(op.as_ref(), &sig, &lowerings));
+    }
+}

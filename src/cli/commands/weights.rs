@@ -1,0 +1,200 @@
+//! `verigrad weights`: weights of a run for other programs, and weights of other programs for a recipe.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use crate::cli::args::{DataArgs, RecipeArgs};
+use crate::cli::failure::Failure;
+use crate::cli::inputs::loading::{load_recipe, read_data};
+use crate::cli::inputs::stored_run::{StoredRun, Which};
+use crate::cli::output;
+use crate::data::Normalization;
+use crate::nn::Layer;
+use crate::report::format::grouped;
+use crate::tensor::HostTensor;
+use crate::train::{
+    Exchange, ModelPrograms, PendingWeights, Recipe, load_weights, read_npz, read_safetensors,
+    save_weights, write_npz,
+};
+
+/// What to do with weights.
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum WeightsCommand {
+    /// Write the weights of a run for other programs
+    Export(ExportArgs),
+    /// Convert weights of PyTorch or NumPy into those of a recipe
+    Import(ImportArgs),
+}
+
+/// Names and layouts in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// Safetensors with the names and layouts of PyTorch (torchvision's for models it has)
+    Torch,
+    /// NPZ of NumPy, names and layouts of verigrad, which are Keras' layouts
+    Npz,
+    /// Safetensors, names and layouts of verigrad
+    Safetensors,
+}
+
+/// Arguments of `verigrad weights export`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ExportArgs {
+    /// Run directory, e.g. runs/digits-1
+    run: PathBuf,
+    /// Which weights
+    #[arg(long, value_enum, default_value = "best")]
+    weights: Which,
+    /// Names and layouts
+    #[arg(long, value_enum, default_value = "torch")]
+    format: Format,
+    /// The file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+/// Arguments of `verigrad weights import`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ImportArgs {
+    /// A .safetensors or .npz file
+    file: PathBuf,
+    /// Name of a built-in recipe, or path to a .toml file: the model that the weights are for
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    recipe: String,
+    /// Change a value of the recipe: `model.depth=34`
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// Names and layouts [default: npz for .npz files, else torch]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Number of classes, for recipes on image folders [default: those of the folder]
+    #[arg(long)]
+    classes: Option<usize>,
+    /// The .safetensors file to write
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+    #[command(flatten)]
+    data: DataArgs,
+}
+
+/// Runs `verigrad weights`.
+pub(in crate::cli) fn run(command: &WeightsCommand) -> Result<(), Failure> {
+    match command {
+        WeightsCommand::Export(args) => export(args),
+        WeightsCommand::Import(args) => import(args),
+    }
+}
+
+fn export(args: &ExportArgs) -> Result<(), Failure> {
+    let StoredRun { dir, recipe, model, .. } = StoredRun::open(&args.run, Some(args.weights))?;
+    let weights = load_weights(&args.weights.file_in(&dir))?;
+    let exchange = Exchange::of(recipe.model.as_ref(), &model)?;
+    let tensors = match args.format {
+        Format::Torch => exchange.to_torch(&weights)?,
+        Format::Npz | Format::Safetensors => exchange.from_own(&weights)?,
+    };
+    match args.format {
+        Format::Npz => write_npz(&args.output, &tensors)?,
+        Format::Torch => {
+            // PyTorch's own loaders look for this key.
+            let metadata = [("format", "pt".to_owned()), ("recipe", recipe.name.clone())];
+            save_weights(&args.output, &tensors, &named(metadata))?;
+        }
+        Format::Safetensors => {
+            let layers = layer_table(&model)?;
+            let metadata = [("layers", layers), ("recipe", recipe.name.clone())];
+            save_weights(&args.output, &tensors, &named(metadata))?;
+        }
+    }
+    report(&args.output, &tensors);
+    Ok(())
+}
+
+fn import(args: &ImportArgs) -> Result<(), Failure> {
+    let recipe = RecipeArgs { recipe: args.recipe.clone(), set: args.set.clone() };
+    let recipe = load_recipe(&recipe)?;
+    let model = model_of(&recipe, args)?;
+    let exchange = Exchange::of(recipe.model.as_ref(), &model)?;
+    let is_npz = args.file.extension().is_some_and(|extension| extension == "npz");
+    let format = args.format.unwrap_or(if is_npz { Format::Npz } else { Format::Torch });
+    let file = if is_npz { read_npz(&args.file)? } else { read_safetensors(&args.file)? };
+    let tensors = match format {
+        Format::Torch => exchange.from_torch(file)?,
+        Format::Npz | Format::Safetensors => exchange.from_own(&file)?,
+    };
+    PendingWeights::check(&model, &tensors.iter().cloned().collect())?;
+    save_weights(&args.output, &tensors, &named([("recipe", recipe.name.clone())]))?;
+    report(&args.output, &tensors);
+    Ok(())
+}
+
+/// The model of a recipe; its data are read only where they alone tell its images or classes.
+fn model_of(recipe: &Recipe, args: &ImportArgs) -> Result<ModelPrograms, Failure> {
+    let classes = args.classes.or(recipe.data.dataset.classes());
+    let known = recipe.data.image().zip(classes);
+    if let Some((image, classes)) = known {
+        // Pixels have no part in the exchange.
+        let [_, _, channels] = image;
+        let normalization = Normalization::new(channels, vec![0.0; channels], vec![1.0; channels])?;
+        return Ok(ModelPrograms::new(&recipe.layers, image, classes, normalization)?);
+    }
+    Ok(ModelPrograms::of_recipe(recipe, &read_data(recipe, &args.data)?.train)?)
+}
+
+fn named<const N: usize>(metadata: [(&str, String); N]) -> BTreeMap<String, String> {
+    metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+/// Name and kind of each layer with parameters, in their order, as JSON: what a converter needs
+/// beside the tensors (`scripts/export-keras.py`).
+fn layer_table(model: &ModelPrograms) -> Result<String, Failure> {
+    let mut table: Vec<[String; 2]> = Vec::new();
+    let depthwise = depthwise(model.layers());
+    let mut convolutions = depthwise.into_iter();
+    for spec in &model.parameters {
+        let Some((layer, "weight")) = spec.name.rsplit_once('.') else { continue };
+        let kind = match spec.shape.rank() {
+            4 if convolutions.next() == Some(true) && spec.shape.dims()[2] == 1 => {
+                "depthwise_conv2d"
+            }
+            4 => "conv2d",
+            2 => "dense",
+            _ => "batch_norm",
+        };
+        table.push([layer.to_owned(), kind.to_owned()]);
+    }
+    Ok(serde_json::to_string(&table)?)
+}
+
+/// Whether each convolution has a group of its own per channel, in the order of the parameters.
+fn depthwise(layers: &[Layer]) -> Vec<bool> {
+    let mut found = Vec::new();
+    for layer in layers {
+        match layer {
+            Layer::Conv2d { groups, out_channels, .. } => {
+                found.push(*groups > 1 && groups == out_channels);
+            }
+            Layer::Residual { layers, shortcut, .. } => {
+                found.extend(depthwise(layers));
+                found.extend(depthwise(shortcut));
+            }
+            Layer::Concat { branches } => {
+                found.extend(branches.iter().flat_map(|branch| depthwise(branch)));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn report(path: &Path, tensors: &[(String, HostTensor)]) {
+    let numbers: usize = tensors.iter().map(|(_, tensor)| tensor.ty().elements()).sum();
+    output::line(format_args!(
+        "{}: {} tensors, {} numbers",
+        path.display(),
+        tensors.len(),
+        grouped(numbers)
+    ));
+}

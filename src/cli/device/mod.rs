@@ -1,0 +1,5 @@
+//! The device that a command computes on: opened, asked for its memory, tuned.
+
+pub(super) mod memory;
+pub(super) mod open;
+pub(super) mod tuning;

@@ -1,0 +1,123 @@
+//! Opens the device that a command computes on, with its picks.
+
+use std::path::Path;
+use std::time::Instant;
+
+use clap::Args;
+
+use crate::cli::args::DeviceArgs;
+use crate::cli::failure::Failure;
+use crate::compile::Picks;
+use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge, Verdict};
+use crate::tune::{store, verdicts};
+
+/// Which variants kernels are compiled with.
+#[derive(Debug, Clone, Args)]
+pub(in crate::cli) struct PickArgs {
+    /// Variants of kernels: `auto` takes what `verigrad tune` measured on this device, else what
+    /// we measured on one like it; `none` the best guesses; else a file, e.g. RUN/kernels.toml
+    #[arg(long, default_value = "auto", value_name = "auto|none|FILE")]
+    picks: String,
+}
+
+impl PickArgs {
+    /// Whether nothing else was asked for than what is known of the device.
+    pub fn is_auto(&self) -> bool {
+        self.picks == "auto"
+    }
+
+    /// What commands without the flag use.
+    pub fn auto() -> Self {
+        Self { picks: "auto".to_owned() }
+    }
+}
+
+/// Opens a device for much work and pins its variants. `auto` measures once which device is faster.
+pub(in crate::cli) fn open_device(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+) -> Result<Box<dyn Executor>, Failure> {
+    open(device, picks, &mut |gpu, cpu| match known(gpu, cpu) {
+        Some(verdict) => Ok(verdict),
+        None => {
+            let started = Instant::now();
+            let verdict = exec::race(gpu, cpu)?;
+            log::info!(
+                "raced {} against the CPU in {:.0} ms: {verdict:?}",
+                gpu.info().name,
+                1e3 * started.elapsed().as_secs_f64()
+            );
+            if let Some(path) = verdicts::path_of(gpu.info())
+                && let Err(error) = verdicts::save(&path, gpu.info(), cpu.info(), verdict)
+            {
+                // It is measured again next time.
+                log::warn!("{error}");
+            }
+            Ok(verdict)
+        }
+    })
+}
+
+/// Opens a device for work that would take less time than a measurement: without one, `auto` takes
+/// the CPU in place of a software GPU.
+pub(in crate::cli) fn open_quickly(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+) -> Result<Box<dyn Executor>, Failure> {
+    open(device, picks, &mut |gpu, cpu| {
+        known(gpu, cpu).ok_or_else(|| exec::ExecError::NotMeasured { gpu: gpu.info().name.clone() })
+    })
+}
+
+/// What an earlier command measured.
+fn known(gpu: &GpuExecutor, cpu: &CpuExecutor) -> Option<Verdict> {
+    let verdict = verdicts::load(&verdicts::path_of(gpu.info())?, gpu.info(), cpu.info())?;
+    log::info!("an earlier race of {} against the CPU: {verdict:?}", gpu.info().name);
+    Some(verdict)
+}
+
+fn open(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+    judge: Judge<'_>,
+) -> Result<Box<dyn Executor>, Failure> {
+    let choice: DeviceChoice = device.device.parse()?;
+    let started = Instant::now();
+    let opened = exec::open_judged(&choice, judge)?;
+    log::info!(
+        "opened {} for --device {} in {:.0} ms",
+        opened.executor.info(),
+        device.device,
+        1e3 * started.elapsed().as_secs_f64()
+    );
+    if let Some(note) = opened.note {
+        // Not among the results, which may be JSON.
+        eprintln!("{note}");
+    }
+    let mut executor = opened.executor;
+    pin(executor.as_mut(), picks)?;
+    Ok(executor)
+}
+
+/// Opens a GPU beside the reference, which checks every step.
+pub(in crate::cli) fn open_shadow(
+    device: &DeviceArgs,
+    picks: &PickArgs,
+) -> Result<Box<dyn Executor>, Failure> {
+    let choice: DeviceChoice = device.device.parse()?;
+    let mut executor = Box::new(exec::ShadowExecutor::new(exec::open_gpu(&choice)?));
+    pin(executor.as_mut(), picks)?;
+    Ok(executor)
+}
+
+fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
+    let info = executor.info().clone();
+    let picks = match args.picks.as_str() {
+        "auto" => store::load(&info)?,
+        "none" => Picks::default(),
+        file => store::read(Path::new(file), &info)?,
+    };
+    log::info!("picks: {} by --picks {}", picks.iter().count(), args.picks);
+    executor.pin(picks);
+    Ok(())
+}

@@ -1,0 +1,4 @@
+//! What commands start from: recipes, data sets, and runs that are there already.
+
+pub(super) mod loading;
+pub(super) mod stored_run;

@@ -1,0 +1,10 @@
+//! One session of a training, from its start or a checkpoint to its end or an interruption.
+
+pub(super) mod conclusion;
+pub(super) mod init_from;
+pub(super) mod interrupt;
+pub(super) mod progress;
+pub(super) mod recorder;
+pub(super) mod resume;
+pub(super) mod start;
+pub(super) mod training;

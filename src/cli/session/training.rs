@@ -1,0 +1,206 @@
+//! One session of a run: from its start, or from a checkpoint, to its end or an interruption.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::conclusion::{conclude, evaluate_end};
+use super::init_from::InitArgs;
+use super::progress::ProgressView;
+use super::recorder::{Recorder, save_with_epoch};
+use crate::cli::device::memory;
+use crate::cli::failure::Failure;
+use crate::cli::inputs::loading::image_of;
+use crate::cli::text::layers::summary_text;
+use crate::cli::trace::write_trace;
+use crate::cli::{output, pages};
+use crate::data::Splits;
+use crate::exec::{DeviceInfo, Executor};
+use crate::report::format::{bytes, duration, grouped, grouped_u64};
+use crate::train::{
+    Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunLock, RunPrograms, StopReason, Trainer,
+};
+
+/// Step at which a trace begins: after the first ones, which warm up.
+const TRACE_FROM: u64 = 8;
+/// Steps of a trace, or a few more: whole submissions are traced.
+const TRACED_STEPS: usize = 4;
+
+/// What is trained, and from where on.
+pub(in crate::cli) struct Session<'a> {
+    /// The device.
+    pub executor: &'a mut dyn Executor,
+    /// The recipe.
+    pub recipe: Recipe,
+    /// Its data.
+    pub data: Arc<Splits>,
+    /// Its programs, where they were compiled already.
+    pub programs: Option<RunPrograms>,
+    /// Where the run begins.
+    pub start: Start<'a>,
+    /// Where a trace of a few steps is written.
+    pub trace: Option<&'a Path>,
+    /// Ends the session once it is set.
+    pub interrupted: Arc<AtomicBool>,
+}
+
+/// Where a run begins.
+pub(in crate::cli) enum Start<'a> {
+    /// With initial weights, in a new directory.
+    New {
+        /// The folder of run directories.
+        runs: &'a Path,
+        /// Weights to begin with in place of initial ones.
+        init: &'a InitArgs,
+    },
+    /// At a checkpoint.
+    Resumed {
+        /// The directory of the run.
+        run_dir: RunDir,
+        /// Keeps other processes out of it.
+        lock: RunLock,
+        /// Its newest intact checkpoint.
+        loaded: Box<Loaded>,
+    },
+}
+
+/// How a session ended.
+pub(in crate::cli) struct Ended {
+    /// The directory of the run.
+    pub run_dir: RunDir,
+    /// Whether it was interrupted, so that it has no result yet.
+    pub interrupted: bool,
+}
+
+/// Trains until the run ends or is interrupted.
+pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
+    let Session { executor, recipe, data, programs, start, trace, interrupted } = session;
+    let device = executor.info().clone();
+    output::line(format_args!("device   {}", in_lines(&device)));
+    output::line(format_args!(
+        "data     {}: {} training, {} test images, {} classes",
+        data.train.name,
+        grouped(data.train.len()),
+        grouped(data.test.len()),
+        data.train.classes.len()
+    ));
+    let image = image_of(&data.train);
+    let summary = summary_text(&recipe, image, data.train.classes.len())?;
+    let classes = data.train.classes.clone();
+
+    let programs = match programs {
+        Some(programs) => programs,
+        None => RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?,
+    };
+    memory::check(executor, &programs, &data)?;
+    let mut trainer = Trainer::with_programs(executor, programs, data)?;
+    let normalization = Some(trainer.model().normalization().clone());
+    let model = ModelRecord { image, classes, normalization };
+    trainer.add_hook(Box::new(Interrupt::new(interrupted)));
+    trainer.make_checkpoints(recipe.checkpoint.every)?;
+    let (run_dir, _lock, saved) = match start {
+        Start::New { runs, init } => {
+            init.apply(&mut trainer)?;
+            let run_dir = RunDir::create(runs, &recipe.name)?;
+            let lock = run_dir.lock()?;
+            (run_dir, lock, None)
+        }
+        Start::Resumed { run_dir, lock, loaded } => {
+            go_on(&mut trainer, &run_dir, &loaded)?;
+            (run_dir, lock, Some(loaded.checkpoint.state.step))
+        }
+    };
+    run_dir.write_recipe(&recipe.to_toml()?)?;
+    run_dir.write_device(&device)?;
+    run_dir.write_summary(&summary)?;
+    run_dir.write_kernels(&trainer.kernels().to_toml()?)?;
+    run_dir.write_model(&model)?;
+    let parameters = trainer.model().arena.parameter_count();
+    let planned = trainer.planned_bytes();
+    output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));
+    output::line(format_args!(
+        "memory   {} on the device: {} activations, {} data and states",
+        bytes(planned),
+        bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
+        bytes(trainer.state_bytes())
+    ));
+    for section in recipe.looks_at_test() {
+        output::line(format_args!(
+            "note     {section} watches the test set: there is no validation split"
+        ));
+    }
+    output::line(format_args!("run      {}", run_dir.path().display()));
+    let title = format!("{} on {}", recipe.name, device.name);
+    let view = ProgressView::new(recipe.epochs, recipe.budget.time());
+    let mut recorder = Recorder::new(&run_dir, title, view, recipe.checkpoint.keep, saved);
+    let allocations = trainer.allocations();
+    if trace.is_some() {
+        trainer.trace(TRACE_FROM, TRACED_STEPS);
+    }
+    let stop = trainer.run(&mut recorder)?;
+    let recorded = recorder.finish();
+    if let Some(path) = trace {
+        write_trace(path, trainer.program(), &device.name, trainer.profiles())?;
+        output::line(format_args!("trace    {}", path.display()));
+    }
+    log::info!(
+        "device buffers: {allocations} before the first step, {} after",
+        trainer.allocations()
+    );
+    if stop.reason == StopReason::Interrupted {
+        // Without a checkpoint of this very moment, work is lost: that is no orderly end.
+        recorded?;
+        tell_interrupted(&trainer, &run_dir, &recipe);
+        return Ok(Ended { run_dir, interrupted: true });
+    }
+    conclude(&mut trainer, &run_dir, &recipe, &stop)?;
+    evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)?;
+    pages::after_run(&run_dir, trainer.test_set());
+    Ok(Ended { run_dir, interrupted: false })
+}
+
+/// Brings trainer and run directory to where a checkpoint was taken.
+fn go_on(trainer: &mut Trainer<'_>, run_dir: &RunDir, loaded: &Loaded) -> Result<(), Failure> {
+    let state = &loaded.checkpoint.state;
+    trainer.restore(&loaded.checkpoint)?;
+    run_dir.checkpoints().clean_up(&loaded.path)?;
+    run_dir.remove_result()?;
+    run_dir.truncate(state.epochs_done(), state.steps_of_epochs_done())?;
+    if let Some(best) = trainer.best() {
+        let path = run_dir.weights_best();
+        save_with_epoch(&path, best.weights, best.epoch, best.test_accuracy)?;
+    }
+    output::line(format_args!(
+        "resumed  after {} steps: {} whole epochs and {} steps, in {}",
+        grouped_u64(state.step),
+        state.epochs_done(),
+        grouped_u64(state.step_in_epoch()),
+        duration(trainer.run_time())
+    ));
+    Ok(())
+}
+
+/// A device on a line, or on two where one would be wider than a terminal.
+fn in_lines(device: &DeviceInfo) -> String {
+    /// Columns behind the heading.
+    const COLUMNS: usize = 71;
+    let text = device.to_string();
+    match text.strip_prefix(&device.name) {
+        Some(more) if text.chars().count() > COLUMNS => {
+            format!("{}\n         {}", device.name, more.trim_start())
+        }
+        _ => text,
+    }
+}
+
+fn tell_interrupted(trainer: &Trainer<'_>, run_dir: &RunDir, recipe: &Recipe) {
+    let per_epoch = trainer.steps_per_epoch() as u64;
+    output::line(format_args!(
+        "\ninterrupted after {} of {} steps, in {}; everything is saved. Go on with\n  verigrad \
+         train --resume {}",
+        grouped_u64(trainer.steps()),
+        grouped_u64(per_epoch.saturating_mul(recipe.epochs.into())),
+        duration(trainer.run_time()),
+        run_dir.path().display()
+    ));
+}

@@ -1,0 +1,144 @@
+//! The augmentation section of a recipe: what happens to training images, and to no others.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ops::{Augment, Flip, MixBatch, PaddingMode};
+
+/// What happens to the images of each training batch. Everything is off by default. Random numbers
+/// follow from the recipe's seed, the step and the example.
+///
+/// Keras states ranges in other units: `RandomRotation(0.06)` is a fraction of a turn, here
+/// `rotation = 21.6` degrees.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AugmentConfig {
+    /// Pad the image and cut a window of its own size out of it, at a uniform position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_crop: Option<RandomCrop>,
+    /// Mirror images left to right: `true` for each with probability 1/2, `"alternating"` for each in
+    /// every other epoch.
+    #[serde(default, skip_serializing_if = "HorizontalFlip::is_off")]
+    pub horizontal_flip: HorizontalFlip,
+    /// Rotate by a uniform angle of up to so many degrees both ways.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub rotation: f32,
+    /// Shift by up to this fraction of height and width both ways.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub translation: f32,
+    /// Zoom out or in by up to this fraction.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub zoom: f32,
+    /// Shear along the rows by up to so many degrees both ways.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shear: f32,
+    /// Set a square of so many pixels a side to zero, the mean.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub cutout: usize,
+    /// Multiply values by a number in `1 - brightness ..= 1 + brightness`.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub brightness: f32,
+    /// Multiply differences from the mean of the normalization likewise.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub contrast: f32,
+    /// Alpha of mixup: images of a batch are mixed with weights from Beta(alpha, alpha).
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub mixup: f32,
+    /// Alpha of cutmix: a box shows another image of the batch.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub cutmix: f32,
+}
+
+/// How images are padded before a crop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RandomCrop {
+    /// Pixels on each side.
+    pub padding: usize,
+    /// What they are: `zero` or `reflect`.
+    #[serde(default)]
+    pub mode: PaddingMode,
+}
+
+/// Which images are mirrored: `false`, `true` or `"alternating"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum HorizontalFlip {
+    /// None, or each one with probability 1/2.
+    Random(bool),
+    /// By a named scheme.
+    Scheme(FlipScheme),
+}
+
+/// Named schemes of mirroring.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FlipScheme {
+    /// Each image in every other epoch.
+    Alternating,
+}
+
+impl Default for HorizontalFlip {
+    fn default() -> Self {
+        Self::Random(false)
+    }
+}
+
+impl HorizontalFlip {
+    fn is_off(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_zero(value: &f32) -> bool {
+    *value == 0.0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_none(value: &usize) -> bool {
+    *value == 0
+}
+
+impl AugmentConfig {
+    /// Whether images stay as they are.
+    pub fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// What happens to each image on its own.
+    pub fn of_images(&self) -> Augment {
+        Augment {
+            crop_padding: self.random_crop.map_or(0, |crop| crop.padding),
+            crop_mode: self.random_crop.map(|crop| crop.mode).unwrap_or_default(),
+            flip: match self.horizontal_flip {
+                HorizontalFlip::Random(false) => Flip::None,
+                HorizontalFlip::Random(true) => Flip::Random,
+                HorizontalFlip::Scheme(FlipScheme::Alternating) => Flip::Alternating,
+            },
+            rotation: self.rotation,
+            translation: self.translation,
+            zoom: self.zoom,
+            shear: self.shear,
+            cutout: self.cutout,
+            brightness: self.brightness,
+            contrast: self.contrast,
+        }
+    }
+
+    /// Checks what does not depend on the images; `centered` says whether the data have a mean.
+    ///
+    /// # Errors
+    /// Names the key and says what is wrong with it.
+    pub(in crate::train) fn check(&self, centered: bool) -> Result<(), (&'static str, String)> {
+        self.of_images().check()?;
+        for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
+            MixBatch::check_alpha(alpha).map_err(|what| (key, what))?;
+        }
+        if self.contrast > 0.0 && !centered {
+            let what = "changes differences from the mean, and the data have none: give \
+                        [data] mean, or normalization = \"per-channel\"";
+            return Err(("contrast", what.to_owned()));
+        }
+        Ok(())
+    }
+}

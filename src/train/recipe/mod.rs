@@ -1,0 +1,16 @@
+//! What decides a run: the recipe, a file for each section.
+
+pub(super) mod augment;
+pub(super) mod builtin;
+pub(super) mod callbacks;
+pub(super) mod check;
+pub(super) mod checkpoint;
+pub(super) mod ema;
+pub(super) mod histograms;
+pub(super) mod loss_reduction;
+pub(super) mod monitor;
+pub(super) mod optimizer;
+pub(super) mod overrides;
+pub(super) mod reading;
+pub(super) mod schedule;
+pub(super) mod schema;

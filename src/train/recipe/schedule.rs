@@ -1,0 +1,273 @@
+//! Schedules as recipes describe them, in steps or in epochs, and the op that they become.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::ShapeError;
+use crate::graph::Graph;
+use crate::ops::{Anneal, LearningRate, Schedule};
+use crate::tensor::TensorType;
+
+/// How the learning rate changes over the steps.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ScheduleConfig {
+    /// Steps over which the rate rises from zero.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warmup_steps: usize,
+    /// Epochs over which the rate rises from zero, instead of steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warmup_epochs: Option<f64>,
+    /// The shape after that.
+    #[serde(default)]
+    pub decay: Decay,
+}
+
+/// The shape of a schedule after the warmup. Steps and epochs count from the warmup's end; epochs
+/// may be fractions.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Decay {
+    /// The rate stays.
+    #[default]
+    Constant,
+    /// The rate is multiplied by `factor` again and again.
+    Step {
+        /// Steps between two changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every: Option<usize>,
+        /// Epochs between two changes.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        every_epochs: Option<f64>,
+        /// Factor of each change, from 0 to 1.
+        factor: f32,
+    },
+    /// The rate is multiplied by `factor` at certain steps.
+    MultiStep {
+        /// The steps.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        milestones: Option<Vec<usize>>,
+        /// The same in epochs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        milestone_epochs: Option<Vec<f64>>,
+        /// Factor of each change, from 0 to 1.
+        factor: f32,
+    },
+    /// The rate is multiplied by `factor` after each step or each epoch.
+    Exponential {
+        /// Factor, from 0 to 1.
+        factor: f32,
+        /// What it is applied after.
+        #[serde(default, skip_serializing_if = "Period::is_step")]
+        per: Period,
+    },
+    /// Half a wave of the cosine, down to `final_factor` of the rate at the end of the training.
+    Cosine {
+        /// Part of the rate that is left.
+        #[serde(default)]
+        final_factor: f32,
+    },
+    /// Up to the rate and down to nearly nothing over the whole training, as PyTorch's
+    /// `OneCycleLR` with these names and defaults. The momentum stays as it is.
+    OneCycle {
+        /// Part of the steps over which the rate rises.
+        #[serde(default = "pct_start")]
+        pct_start: f64,
+        /// The rate divided by that of the first step.
+        #[serde(default = "div_factor")]
+        div_factor: f64,
+        /// The first step's rate divided by the last one's.
+        #[serde(default = "final_div_factor")]
+        final_div_factor: f64,
+        /// Shape of both slopes.
+        #[serde(default)]
+        anneal: Anneal,
+    },
+}
+
+/// What a change of the rate comes after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Period {
+    /// Each step.
+    #[default]
+    Step,
+    /// Each epoch.
+    Epoch,
+}
+
+impl Period {
+    fn is_step(&self) -> bool {
+        *self == Self::Step
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(steps: &usize) -> bool {
+    *steps == 0
+}
+
+const fn pct_start() -> f64 {
+    0.3
+}
+
+const fn div_factor() -> f64 {
+    25.0
+}
+
+const fn final_div_factor() -> f64 {
+    1e4
+}
+
+impl ScheduleConfig {
+    /// The op for a base rate, a number of steps per epoch and a number of epochs.
+    ///
+    /// # Errors
+    /// When a number is given both in steps and in epochs, in neither, or cannot be.
+    pub fn learning_rate(
+        &self,
+        base: f32,
+        steps_per_epoch: usize,
+        epochs: u32,
+    ) -> Result<LearningRate, ShapeError> {
+        let steps = |key: &str, epochs: f64| steps_of(key, epochs, steps_per_epoch);
+        let warmup = match self.warmup_epochs {
+            None => self.warmup_steps,
+            Some(_) if self.warmup_steps > 0 => {
+                return Err(wrong("give warmup_steps or warmup_epochs, not both"));
+            }
+            Some(epochs) => steps("warmup_epochs", epochs)?,
+        };
+        let schedule = match self.decay {
+            Decay::Constant => Schedule::Constant,
+            Decay::Step { every, every_epochs, factor } => {
+                let every = match (every, every_epochs) {
+                    (Some(every), None) => every,
+                    (None, Some(epochs)) => steps("every_epochs", epochs)?.max(1),
+                    _ => return Err(wrong("a step schedule takes every or every_epochs")),
+                };
+                Schedule::Step { every, factor }
+            }
+            Decay::MultiStep { ref milestones, ref milestone_epochs, factor } => {
+                let milestones = match (milestones, milestone_epochs) {
+                    (Some(milestones), None) => milestones.clone(),
+                    (None, Some(epochs)) => epochs
+                        .iter()
+                        .map(|&epochs| steps("milestone_epochs", epochs))
+                        .collect::<Result<_, _>>()?,
+                    _ => {
+                        let text = "a multi_step schedule takes milestones or milestone_epochs";
+                        return Err(wrong(text));
+                    }
+                };
+                Schedule::MultiStep { milestones, factor }
+            }
+            Decay::Exponential { factor, per: Period::Step } => Schedule::Exponential { factor },
+            Decay::Exponential { factor, per: Period::Epoch } => {
+                Schedule::Step { every: steps_per_epoch.max(1), factor }
+            }
+            Decay::Cosine { final_factor } => Schedule::Cosine { final_factor },
+            Decay::OneCycle { pct_start, div_factor, final_div_factor, anneal } => {
+                Schedule::OneCycle { pct_start, div_factor, final_div_factor, anneal }
+            }
+        };
+        let total = steps_per_epoch.saturating_mul(epochs as usize);
+        Ok(LearningRate { base, warmup, schedule, total })
+    }
+
+    /// Has the op check the numbers. How many steps an epoch has, the data decide: enough are taken
+    /// for granted.
+    pub(in crate::train) fn check(&self, base: f32) -> Result<(), ShapeError> {
+        const STEPS_PER_EPOCH: usize = 1000;
+        let mut rate = self.learning_rate(base, STEPS_PER_EPOCH, 1)?;
+        rate.total = rate.warmup.saturating_add(STEPS_PER_EPOCH);
+        let mut graph = Graph::default();
+        let step = graph.source("step", TensorType::u32([1]));
+        graph.push(rate, &[step]).map(|_| ())
+    }
+}
+
+fn wrong(message: &str) -> ShapeError {
+    ShapeError::new("schedule", message)
+}
+
+/// The nearest number of steps.
+#[expect(clippy::cast_precision_loss, reason = "step counts are far below 2^53")]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "checked above")]
+fn steps_of(key: &str, epochs: f64, steps_per_epoch: usize) -> Result<usize, ShapeError> {
+    let steps = (epochs * steps_per_epoch as f64).round();
+    if (0.0..f64::from(u32::MAX)).contains(&steps) {
+        Ok(steps as usize)
+    } else {
+        Err(ShapeError::new("schedule", format!("{key} cannot be {epochs}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rate(text: &str) -> Result<LearningRate, String> {
+        let config: ScheduleConfig = toml::from_str(text).map_err(|error| error.to_string())?;
+        config.check(0.5).map_err(|error| error.to_string())?;
+        config.learning_rate(0.5, 100, 4).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn epochs_become_steps() {
+        let given = |schedule, warmup| Ok(LearningRate { base: 0.5, warmup, schedule, total: 400 });
+        for (text, schedule, warmup) in [
+            ("", Schedule::Constant, 0),
+            ("warmup_epochs = 0.5", Schedule::Constant, 50),
+            (
+                "warmup_steps = 7\ndecay = { step = { every_epochs = 1.5, factor = 0.5 } }",
+                Schedule::Step { every: 150, factor: 0.5 },
+                7,
+            ),
+            (
+                "decay.multi_step = { milestone_epochs = [1, 2.5], factor = 0.5 }",
+                Schedule::MultiStep { milestones: vec![100, 250], factor: 0.5 },
+                0,
+            ),
+            (
+                "decay.multi_step = { milestones = [3, 4], factor = 0.5 }",
+                Schedule::MultiStep { milestones: vec![3, 4], factor: 0.5 },
+                0,
+            ),
+            (
+                "decay.exponential = { factor = 0.9, per = \"epoch\" }",
+                Schedule::Step { every: 100, factor: 0.9 },
+                0,
+            ),
+            ("decay.cosine = {}", Schedule::Cosine { final_factor: 0.0 }, 0),
+            (
+                "decay.one_cycle = { anneal = \"linear\" }",
+                Schedule::OneCycle {
+                    pct_start: 0.3,
+                    div_factor: 25.0,
+                    final_div_factor: 1e4,
+                    anneal: Anneal::Linear,
+                },
+                0,
+            ),
+        ] {
+            assert_eq!(rate(text), given(schedule, warmup), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused() {
+        for (text, part) in [
+            ("warmup_steps = 1\nwarmup_epochs = 1", "not both"),
+            ("warmup_epochs = -1", "cannot be -1"),
+            ("decay.step = { factor = 0.5 }", "every or every_epochs"),
+            ("decay.step = { every = 1, every_epochs = 1, factor = 0.5 }", "every or"),
+            ("decay.multi_step = { factor = 0.5 }", "milestones or milestone_epochs"),
+            ("decay.multi_step = { milestones = [2, 1], factor = 0.5 }", "must rise"),
+            ("decay.one_cycle = { pct_start = 1.0 }", "pct_start"),
+            ("decay.triangle = {}", "unknown variant"),
+        ] {
+            let error = rate(text).expect_err(text);
+            assert!(error.contains(part), "{text}: {error}");
+        }
+    }
+}

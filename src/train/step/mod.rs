@@ -1,0 +1,17 @@
+//! What the device does in a step: the graphs of training and evaluation, and the programs that they
+//! become.
+
+pub(super) mod batch;
+pub(super) mod compiled;
+pub(super) mod evaluation;
+pub(super) mod feed;
+pub(super) mod gradients;
+pub(super) mod histograms;
+pub(super) mod loss_scaling;
+pub(super) mod memory;
+pub(super) mod metrics;
+pub(super) mod model;
+pub(super) mod names;
+pub(super) mod pending_weights;
+pub(super) mod programs;
+pub(super) mod training;

@@ -1,0 +1,206 @@
+//! A model with its parameters laid out, ready to make programs.
+
+use super::names::{AVERAGE, PARAMETERS, STATISTICS, STEP};
+use crate::data::{Dataset, Normalization};
+use crate::error::ShapeError;
+use crate::exec::Executor;
+use crate::graph::Graph;
+use crate::nn::{
+    Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
+};
+use crate::ops::RateRange;
+use crate::tensor::{Real, TensorType};
+use crate::train::{Recipe, TrainError};
+
+/// Evaluation also counts labels among this many most likely classes, where there are more.
+pub(in crate::train) const TOP: usize = 5;
+/// Most classes whose confusion is counted: one buffer holds all pairs, of 4 bytes each.
+const MAX_CONFUSION_CLASSES: usize = 1024;
+/// The level of a white pixel, as [`crate::ops::AugmentBatch`] counts them.
+const WHITE_LEVEL: f64 = 65_280.0;
+
+/// A model with its parameters laid out, ready to make programs.
+#[derive(Debug, Clone)]
+pub struct ModelPrograms {
+    pub(in crate::train) layers: Vec<Layer>,
+    image: [usize; 3],
+    classes: usize,
+    normalization: Normalization,
+    pub(in crate::train) precision: Precision,
+    /// Which layers learn at another rate or not at all.
+    pub(in crate::train) layer_rates: LayerRates,
+    /// The same by ranges of the arena; none where all learn alike.
+    rates: Vec<RateRange>,
+    /// Source of the parameters that evaluation uses.
+    evaluated: &'static str,
+    /// All parameters.
+    pub arena: Arena,
+    /// States that training changes without a gradient.
+    pub states: Vec<StateSpec>,
+    /// Parameters in the order of the layers.
+    pub parameters: Vec<ParameterSpec>,
+}
+
+impl ModelPrograms {
+    /// Lays out the model of a recipe for images of `[h, w, c]` and a number of classes.
+    ///
+    /// # Errors
+    /// When the layers do not fit the images, or do not end in one logit per class.
+    pub fn new(
+        layers: &[Layer],
+        image: [usize; 3],
+        classes: usize,
+        normalization: Normalization,
+    ) -> Result<Self, TrainError> {
+        let layers = Layer::with_classes(layers, classes);
+        let [h, w, c] = image;
+        let mut graph = Graph::default();
+        // Two images, since statistics of a batch need at least two values.
+        let x = graph.source("x", TensorType::f32([2, h, w, c]));
+        let step = graph.source(STEP, TensorType::u32([1]));
+        let mut builder = ModelBuilder::new(&mut graph, Mode::Train { seed: 0, step }, None);
+        let logits = builder.layers(&layers, x)?;
+        let (parameters, states) = (builder.parameters().to_vec(), builder.states().to_vec());
+        if graph.ty(logits).dims() != [2, classes] {
+            return Err(TrainError::Model(ShapeError::new(
+                "model",
+                format!(
+                    "the last layer gives {} per image, the data set has {classes} classes; end \
+                     with a dense layer of {classes} units",
+                    crate::tensor::Shape::from(graph.ty(logits).dims()[1..].to_vec())
+                ),
+            )));
+        }
+        let arena = Arena::new(&parameters);
+        let precision = Precision::F32;
+        let (layer_rates, rates, evaluated) = (LayerRates::default(), Vec::new(), PARAMETERS);
+        Ok(Self {
+            layers,
+            image,
+            classes,
+            normalization,
+            precision,
+            layer_rates,
+            rates,
+            evaluated,
+            arena,
+            states,
+            parameters,
+        })
+    }
+
+    /// Gives layers learning rates of their own.
+    ///
+    /// # Errors
+    /// When a pattern applies to no parameter.
+    pub fn with_rates(self, layer_rates: LayerRates) -> Result<Self, TrainError> {
+        if let Some(pattern) = layer_rates.unused(&self.arena) {
+            let names = self.parameters.iter().filter_map(|spec| spec.name.rsplit_once('.'));
+            let mut layers: Vec<&str> = names.map(|(layer, _)| layer).collect();
+            layers.dedup();
+            return Err(TrainError::Model(ShapeError::new(
+                "freeze and learning_rate_factors",
+                format!(
+                    "no layer with parameters is called {pattern:?}; there are {}",
+                    layers.join(", ")
+                ),
+            )));
+        }
+        let mut rates: Vec<RateRange> = Vec::new();
+        let ends = self.arena.entries.iter().skip(1).map(|entry| entry.offset);
+        for (entry, end) in self.arena.entries.iter().zip(ends.chain([self.arena.elements])) {
+            let factor = layer_rates.factor(&entry.spec.name);
+            match rates.last_mut() {
+                Some(last) if last.factor == factor => last.end = end,
+                _ => rates.push(RateRange { end, factor }),
+            }
+        }
+        if rates.iter().all(|range| range.factor == 1.0) {
+            rates.clear();
+        }
+        Ok(Self { layer_rates, rates, ..self })
+    }
+
+    /// Has evaluation use what training says is to be evaluated: the parameters, or their moving
+    /// average.
+    #[must_use]
+    pub(in crate::train) fn evaluating(self, recipe: &Recipe) -> Self {
+        let evaluated = if recipe.ema.is_some() { AVERAGE } else { PARAMETERS };
+        Self { evaluated, ..self }
+    }
+
+    /// Which ranges of the arena learn at a rate of their own.
+    pub(super) fn rates(&self) -> &[RateRange] {
+        &self.rates
+    }
+
+    /// Source of the parameters that evaluation uses.
+    pub(in crate::train) fn evaluated(&self) -> &'static str {
+        self.evaluated
+    }
+
+    /// Stores activations in another precision.
+    #[must_use]
+    pub fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
+    /// Lays out the model of a recipe for a data set.
+    ///
+    /// # Errors
+    /// As for [`Self::new`], and when the recipe's normalization does not fit the images.
+    pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
+        let image = [data.height, data.width, data.channels];
+        let normalization = recipe.data.normalization_of(data)?;
+        let model = Self::new(&recipe.layers, image, data.classes.len(), normalization)?;
+        model.with_precision(recipe.precision).with_rates(recipe.layer_rates())
+    }
+
+    /// The layers, the last one with a unit per class.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// How pixels become numbers.
+    pub fn normalization(&self) -> &Normalization {
+        &self.normalization
+    }
+
+    /// Writes the numbers by which each pixel is normalized, where a loaded program reads any.
+    pub(in crate::train) fn upload_statistics(
+        &self,
+        executor: &mut dyn Executor,
+    ) -> Result<(), TrainError> {
+        if !self.normalization.is_per_pixel(self.image[2]) {
+            return Ok(());
+        }
+        // As the gather takes them: in levels, of which white has 65,280, and as a reciprocal.
+        let level = |mean: &f32| f64::from(*mean) * WHITE_LEVEL;
+        let reciprocal = |std: &f32| 1.0 / (f64::from(*std) * WHITE_LEVEL);
+        let means = self.normalization.mean.iter().map(level);
+        let scales = self.normalization.std.iter().map(reciprocal);
+        let numbers: Vec<f32> = means.chain(scales).map(f32::from_f64).collect();
+        executor.write(STATISTICS, 0, bytemuck::cast_slice(&numbers))?;
+        Ok(())
+    }
+
+    /// Number of classes.
+    pub fn classes(&self) -> usize {
+        self.classes
+    }
+
+    /// Whether evaluation counts labels among the [`TOP`] most likely classes: `name/top5`.
+    pub(in crate::train) fn counts_top(&self) -> bool {
+        self.classes > TOP
+    }
+
+    /// Whether evaluation counts which class is taken for which: `name/confusion`.
+    pub(in crate::train) fn counts_confusion(&self) -> bool {
+        self.classes <= MAX_CONFUSION_CLASSES
+    }
+
+    /// Height, width and channels of an image.
+    pub fn image(&self) -> [usize; 3] {
+        self.image
+    }
+}

@@ -1,0 +1,15 @@
+//! Exchange of weights with other programs: names and layouts of PyTorch, NPZ files of NumPy.
+//!
+//! A model's weights have names and layouts of ours (`conv1.weight` `[kh, kw, in, out]`,
+//! `dense1.weight` `[in, out]`, rows of a dense layer behind a flattened image ordered by height,
+//! width, channel). [`converter::Exchange`] knows, tensor by tensor, what PyTorch calls them and how
+//! it lays them out, and converts in both directions without changing a bit of a number.
+
+pub(in crate::train) mod converter;
+mod entry;
+pub(in crate::train) mod error;
+pub(in crate::train) mod file;
+mod layout;
+mod names;
+pub(in crate::train) mod npz;
+mod zip;

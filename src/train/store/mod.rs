@@ -1,0 +1,8 @@
+//! What stays on disk: run directories, their records, weights.
+
+pub(super) mod exchange;
+pub(super) mod files;
+mod metrics_files;
+pub(super) mod records;
+pub(super) mod run_dir;
+pub(super) mod weights;
