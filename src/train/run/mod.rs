@@ -2,6 +2,7 @@
 
 pub(super) mod callbacks;
 pub(super) mod checkpoint;
+mod checkpointing;
 pub(super) mod epoch_result;
 mod every_split;
 pub(super) mod hook;

@@ -3,4 +3,3 @@
 pub(in crate::train) mod contents;
 pub(in crate::train) mod file;
 pub(in crate::train) mod folder;
-mod of_trainer;

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::contents::{Checkpoint, DataMark, RunState};
+use super::checkpoint::contents::{Checkpoint, DataMark, RunState};
+use super::observer::Observer;
+use super::position::Best;
+use super::stop::{Stop, StopReason};
 use crate::compile::{Picks, Role};
 use crate::train::recipe::checkpoint::CheckpointEvery;
-use crate::train::run::observer::Observer;
-use crate::train::run::position::Best;
-use crate::train::run::stop::{Stop, StopReason};
 use crate::train::{RunError, TrainError, Trainer};
 
 impl Trainer<'_> {
