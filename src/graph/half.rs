@@ -42,13 +42,16 @@ pub(super) fn widened_signature(sig: &Signature) -> Signature {
     }
 }
 
+/// The rule of an op by which its inputs' types give those of its outputs.
+pub(super) type Rule<'a> = &'a dyn Fn(&[TensorType]) -> Result<Vec<TensorType>, ShapeError>;
+
 /// Types of the outputs of the op called `name` for inputs of which some may be f16, by its rule for
 /// f32.
 pub(super) fn infer(
     name: &str,
     forms: &[HalfForm],
     inputs: &[TensorType],
-    rule: &dyn Fn(&[TensorType]) -> Result<Vec<TensorType>, ShapeError>,
+    rule: Rule<'_>,
 ) -> Result<Vec<TensorType>, ShapeError> {
     let halves = || inputs.iter().enumerate().filter(|(_, ty)| ty.dtype == DType::F16);
     if halves().next().is_none() {

@@ -5,6 +5,9 @@ use super::half::{store_half, widened_signature};
 use super::{Caps, Cost, Lowering, Operand, Signature, Structure, texels};
 use crate::tensor::DType;
 
+/// Gives lowerings on f32, where the second argument names the operands that are stored as f16.
+type Cooperative<'a> = &'a dyn Fn(&Signature, &dyn Fn(Operand) -> bool) -> Vec<Lowering>;
+
 /// What an op writes for f32 operands in storage buffers.
 pub(super) struct Written<'a> {
     /// See [`super::OpDef::structure`].
@@ -12,7 +15,7 @@ pub(super) struct Written<'a> {
     /// See [`super::OpDef::lower`].
     pub(super) lower: &'a dyn Fn(&Signature) -> Vec<Lowering>,
     /// See [`super::OpDef::lower_cooperative`].
-    pub(super) lower_cooperative: &'a dyn Fn(&Signature, &dyn Fn(Operand) -> bool) -> Vec<Lowering>,
+    pub(super) lower_cooperative: Cooperative<'a>,
     /// See [`super::OpDef::cost`].
     pub(super) cost: &'a dyn Fn(&Signature) -> Cost,
 }
