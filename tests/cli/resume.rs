@@ -87,15 +87,21 @@ fn straight() -> Vec<String> {
     left_by(folder.path())
 }
 
+/// The step of the newest checkpoint that is whole: its folder is there before it is.
+fn newest_checkpoint(folder: &Path) -> Option<u64> {
+    let files = fs::read_dir(folder.join("runs/tiny-1/checkpoint")).ok()?;
+    let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
+    let step = |name: String| {
+        let step = name.strip_prefix("step-")?.strip_suffix(".safetensors")?;
+        step.parse::<u64>().ok()
+    };
+    names.filter_map(step).max()
+}
+
 /// Waits until the run has a checkpoint of step `step` or a later one.
 fn wait_for_step(folder: &Path, step: u64) {
     let deadline = Instant::now() + Duration::from_secs(60);
-    let newest = || {
-        let files = fs::read_dir(folder.join("runs/tiny-1/checkpoint")).ok()?;
-        let names = files.filter_map(|file| file.ok()?.file_name().into_string().ok());
-        names.filter_map(|name| name.strip_prefix("step-")?.get(..10)?.parse::<u64>().ok()).max()
-    };
-    while newest().is_none_or(|newest| newest < step) {
+    while newest_checkpoint(folder).is_none_or(|newest| newest < step) {
         assert!(Instant::now() < deadline, "no checkpoint of step {step}");
         std::thread::yield_now();
     }
@@ -129,6 +135,16 @@ fn an_interrupted_run_is_saved_and_goes_on_with_the_same_bits() {
     }
 }
 
+/// The command that goes on with a run that was killed: anew where it was killed before its first
+/// checkpoint.
+fn going_on(folder: &Path) -> &'static [&'static str] {
+    if newest_checkpoint(folder).is_some() {
+        return &RESUME;
+    }
+    let _ = fs::remove_dir_all(folder.join("runs"));
+    &TRAIN
+}
+
 /// SIGKILL at moments that differ from run to run, again and again until the run is through.
 #[test]
 fn a_killed_run_goes_on_with_the_same_bits() {
@@ -138,12 +154,7 @@ fn a_killed_run_goes_on_with_the_same_bits() {
     let folder = folder_with_recipe();
     let mut done = false;
     for round in 0..12_u32 {
-        let started = folder.path().join("runs/tiny-1/checkpoint").is_dir();
-        if !started {
-            // Killed before its first checkpoint: there is nothing to go on from.
-            let _ = fs::remove_dir_all(folder.path().join("runs"));
-        }
-        let mut child = start(folder.path(), if started { &RESUME } else { &TRAIN });
+        let mut child = start(folder.path(), going_on(folder.path()));
         // Early and late ones in turn.
         let life = whole * (1 + round * 5 % 7) / 8;
         let until = Instant::now() + life;
@@ -159,7 +170,7 @@ fn a_killed_run_goes_on_with_the_same_bits() {
         }
     }
     if !done {
-        succeeds(folder.path(), &RESUME);
+        succeeds(folder.path(), going_on(folder.path()));
     }
     assert!(left_by(folder.path()) == straight, "the files differ");
 }
