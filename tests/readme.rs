@@ -55,12 +55,12 @@ impl Document {
         outside.collect::<Vec<_>>().join("\n")
     }
 
-    /// The commands in `sh` blocks, without comments.
+    /// The commands in `sh` blocks, without comments and where their output goes.
     fn commands(&self) -> Vec<Vec<String>> {
         let lines = self.blocks("sh").join("");
         lines
             .lines()
-            .map(|line| words(line.split('#').next().unwrap_or_default()))
+            .map(|line| words(line.split(['#', '>']).next().unwrap_or_default()))
             .filter(|words| !words.is_empty())
             .collect()
     }
@@ -113,12 +113,18 @@ fn manuals() -> Vec<Document> {
     std::iter::once(Document::read("README.md")).chain(pages()).collect()
 }
 
+/// What those read who work on the code, and the list of changes.
+fn others() -> [Document; 3] {
+    ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(Document::read)
+}
+
 /// The arguments of a command that runs the binary.
 fn arguments(command: &[String]) -> Option<Vec<String>> {
     match command.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["cargo", "run", "--release"] => Some(Vec::new()),
         ["cargo", "run", "--release", "--", ..] => Some(command[4..].to_vec()),
         ["verigrad", ..] => Some(command[1..].to_vec()),
+        [variable, ..] if variable.contains('=') => arguments(&command[1..]),
         _ => None,
     }
 }
@@ -177,7 +183,8 @@ fn the_commands_of_all_pages_parse() {
         let all: Vec<_> = document.commands().into_iter().chain(spans).collect();
         all.iter().filter_map(|command| arguments(command)).collect::<Vec<_>>()
     };
-    let all: BTreeSet<Vec<String>> = manuals().iter().flat_map(commands).collect();
+    let documents = manuals().into_iter().chain([Document::read("CONTRIBUTING.md")]);
+    let all: BTreeSet<Vec<String>> = documents.flat_map(|document| commands(&document)).collect();
     for args in &all {
         // A span may name a command without saying which one.
         if args.first().is_some_and(|name| name != "COMMAND") {
@@ -209,11 +216,34 @@ fn the_recipes_of_all_pages_parse() {
     assert!(seen > 0, "the pages show no recipe");
 }
 
+/// Files and folders of the repository, which pages name in code spans, without `.rs` at times. Those
+/// of the op that CONTRIBUTING adds as an example are not there.
+#[test]
+fn the_files_that_pages_name_are_there() {
+    const FOLDERS: [&str; 8] =
+        ["assets/", "benches/", "docs/", "examples/", "scripts/", "shaders/", "src/", "tests/"];
+    let is_path = |span: &str| {
+        FOLDERS.iter().any(|folder| span.starts_with(folder))
+            && !span.contains([' ', '*', '{', '\n'])
+            && !span.contains("square")
+    };
+    let mut missing = Vec::new();
+    for document in manuals().into_iter().chain(others()) {
+        let spans = document.code_spans();
+        for path in spans.iter().filter(|span| is_path(span)) {
+            let exists = |path: &str| root().join(path).exists();
+            if !exists(path) && !exists(&format!("{path}.rs")) {
+                missing.push(format!("{}: {path}", document.path.display()));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "there is no such file:\n{}", missing.join("\n"));
+}
+
 #[test]
 fn relative_links_lead_somewhere() {
-    let others = ["ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md"].map(Document::read);
     let mut broken = Vec::new();
-    for document in manuals().into_iter().chain(others) {
+    for document in manuals().into_iter().chain(others()) {
         for link in document.relative_links() {
             let (path, heading) = link.split_once('#').unwrap_or((&link, ""));
             let folder = document.path.parent().unwrap_or(Path::new(""));
