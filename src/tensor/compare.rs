@@ -25,7 +25,7 @@ pub struct Tolerance {
     /// Further error in units in the last place: one or two per rounded operation, more for
     /// transcendental functions.
     pub ulps: f64,
-    /// Error in units of roundoff of 1.0 that does not shrink with the result: for functions whose
+    /// Error in ulps of 1.0 (2^-23) that does not shrink with the result: for functions whose
     /// argument is rounded before it cancels, such as `log` near one.
     pub absolute_ulps: f64,
     /// Whether the result is stored in 16 bits.
@@ -54,7 +54,7 @@ impl Tolerance {
         self
     }
 
-    /// Adds an absolute error, in units of roundoff of 1.0.
+    /// Adds an absolute error, in ulps of 1.0 (2^-23).
     #[must_use]
     pub const fn plus_absolute_ulps(mut self, ulps: f64) -> Self {
         self.absolute_ulps += ulps;
