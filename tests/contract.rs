@@ -12,6 +12,7 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 
 use libtest_mimic::{Arguments, Failed, FormatSetting, Trial};
@@ -29,6 +30,9 @@ const MOST_DEVICES: usize = 8;
 /// Pipelines after which a device is opened anew: compiled kernels take a megabyte each, as long as
 /// their device is open.
 const MOST_PIPELINES: usize = 500;
+
+/// What is said where no test can run.
+const NO_DEVICE: &str = "no GPU adapter; install one, e.g. mesa-vulkan-drivers";
 
 type Outcome = Result<(), String>;
 
@@ -59,8 +63,8 @@ struct Job {
 struct Device {
     adapter: wgpu::Adapter,
     caps: Caps,
-    /// First part of the names of its tests.
-    prefix: String,
+    /// Last part of the names of its tests, where there are several.
+    suffix: String,
 }
 
 /// All tests, and the work of those that the arguments select.
@@ -84,16 +88,20 @@ fn main() -> ExitCode {
     if args.list {
         return libtest_mimic::run(&args, trials).exit_code();
     }
-    let counts = counts(&jobs, devices.len());
+    if devices.is_empty() && jobs.is_empty() {
+        let _ = writeln!(std::io::stderr(), "{NO_DEVICE}");
+        return ExitCode::FAILURE;
+    }
     let jobs = Mutex::new(jobs.into_iter());
+    let counts = Counts::default();
     let conclusion = std::thread::scope(|scope| {
         for _ in 0..threads {
-            scope.spawn(|| Worker::new(&devices).run(&jobs));
+            scope.spawn(|| Worker::new(&devices, &counts).run(&jobs));
         }
         libtest_mimic::run(&args, trials)
     });
     // After the closing line, where the end of a log shows it.
-    let _ = writeln!(std::io::stdout(), "{counts}");
+    let _ = writeln!(std::io::stdout(), "{}", counts.text(devices.len()));
     conclusion.exit_code()
 }
 
@@ -102,8 +110,8 @@ fn devices() -> Vec<Device> {
     let several = adapters.len() > 1;
     let device = |(i, adapter): (usize, wgpu::Adapter)| {
         let caps = open(&adapter).expect("the adapter opens").caps().clone();
-        let prefix = if several { format!("gpu{i}") } else { "gpu".to_owned() };
-        Device { adapter, caps, prefix }
+        let suffix = if several { format!("::device_{i}") } else { String::new() };
+        Device { adapter, caps, suffix }
     };
     adapters.into_iter().enumerate().map(device).collect()
 }
@@ -132,7 +140,7 @@ impl Plan {
 
     /// A check that cannot run has not passed: where tests of an op are asked for, this one fails.
     fn without_device(&mut self, op: &str) {
-        let fail = || Err(Failed::from("no GPU adapter; install one, e.g. mesa-vulkan-drivers"));
+        let fail = || Err(Failed::from(NO_DEVICE));
         self.trials.push(Trial::test(format!("gpu::{op}::no_adapter"), fail));
     }
 
@@ -179,7 +187,7 @@ fn named_checks(entry: &OpEntry, devices: &[Device]) -> Vec<(Case, Named)> {
             for (d, device) in devices.iter().enumerate() {
                 if on_devices[d].contains(&case.name) {
                     let all = all_lowerings(&case, &device.caps);
-                    let name = |variant: &str| format!("{}::{place}::{variant}", device.prefix);
+                    let name = |variant: &str| format!("gpu::{place}::{variant}{}", device.suffix);
                     let all = all.iter().enumerate();
                     named.extend(all.map(|(i, l)| (name(&l.variant), Check::Gpu(d, i))));
                 }
@@ -202,32 +210,47 @@ fn all_lowerings(case: &Case, caps: &Caps) -> Vec<Lowering> {
     all
 }
 
-/// How many checks of each kind there are.
-fn counts(jobs: &[Job], devices: usize) -> String {
-    let count = |is: fn(Check) -> bool| {
-        jobs.iter().flat_map(|job| &job.checks).filter(|(check, _)| is(*check)).count()
-    };
-    [
+/// How many checks of each kind were made.
+#[derive(Default)]
+struct Counts {
+    lowerings: AtomicUsize,
+    host_kernels: AtomicUsize,
+    gradients: AtomicUsize,
+    cases: AtomicUsize,
+}
+
+impl Counts {
+    fn add(&self, check: Check) {
+        let count = match check {
+            Check::Gpu(..) => &self.lowerings,
+            Check::Cpu(_) => &self.host_kernels,
+            Check::Gradient => &self.gradients,
+            Check::Infer => return,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn text(&self, devices: usize) -> String {
+        let [lowerings, host_kernels, gradients, cases] =
+            [&self.lowerings, &self.host_kernels, &self.gradients, &self.cases]
+                .map(|count| count.load(Ordering::Relaxed));
         format!(
-            "lowerings checked: {} on {devices} device(s)",
-            count(|check| matches!(check, Check::Gpu(..)))
-        ),
-        format!("host kernels checked: {}", count(|check| matches!(check, Check::Cpu(_)))),
-        format!("gradients checked: {}", count(|check| check == Check::Gradient)),
-        format!("cases checked: {}", jobs.len()),
-    ]
-    .join("\n")
+            "lowerings checked: {lowerings} on {devices} device(s)\nhost kernels checked: \
+             {host_kernels}\ngradients checked: {gradients}\ncases checked: {cases}"
+        )
+    }
 }
 
 /// A thread that takes one job after the other, with a device of its own of each kind.
 struct Worker<'a> {
     devices: &'a [Device],
+    counts: &'a Counts,
     opened: Vec<Option<GpuExecutor>>,
 }
 
 impl<'a> Worker<'a> {
-    fn new(devices: &'a [Device]) -> Self {
-        Self { devices, opened: devices.iter().map(|_| None).collect() }
+    fn new(devices: &'a [Device], counts: &'a Counts) -> Self {
+        Self { devices, counts, opened: devices.iter().map(|_| None).collect() }
     }
 
     fn run(&mut self, jobs: &Mutex<std::vec::IntoIter<Job>>) {
@@ -241,6 +264,7 @@ impl<'a> Worker<'a> {
 
     fn check(&mut self, Job { case, checks }: Job) {
         let numeric = |check: Check| matches!(check, Check::Cpu(_) | Check::Gpu(..));
+        self.counts.cases.fetch_add(1, Ordering::Relaxed);
         let sig = signature(&case).map_err(|error| error.to_string());
         let reference = if checks.iter().any(|(check, _)| numeric(*check)) {
             guarded(|| {
@@ -275,6 +299,7 @@ impl<'a> Worker<'a> {
                     })
                 }
             });
+            self.counts.add(check);
             // Nobody waits where the harness has ended.
             let _ = waiting.send(outcome);
         }

@@ -84,7 +84,7 @@ const REQUIRED: &[&str] = &[
 /// Ops that PyTorch has no equivalent of, or only as part of others (its gradient scaler): counters,
 /// logs, what skips an update; chains, whose reference is that of their members, and the parts of batch
 /// norms, which `tests/fusion.rs` compares with the whole. Augmentation has fixtures of its own
-/// (`src/ops/augment/tests.rs`), loss scaling is tested as a whole (`tests/mixed_precision.rs`), counts
+/// (`src/ops/batch/augment/tests.rs`), loss scaling is tested as a whole (`tests/mixed_precision.rs`), counts
 /// against those of the host (`tests/training.rs`); bins of histograms lie elsewhere than PyTorch's.
 const WITHOUT_FIXTURE: &[&str] = &[
     "advance",

@@ -1,4 +1,4 @@
-"""Cases of the ops that analyse trained models."""
+"""Cases of the ops that analyze trained models."""
 
 import numpy as np
 import torch

@@ -1,6 +1,6 @@
 """Writes augment.safetensors: augmented images by float64 formulas and PyTorch's bilinear sampling.
 
-Random decisions are made from words of philox.py, in the order that src/ops/augment/decision.rs
+Random decisions are made from words of philox.py, in the order that src/ops/batch/augment/decision.rs
 documents; the affine map is the inverse matrix of torchvision's
 RandomAffine (torchvision.transforms.functional._get_inverse_affine_matrix), sampled by
 torch.nn.functional.grid_sample with zeros outside; the crop is numpy.pad.
@@ -75,8 +75,8 @@ def augmented(image, options, example):
         c, d = np.sin(angle), -np.sin(angle) * np.tan(shear) + np.cos(angle)
         inverse = np.array([[d, -b], [-c, a]]) * zoom
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
-        centred = np.stack([columns - (width - 1) / 2, rows - (height - 1) / 2], -1)
-        source = centred @ inverse.T - shift + [(width - 1) / 2, (height - 1) / 2]
+        centered = np.stack([columns - (width - 1) / 2, rows - (height - 1) / 2], -1)
+        source = centered @ inverse.T - shift + [(width - 1) / 2, (height - 1) / 2]
         grid = (2 * source + 1) / [width, height] - 1
         sampled = torch.nn.functional.grid_sample(
             torch.from_numpy(x.copy()).permute(2, 0, 1)[None],

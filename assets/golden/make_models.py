@@ -26,7 +26,7 @@ key = [SEED, DATA])[i % 4]; x = byte / 255 in float32.
 For each model: `<model>.probabilities`, the softmax of the forward pass with running statistics; and
 for one step on the same images with batch statistics, by SGD (rate 0.05, momentum 0.9, weight decay
 1e-3 on weights) and by Adam (rate 1e-3, epsilon 1e-3, so that a gradient near zero shows as it is):
-`<model>.<optimiser>.loss` before the step, and `<model>.<optimiser>.state` after it: of every tensor,
+`<model>.<optimizer>.loss` before the step, and `<model>.<optimizer>.state` after it: of every tensor,
 one after the other, every stride-th element such that at most 48 are left. Each in both precisions, `_f32` and `_f64`, from the same numbers.
 """
 
@@ -297,7 +297,7 @@ def images(shape, m):
     return pixels, (words(shape[0], (1, m, 0), (SEED, DATA)) % CLASSES).astype(np.int64)
 
 
-def optimiser_of(kind, model):
+def optimizer_of(kind, model):
     named = list(model.named_parameters())
     decayed = [p for _, p in named if p.ndim > 1]
     others = [p for _, p in named if p.ndim == 1]
@@ -318,10 +318,10 @@ def run(build, m, scale, pixels, labels, kind, dtype):
     with torch.no_grad():
         probabilities = F.softmax(model(x), 1)
     model.train()
-    optimiser = optimiser_of(kind, model)
+    optimizer = optimizer_of(kind, model)
     loss = F.cross_entropy(model(x), labels)
     loss.backward()
-    optimiser.step()
+    optimizer.step()
     state = model.state_dict()
     return probabilities, loss.detach(), {name: state[name] for name in names_of(model)}
 

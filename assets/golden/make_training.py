@@ -109,19 +109,19 @@ def sgd(parameters):
     return torch.optim.SGD(parameters, lr=0.05, momentum=0.9)
 
 
-def train(images, labels, make_optimiser, dtype):
+def train(images, labels, make_optimizer, dtype):
     """One pass: the losses before each of the steps, and the trained parameters."""
     p = {name: torch.from_numpy(value).to(dtype).requires_grad_()
          for name, value in initial_parameters().items()}
-    optimiser = make_optimiser(p.values())
+    optimizer = make_optimizer(p.values())
     losses = []
     for start in range(0, len(images), BATCH):
         rows = slice(start, start + BATCH)
         x = torch.from_numpy(images[rows].astype(np.float32) / np.float32(255.0)).to(dtype)
-        optimiser.zero_grad()
+        optimizer.zero_grad()
         loss = F.cross_entropy(forward(p, x), torch.from_numpy(labels[rows].astype(np.int64)))
         loss.backward()
-        optimiser.step()
+        optimizer.step()
         losses.append(loss.item())
     return np.array(losses), {name: value.detach().numpy() for name, value in p.items()}
 
@@ -132,10 +132,10 @@ def main():
     for name, value in initial_parameters().items():
         tensors[f"{name}.sum"] = np.array([np.abs(value.astype(np.float64)).sum()])
     runs = {"mnist": (mnist(sys.argv[1], 50 * BATCH), adam), "drawn": (drawn(5 * BATCH), sgd)}
-    for run, ((images, labels), optimiser) in runs.items():
+    for run, ((images, labels), optimizer) in runs.items():
         losses = {}
         for suffix, dtype in {"f32": torch.float32, "f64": torch.float64}.items():
-            losses[suffix], trained = train(images, labels, optimiser, dtype)
+            losses[suffix], trained = train(images, labels, optimizer, dtype)
             tensors[f"{run}.losses_{suffix}"] = losses[suffix].astype(suffix.replace("f", "float"))
             for name, value in trained.items():
                 value = value.reshape(-1)[::STRIDE if value.size > 1000 else 1]

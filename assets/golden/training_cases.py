@@ -118,7 +118,7 @@ def movement():
 
 
 class Steps:
-    """One optimiser case per step of a PyTorch optimiser. Later steps start from the float64
+    """One optimizer case per step of a PyTorch optimizer. Later steps start from the float64
     state that PyTorch has reached."""
 
     def __init__(self, family, name, op, attributes, make, state_names):
@@ -130,13 +130,13 @@ class Steps:
         (start,) = self.family.normal(self.name, (elements,))
         wide = torch.from_numpy(start.astype(np.float64))
         parts = [torch.nn.Parameter(part.clone()) for part in (wide[:decayed], wide[decayed:])]
-        optimiser = self.make([
+        optimizer = self.make([
             {"params": [parts[0]], "weight_decay": weight_decay},
             {"params": [parts[1]], "weight_decay": 0.0},
         ], learning_rate)
 
         def arena(state_name):
-            tensors = [optimiser.state.get(part, {}).get(state_name) for part in parts]
+            tensors = [optimizer.state.get(part, {}).get(state_name) for part in parts]
             tensors = [torch.zeros_like(part) if tensor is None else tensor
                        for part, tensor in zip(parts, tensors)]
             return torch.cat(tensors).detach().clone()
@@ -151,7 +151,7 @@ class Steps:
             def forward(*inputs):
                 given = inputs[1].detach()
                 parts[0].grad, parts[1].grad = given[:decayed].clone(), given[decayed:].clone()
-                optimiser.step()
+                optimizer.step()
                 return (torch.cat(parts).detach().clone(), *map(arena, self.state_names))
 
             self.family.add(case, self.op, {**self.attributes, "decayed": decayed},
@@ -160,7 +160,7 @@ class Steps:
             state = [arena(name).numpy() for name in self.state_names]
 
 
-def optimiser():
+def optimizer():
     family = Family("optimizer")
     lr = f32(0.01)
     for name, make, decoupled, weight_decay, elements, decayed in [
@@ -206,10 +206,10 @@ def optimiser():
 
     # Parameter groups with rates of their own.
     def in_groups(make, **options):
-        def optimiser(groups, lr):
+        def optimizer(groups, lr):
             groups[0]["lr"] = f32(0.25) * lr
             return make(groups, lr=lr, **options)
-        return optimiser
+        return optimizer
 
     rates = [{"end": 4, "factor": 0.25}]
     decay = f32(0.1)
@@ -367,12 +367,12 @@ def batch():
     family.save()
 
 
-def rates(scheduler, optimiser, steps):
+def rates(scheduler, optimizer, steps):
     """The learning rates of the steps under a scheduler."""
     result = []
     for step in range(steps):
-        result.append(optimiser.param_groups[0]["lr"])
-        optimiser.step()
+        result.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
         if step + 1 < steps:
             scheduler.step()
     return result
@@ -407,15 +407,15 @@ def schedule():
         ("one_cycle_falls", *one_cycle("cosine", 0.0, 4.0, 50.0)),
     ]:
         for warmup in (0, 5):
-            def optimiser():
+            def optimizer():
                 return torch.optim.SGD([torch.zeros(1)], lr=base)
 
-            # The rise and the schedule each have an optimiser of their own: one_cycle changes the
+            # The rise and the schedule each have an optimizer of their own: one_cycle changes the
             # rate that other schedulers start from.
-            o = optimiser()
+            o = optimizer()
             rise = schedulers.LinearLR(o, 1.0 / max(warmup, 1), 1.0, max(warmup - 1, 1))
             steps = rates(rise, o, warmup)
-            o = optimiser()
+            o = optimizer()
             steps += rates(make(o, total - warmup), o, total - warmup)
             for step in (0, 1, 3, 4, 5, 8, 9, 12, 18, 19):
                 rate = torch.tensor([steps[step]], dtype=torch.float64)
@@ -426,4 +426,4 @@ def schedule():
     family.save()
 
 
-FAMILIES = [loss, movement, optimiser, reduce, batch, schedule]
+FAMILIES = [loss, movement, optimizer, reduce, batch, schedule]

@@ -140,7 +140,7 @@ pub(super) fn obtain(
     };
     output::line(format_args!("\n== {} of {}: {}", place.0, place.1, named.recipe));
     let interrupted = interrupt::flag()?;
-    let data = data.splits(&recipe)?.clone();
+    let data = data.splits_for_training(&recipe)?;
     let trained = train(&args.training_of(named), recipe, data, interrupted)?.run_dir;
     if trained.result_path().is_file() {
         Ok(trained)
@@ -150,29 +150,64 @@ pub(super) fn obtain(
     }
 }
 
-/// The data sets of recipes; read once where one recipe after another has the same.
+/// The data sets of recipes; read once where one recipe after another has the same. Pixels to train on
+/// are kept as long as a member is still to be trained.
 pub(super) struct DataOfRecipes<'a> {
     args: &'a DataArgs,
     last: Option<(DataConfig, Arc<Splits>)>,
+    /// Members that are still to be trained.
+    trainings: usize,
 }
 
 impl<'a> DataOfRecipes<'a> {
-    pub fn new(args: &'a DataArgs) -> Self {
-        Self { args, last: None }
+    /// Nothing is read yet.
+    pub fn new(args: &'a DataArgs, members: &[Member]) -> Self {
+        let trainings = members.iter().filter(|member| matches!(member, Member::Recipe(_))).count();
+        Self { args, last: None, trainings }
     }
 
-    /// All splits of a recipe's set.
-    pub fn splits(&mut self, recipe: &Recipe) -> Result<&Arc<Splits>, Failure> {
+    fn splits(&mut self, recipe: &Recipe) -> Result<&Arc<Splits>, Failure> {
         let read = match self.last.take() {
             Some(last) if last.0 == recipe.data => last,
-            _ => (recipe.data.clone(), read_data(recipe, self.args)?.into()),
+            _ => {
+                let splits = read_data(recipe, self.args)?;
+                let splits = if self.trainings == 0 { for_evaluation(&splits) } else { splits };
+                (recipe.data.clone(), splits.into())
+            }
         };
         Ok(&self.last.insert(read).1)
+    }
+
+    /// All splits of a recipe's set, for one of the trainings. The last one is alone with them, so
+    /// that it may give up what it no longer needs.
+    fn splits_for_training(&mut self, recipe: &Recipe) -> Result<Arc<Splits>, Failure> {
+        let splits = self.splits(recipe)?.clone();
+        self.trainings = self.trainings.saturating_sub(1);
+        if self.trainings == 0 {
+            self.last = Some((recipe.data.clone(), for_evaluation(&splits).into()));
+        }
+        Ok(splits)
     }
 
     /// The test set of a recipe.
     pub fn test_set(&mut self, recipe: &Recipe) -> Result<&Dataset, Failure> {
         Ok(&self.splits(recipe)?.test)
+    }
+}
+
+/// The same splits without the pixels to train on.
+fn for_evaluation(splits: &Splits) -> Splits {
+    let train = &splits.train;
+    Splits {
+        train: Dataset {
+            name: train.name.clone(),
+            images: Vec::new(),
+            labels: train.labels.clone(),
+            classes: train.classes.clone(),
+            ..*train
+        },
+        validation: splits.validation.clone(),
+        test: splits.test.clone(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Moves derivatives of activation functions past ops that only place elements, towards the op that
+//! Moves derivatives of activation functions past ops that only place elements, toward the op that
 //! made the gradient: there they are often an epilogue, and behind a pooling they are smaller.
 //!
 //! Where a pooling selects maxima of what a function gave, each of them is a value of the function

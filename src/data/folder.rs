@@ -264,7 +264,7 @@ mod tests {
         load_folder(root, &FolderOptions::default()).expect_err("must fail").to_string()
     }
 
-    const GREY: FolderOptions = FolderOptions {
+    const GRAY: FolderOptions = FolderOptions {
         image_size: None,
         grayscale: true,
         split_seed: 1,
@@ -282,7 +282,7 @@ mod tests {
         write_class(&root.join("test/b"), 40, 1);
         std::fs::write(root.join("train/a/.hidden.png"), "").expect("written");
         std::fs::write(root.join("train/a/notes.txt"), "").expect("written");
-        let splits = load_folder(root, &GREY).expect("a fine folder");
+        let splits = load_folder(root, &GRAY).expect("a fine folder");
         assert_eq!(splits.train.classes, ["a", "b"]);
         assert_eq!(splits.train.class_counts(), [2, 3]);
         assert_eq!((splits.train.height, splits.train.channels), (4, 1));
@@ -293,7 +293,7 @@ mod tests {
         assert_eq!(splits.test.len(), 2);
         assert!(splits.test.images.iter().all(|&value| value >= 30));
 
-        let few = FolderOptions { first: Some(1), first_test: Some(1), ..GREY };
+        let few = FolderOptions { first: Some(1), first_test: Some(1), ..GRAY };
         let splits = load_folder(root, &few).expect("a fine folder");
         assert_eq!((splits.train.len(), splits.test.len()), (1, 1));
     }
@@ -304,7 +304,7 @@ mod tests {
         write_class(&dir.path().join("a"), 0, 20);
         write_class(&dir.path().join("b"), 100, 20);
         let load = |split_seed| {
-            let options = FolderOptions { image_size: Some([2, 3]), split_seed, ..GREY };
+            let options = FolderOptions { image_size: Some([2, 3]), split_seed, ..GRAY };
             load_folder(dir.path(), &options).expect("a fine folder")
         };
         let splits = load(1);

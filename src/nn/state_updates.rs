@@ -27,7 +27,7 @@ struct StateUpdate {
 pub struct StateUpdates(Vec<StateUpdate>);
 
 impl StateUpdates {
-    /// Notes that `layer` moves `state` towards `value`.
+    /// Notes that `layer` moves `state` toward `value`.
     pub(super) fn note(&mut self, layer: &str, state: &str, op: RunningAverage, value: Value) {
         let state = format!("{layer}.{state}");
         self.0.push(StateUpdate { layer: layer.to_owned(), state, op, value });

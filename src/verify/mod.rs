@@ -1,6 +1,6 @@
 //! Verification: every lowering and host kernel of every op against its reference, and every
 //! gradient rule against finite differences. Tests, `verigrad doctor` and the tuner run the same
-//! code. For what a test cannot say, kernels become files that can be read.
+//! code. [`single_step`] makes a program of one lowering.
 //!
 //! ```
 //! use verigrad::exec::CpuExecutor;

@@ -152,9 +152,11 @@ fn a_killed_run_goes_on_with_the_same_bits() {
     let straight = straight();
     let whole = began.elapsed();
     let folder = folder_with_recipe();
-    let mut done = false;
+    let (mut done, mut resumed) = (false, 0);
     for round in 0..12_u32 {
-        let mut child = start(folder.path(), going_on(folder.path()));
+        let command = going_on(folder.path());
+        resumed += u32::from(command == RESUME);
+        let mut child = start(folder.path(), command);
         // Early and late ones in turn.
         let life = whole * (1 + round * 5 % 7) / 8;
         let until = Instant::now() + life;
@@ -170,8 +172,11 @@ fn a_killed_run_goes_on_with_the_same_bits() {
         }
     }
     if !done {
-        succeeds(folder.path(), going_on(folder.path()));
+        let command = going_on(folder.path());
+        resumed += u32::from(command == RESUME);
+        succeeds(folder.path(), command);
     }
+    assert!(resumed > 0, "it was never killed after a checkpoint");
     assert!(left_by(folder.path()) == straight, "the files differ");
 }
 

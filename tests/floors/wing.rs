@@ -45,7 +45,10 @@ const NO_SHADER_OF_ITS_NAME: &[(&str, &str)] = &[
     ("gather_batch", "three kernels: gather_images, gather_labels, gather_words"),
     ("global_norm", "two kernels: global_norm_partial, global_norm_total"),
     ("guarded", "the kernels of the op that it guards, behind a test of the flag"),
-    ("histogram", "its kernels are named for their steps: histogram_clear, _bounds, _bins"),
+    (
+        "histogram",
+        "its kernels are named for their steps: histogram_clear, _magnitudes, _bounds, _bins",
+    ),
     ("hypergradient", "two kernels: hypergradient_partial, hypergradient_total"),
     ("log_softmax", "shares softmax"),
     ("log_softmax_grad", "shares softmax_grad"),

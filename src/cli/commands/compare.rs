@@ -31,7 +31,7 @@ pub(in crate::cli) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     let set = &args.members.set;
     let members =
         args.what.iter().map(|name| Member::find(name, set)).collect::<Result<Vec<_>, _>>()?;
-    let mut data = DataOfRecipes::new(&args.members.data);
+    let mut data = DataOfRecipes::new(&args.members.data, &members);
     let classes = shared_classes(&members, &mut data)?;
     let n = members.len();
     let mut dirs = Vec::with_capacity(n);

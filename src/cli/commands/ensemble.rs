@@ -45,7 +45,7 @@ pub(in crate::cli) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
         given if given == n => args.member_weights.clone(),
         given => return Err(format!("--member-weights: {given} weights for {n} members").into()),
     };
-    let mut data = DataOfRecipes::new(&args.common.data);
+    let mut data = DataOfRecipes::new(&args.common.data, &members);
     let classes = shared_classes(&members, &mut data)?;
     // Weights that cannot be are found before anything is trained.
     let nothing = vec![Predictions::of_probabilities(Vec::new(), Vec::new(), classes.len()); n];

@@ -178,11 +178,6 @@ impl<'a> Trainer<'a> {
             .chain(evaluators.into_iter().flatten().map(Evaluator::program))
     }
 
-    /// The executor's handle of [`Self::program`].
-    pub fn program_id(&self) -> ProgramId {
-        self.id
-    }
-
     /// Device memory in bytes: parameters and optimizer state, data sets, and everything else that
     /// the programs use. Nothing is allocated later.
     pub fn planned_bytes(&self) -> usize {

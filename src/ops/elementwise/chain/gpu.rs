@@ -1,4 +1,4 @@
-//! Writes the WGSL of a chain: a function of the index, for `shaders/elementwise_chain.wgsl`.
+//! Writes the WGSL of a chain: a function of the index, for `shaders/elementwise/elementwise_chain.wgsl`.
 
 use super::{ElementwiseChain, Link, Member, Source};
 use crate::graph::{Caps, Kernel, Lowering, Operand, Signature};

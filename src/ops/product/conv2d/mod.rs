@@ -58,13 +58,13 @@ impl Conv2d {
     }
 
     fn sizes(&self, inputs: &[TensorType]) -> Result<Sizes, ShapeError> {
-        let [x, weight] = self.tail().factors("conv2d", inputs)?;
-        let x_dims = image("conv2d", "x", x)?;
-        let [kh, kw, group_c, oc] = image("conv2d", "weight", weight)?;
-        let sizes = Sizes::new("conv2d", &self.geometry, x_dims, [kh, kw], oc)?;
+        let [x, weight] = self.tail().factors(Self::NAME, inputs)?;
+        let x_dims = image(Self::NAME, "x", x)?;
+        let [kh, kw, group_c, oc] = image(Self::NAME, "weight", weight)?;
+        let sizes = Sizes::new(Self::NAME, &self.geometry, x_dims, [kh, kw], oc)?;
         if group_c != sizes.group_c {
             return Err(ShapeError::new(
-                "conv2d",
+                Self::NAME,
                 format!(
                     "weight {} expects {group_c} input channels per group, x {} has {} in {} \
                      groups",
@@ -72,7 +72,7 @@ impl Conv2d {
                 ),
             ));
         }
-        self.tail().check("conv2d", inputs, &sizes.y())?;
+        self.tail().check(Self::NAME, inputs, &sizes.y())?;
         Ok(sizes)
     }
 
