@@ -78,7 +78,7 @@ pub struct BatchNormInferenceGrad {
     pub epsilon: f32,
 }
 
-/// [`MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
+/// [`crate::ops::MaxPool2d`] of what [`BatchNormInference`] gives, whose result is never written.
 ///
 /// The normalization and the function never fall where they do not rise: the largest value of a
 /// window comes from its largest `x`, or its smallest one where `gamma[c]` is negative. So `index`
