@@ -9,8 +9,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use verigrad::compile::check_kernel;
-use verigrad::compile::kernel_files;
+use verigrad::compile::{check_kernel, kernel_files};
 use verigrad::graph::{Caps, Case, Lowering, Signature};
 use verigrad::ops::find;
 use verigrad::verify::{lowerings, single_step};

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::compile::Program;
-use crate::compile::{kernel_files, kernel_index};
+use crate::compile::{Program, kernel_files, kernel_index};
 use crate::exec::DeviceInfo;
 
 /// Name of the table of all dispatches, by which a folder is known to be ours.

@@ -10,8 +10,8 @@
 
 use std::sync::Arc;
 
-use super::flow::Flow;
-use crate::graph::{Epilogue, Graph, Node, Op, Structure, Value};
+use super::flow::{Flow, is_reshape};
+use crate::graph::{Epilogue, Graph, Node, Op, Value};
 use crate::ops::View;
 
 /// Moves derivatives as far as they go. The graph gets the values in between.
@@ -75,13 +75,6 @@ fn selected(nodes: &[Node], flow: &Flow, selection: Value, value: Value) -> Opti
     let (_, node) = flow.producer(nodes, selection)?;
     let is_of_value = node.inputs.first() == Some(&value);
     node.outputs.first().copied().filter(|_| is_of_value && node.outputs[1..] == [selection])
-}
-
-/// Whether a node gives a whole tensor another shape.
-fn is_reshape(graph: &Graph, node: &Node) -> bool {
-    let elements = |values: &[Value]| values.first().map(|&value| graph.ty(value).elements());
-    node.op.structure() == (Structure::View { offset: 0 })
-        && elements(&node.inputs) == elements(&node.outputs)
 }
 
 #[cfg(test)]

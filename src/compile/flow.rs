@@ -1,6 +1,6 @@
-//! Which node makes each value, and how often each is read.
+//! Which node makes each value, how often each is read, and which nodes only reshape one.
 
-use crate::graph::{Graph, Node, Value};
+use crate::graph::{Graph, Node, Structure, Value};
 
 /// Producers and readers in a list of nodes, in which each value is made once and before it is read.
 pub(super) struct Flow {
@@ -43,4 +43,11 @@ impl Flow {
     pub(super) fn is_read_once(&self, value: Value) -> bool {
         self.uses[value.index()] == 1
     }
+}
+
+/// Whether a node gives a whole tensor another shape.
+pub(super) fn is_reshape(graph: &Graph, node: &Node) -> bool {
+    let elements = |values: &[Value]| values.first().map(|&value| graph.ty(value).elements());
+    node.op.structure() == (Structure::View { offset: 0 })
+        && elements(&node.inputs) == elements(&node.outputs)
 }

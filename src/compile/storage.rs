@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::flow::is_reshape;
 use crate::graph::{Graph, Node, Structure, Value};
 
 /// The place of a value: a byte offset in the memory of its root.
@@ -107,9 +108,7 @@ fn behind_reshapes(graph: &Graph, nodes: &[Node]) -> Vec<Value> {
     let mut behind: Vec<Value> = graph.values().collect();
     for node in nodes {
         let (&[x], &[y]) = (&node.inputs[..], &node.outputs[..]) else { continue };
-        if node.op.structure() == (Structure::View { offset: 0 })
-            && graph.ty(x).elements() == graph.ty(y).elements()
-        {
+        if is_reshape(graph, node) {
             behind[y.index()] = behind[x.index()];
         }
     }

@@ -124,9 +124,4 @@ impl dyn Op {
     pub fn downcast_ref<O: Op>(&self) -> Option<&O> {
         (self as &dyn Any).downcast_ref()
     }
-
-    /// Whether the op is an `O`.
-    pub fn is<O: Op>(&self) -> bool {
-        self.downcast_ref::<O>().is_some()
-    }
 }
