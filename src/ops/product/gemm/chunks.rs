@@ -4,24 +4,25 @@
 use super::for_each;
 
 /// The rows of one worker.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Rows {
+pub(super) struct Rows<'a> {
     /// How many a worker has.
     pub count: usize,
     /// Whether every chunk is whole. Otherwise each row is tested, which drivers take long to compile.
     pub all_exist: bool,
+    /// Which row of the chunk a row of the worker is.
+    pub row: &'a dyn Fn(usize) -> String,
 }
 
-impl Rows {
-    /// The sum of a term for each row that exists, of column `j` of the worker's columns; row 0 of the
-    /// worker is row `first` of the chunk, of which `present` rows exist.
-    fn sum(self, j: usize, first: &str, term: &dyn Fn(&str) -> String) -> String {
+impl Rows<'_> {
+    /// The sum of a term for each row that exists, of column `j` of the worker's columns, where the
+    /// chunk has `present` rows.
+    fn sum(&self, j: usize, term: &dyn Fn(&str) -> String) -> String {
         let terms = (0..self.count).map(|i| {
             let value = term(&format!("(y{i}_{j} + bias{j})"));
             if self.all_exist {
                 return value;
             }
-            format!("select(vec4<f32>(), {value}, {first} + {i}u < present)")
+            format!("select(vec4<f32>(), {value}, {} < present)", (self.row)(i))
         });
         terms.collect::<Vec<_>>().join("\n      + ")
     }
@@ -33,10 +34,14 @@ fn squared(value: &str, mean: &str) -> String {
 
 /// Of subgroups: a chunk is the rows of one lane, the first of which is `m`. `column` gives the place
 /// of its columns, in vectors.
-pub(super) fn of_lanes(rows: Rows, columns4: usize, column: &dyn Fn(usize) -> String) -> String {
+pub(super) fn of_lanes(
+    rows: &Rows<'_>,
+    columns4: usize,
+    column: &dyn Fn(usize) -> String,
+) -> String {
     let columns = for_each(columns4, &|j| {
-        let sum = rows.sum(j, "0u", &str::to_owned);
-        let squares = rows.sum(j, "0u", &|value| squared(value, &format!("mean{j}")));
+        let sum = rows.sum(j, &str::to_owned);
+        let squares = rows.sum(j, &|value| squared(value, &format!("mean{j}")));
         let count = rows.count;
         format!(
             "    let mean{j} = ({sum}) / f32(present);
@@ -51,15 +56,17 @@ pub(super) fn of_lanes(rows: Rows, columns4: usize, column: &dyn Fn(usize) -> St
 }
 
 /// Of workgroups: a chunk is the rows of a tile. Its workers add their sums in the memory of the left
-/// factor. `column` gives the place of their columns in the tile.
+/// factor. `worker` numbers those of the same columns; `column` gives the place of their columns in the
+/// tile.
 pub(super) fn of_workgroups(
-    rows: Rows,
+    rows: &Rows<'_>,
     columns4: usize,
+    worker: &str,
     column: &dyn Fn(usize) -> String,
 ) -> String {
     let put = |term: &dyn Fn(usize, &str) -> String| {
         for_each(columns4, &|j| {
-            let sum = rows.sum(j, "row", &|value| term(j, value));
+            let sum = rows.sum(j, &|value| term(j, value));
             format!("  tile_a[worker * TILE_N4 + {}] = {sum};\n", column(j))
         })
     };
@@ -74,7 +81,7 @@ pub(super) fn of_workgroups(
         format!("    store_chunk({chunk}, first_n4 + {at}, mean{j}, chunk_total({at}));\n")
     });
     format!(
-        "  let worker = local_index / WORKERS_N;
+        "  let worker = {worker};
   let present = min(M - first_row, TILE_ROWS);
   // The tiles have been read.
   workgroupBarrier();

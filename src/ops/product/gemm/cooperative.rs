@@ -5,19 +5,37 @@
 //! factor that is not f16 becomes the sum of two, each of which is multiplied, so that the result is
 //! as precise as those of other kernels.
 
-use super::tile::{Body, Plan, Tile};
+use super::stages::Stages;
+use super::tile::{Plan, Tile};
 use super::{Form, Task, for_each, for_pairs};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 
-/// Rows and columns of a subgroup's sums, in matrices.
-const BLOCKS: [usize; 2] = [4, 2];
-/// Subgroups of a workgroup along the rows and along the columns.
-const SUBGROUPS_PER_SIDE: usize = 2;
-const SUBGROUPS: usize = SUBGROUPS_PER_SIDE * SUBGROUPS_PER_SIDE;
-/// Matrices along the terms that lie in workgroup memory at once.
-const DEPTH: usize = 2;
+/// How a workgroup divides its tile.
+#[derive(Debug, Clone, Copy)]
+struct Layout {
+    /// Subgroups along the rows and along the columns.
+    subgroups: [usize; 2],
+    /// Rows and columns of a subgroup's sums, in matrices.
+    block: [usize; 2],
+    /// Matrices along the terms of a stage.
+    depth: usize,
+}
+
+/// Every layout. Blocks of 4 x 4 use each matrix that is loaded most often; those of 2 x 4 leave more
+/// subgroups at once, which hide the time that loads take.
+const LAYOUTS: [Layout; 5] = [
+    Layout { subgroups: [2, 2], block: [4, 4], depth: 2 },
+    Layout { subgroups: [4, 2], block: [2, 4], depth: 2 },
+    Layout { subgroups: [2, 2], block: [4, 4], depth: 1 },
+    Layout { subgroups: [4, 2], block: [2, 4], depth: 1 },
+    Layout { subgroups: [2, 2], block: [2, 2], depth: 2 },
+];
 /// Vectors by which rows in workgroup memory are padded: a matrix must start at a multiple of 16 bytes.
 const PADDING: usize = 2;
+/// Stages of both tiles that take turns: one is multiplied while the next one arrives.
+const STAGES: usize = 2;
+/// Matrices that a subgroup stores at once, on the way from sums to the result.
+const STORED: usize = 2;
 /// Vectors by which rows of sums are padded there.
 const SUMS_PADDING: usize = 1;
 
@@ -49,21 +67,26 @@ pub(super) fn lowerings(
         return Vec::new();
     }
     let matrices = Matrices { size, lanes, form: task.form, b_is_half: is_half(task.b) };
-    let tiles = BLOCKS.into_iter().map(|block| matrices.tile(block));
-    let tiles = tiles.filter(|tile| matrices.fit(tile, caps));
-    let plans = Plan::candidates(tiles, task, caps);
+    let mut tiles: Vec<Tile> = Vec::new();
+    for tile in LAYOUTS.iter().map(|layout| matrices.tile(layout)) {
+        // The deepest stage that fits.
+        let shallower = |other: &Tile| Tile { depth: tile.depth, ..*other } == tile;
+        if matrices.fit(&tile, caps) && !tiles.iter().any(shallower) {
+            tiles.push(tile);
+        }
+    }
+    let plans = Plan::candidates(tiles.into_iter(), task, caps);
     plans.iter().map(|plan| matrices.lowering(plan, task, caps)).collect()
 }
 
 impl Matrices {
-    /// The tile of subgroups with `block` x `block` matrices.
-    fn tile(&self, block: usize) -> Tile {
-        let side = block * self.size;
+    fn tile(&self, layout: &Layout) -> Tile {
+        let block = layout.block.map(|matrices| matrices * self.size);
         Tile {
-            rows: SUBGROUPS_PER_SIDE * side,
-            columns: SUBGROUPS_PER_SIDE * side,
-            depth: DEPTH * self.size,
-            block: [side, side],
+            rows: layout.subgroups[0] * block[0],
+            columns: layout.subgroups[1] * block[1],
+            depth: layout.depth * self.size,
+            block,
             lanes: self.lanes,
         }
     }
@@ -76,22 +99,27 @@ impl Matrices {
         }
     }
 
-    /// Vectors of both tiles, padding included.
+    /// Vectors of a stage of both tiles, padding included.
     fn vectors(&self, tile: &Tile) -> [usize; 2] {
         let a_row4 = self.a_row4(tile);
         let a_rows = tile.rows * tile.depth / 4 / a_row4;
         [a_rows * (a_row4 + PADDING), tile.depth * (tile.columns / 4 + PADDING)]
     }
 
+    /// Vectors of a row of the sums that a subgroup stores at once.
+    fn sums_row4(&self) -> usize {
+        STORED * self.size / 4
+    }
+
     fn fit(&self, tile: &Tile, caps: &Caps) -> bool {
         const HALF_BYTES: usize = 2;
         let [a, b] = self.vectors(tile);
         let b_tiles = if self.b_is_half { 1 } else { 2 };
-        let sums = SUBGROUPS * self.size * (tile.block[1] + 4 * SUMS_PADDING) * size_of::<f32>();
+        let subgroups = tile.invocations() / self.lanes;
+        let sums = subgroups * self.size * 4 * (self.sums_row4() + SUMS_PADDING);
         let even = |side: usize| (side * tile.depth / 4).is_multiple_of(tile.invocations());
-        tile.fits(4 * HALF_BYTES * (a + b_tiles * b) + sums, caps)
-            && even(tile.rows)
-            && even(tile.columns)
+        let bytes = STAGES * 4 * HALF_BYTES * (a + b_tiles * b) + sums * size_of::<f32>();
+        tile.fits(bytes, caps) && even(tile.rows) && even(tile.columns)
     }
 
     fn lowering(&self, plan: &Plan, task: &Task, caps: &Caps) -> Lowering {
@@ -100,24 +128,27 @@ impl Matrices {
         let kernel = self.with_matrices(kernel, tile).file(&self.main(tile));
         // Directives come before everything else.
         let source = format!("enable wgpu_cooperative_matrix;\n{}", kernel.source);
-        let Tile { rows, columns, depth, .. } = tile;
-        let variant = format!("cooperative_{rows}x{columns}x{depth}");
+        let Tile { rows, columns, depth, block: [block_rows, block_columns], .. } = tile;
+        let variant = format!("cooperative_{rows}x{columns}x{depth}_{block_rows}x{block_columns}");
         task.lowering(&variant, Kernel { source, ..kernel }, plan.splits, caps)
     }
 
     fn with_matrices(&self, kernel: Kernel, tile: &Tile) -> Kernel {
-        let [a_vectors, b_vectors] = self.vectors(tile);
+        let [a_stage, b_stage] = self.vectors(tile);
         let matrix = format!("coop_mat{0}x{0}", self.size);
         kernel
             .constant("SIZE", self.size)
             .constant("LANES", self.lanes)
-            .constant("SUBGROUPS", SUBGROUPS)
+            .constant("SUBGROUPS", tile.invocations() / self.lanes)
+            .constant("SUMS_ROW4", self.sums_row4())
             .constant("SUMS_PADDING", SUMS_PADDING)
             .constant("A_ROW4", self.a_row4(tile))
             .constant("A_PITCH", self.a_row4(tile) + PADDING)
             .constant("B_PITCH", tile.columns / 4 + PADDING)
-            .constant("A_VECTORS", a_vectors)
-            .constant("B_VECTORS", b_vectors)
+            .constant("A_STAGE", a_stage)
+            .constant("B_STAGE", b_stage)
+            .constant("A_VECTORS", STAGES * a_stage)
+            .constant("B_VECTORS", STAGES * b_stage)
             .alias("LEFT", &format!("{matrix}<f16, A>"))
             .alias("RIGHT", &format!("{matrix}<f16, B>"))
             .alias("SUMS", &format!("{matrix}<f32, C>"))
@@ -129,63 +160,98 @@ impl Matrices {
             })
     }
 
-    fn main(&self, tile: &Tile) -> String {
-        let block = tile.block[0] / self.size;
-        let sums = for_pairs(block, block, &|i, j| format!("  var y{i}_{j} = SUMS();\n"));
+    /// Lines that multiply the matrices of a stage.
+    fn products(&self, [rows, columns]: [usize; 2]) -> String {
         // The transposed functions are those for matrices whose rows lie in memory one by one.
-        let left = for_each(block, &|i| match self.form {
+        let left = for_each(rows, &|i| match self.form {
             Form::Rows => {
-                let at = format!("(row + {i}u * SIZE) * A_PITCH + k / 4u");
+                let at = format!("stage * A_STAGE + (row + {i}u * SIZE) * A_PITCH + k / 4u");
                 format!("      let a{i} = coopLoadT<LEFT>(&tile_a[{at}], A_PITCH);\n")
             }
             Form::Columns => {
-                let at = format!("k * A_PITCH + row / 4u + {i}u * SIZE4");
+                let at = format!("stage * A_STAGE + k * A_PITCH + row / 4u + {i}u * SIZE4");
                 format!("      let a{i} = coopLoad<LEFT>(&tile_a[{at}], A_PITCH);\n")
             }
         });
         let parts: &[&str] = if self.b_is_half { &["tile_b"] } else { &["tile_b", "tile_b_rest"] };
         let products = |part: &&str| {
-            for_each(block, &|j| {
-                let at = format!("k * B_PITCH + n4 + {j}u * SIZE4");
+            for_each(columns, &|j| {
+                let at = format!("stage * B_STAGE + k * B_PITCH + n4 + {j}u * SIZE4");
                 let load =
                     format!("      let {part}{j} = coopLoadT<RIGHT>(&{part}[{at}], B_PITCH);\n");
-                load + &for_each(block, &|i| {
+                load + &for_each(rows, &|i| {
                     format!("      y{i}_{j} = coopMultiplyAdd(a{i}, {part}{j}, y{i}_{j});\n")
                 })
             })
         };
         let products: String = parts.iter().map(products).collect();
-        let results = for_each(block, &|i| {
-            let stores = for_each(block, &|j| {
+        format!("    for (var k = 0u; k < TILE_DEPTH; k += SIZE) {{\n{left}{products}    }}\n")
+    }
+
+    /// Lines that store the sums, a few matrices of each subgroup at a time.
+    fn results([rows, columns]: [usize; 2]) -> String {
+        for_pairs(rows, columns / STORED, &|i, first| {
+            let stores = for_each(STORED, &|j| {
                 let place = format!("first_sum(subgroup) + {j}u * SIZE4");
-                format!("  coopStoreT(y{i}_{j}, &sums[{place}], SUMS_PITCH);\n")
+                let sum = format!("y{i}_{}", first * STORED + j);
+                format!("  coopStoreT({sum}, &sums[{place}], SUMS_PITCH);\n")
             });
-            let place = format!("first_row + row + {i}u * SIZE, group, first_n4 + n4");
+            let row = format!("first_row + row + {i}u * SIZE");
+            let n4 = format!("first_n4 + n4 + {first}u * SUMS_ROW4");
             format!(
                 "  workgroupBarrier();
 {stores}  workgroupBarrier();
-  store_sums(split, {place}, subgroup, lane);
+  store_sums(split, {row}, group, {n4}, subgroup, lane);
 "
             )
-        });
-        let body = Body {
+        })
+    }
+
+    fn main(&self, tile: &Tile) -> String {
+        let block = tile.block.map(|side| side / self.size);
+        let [a_loads, b_loads] = tile.loads();
+        let index = |i: usize| format!("local_index + {i}u * INVOCATIONS");
+        // Rows along the sum are found once.
+        let rows = match self.form {
+            Form::Rows => for_each(a_loads, &|i| {
+                format!("  let row{i} = row_at(first_row + ({}) / DEPTH4);\n", index(i))
+            }),
+            Form::Columns => String::new(),
+        };
+        let load_a = |i: usize, at: &str| match self.form {
+            Form::Rows => format!("load_a(row{i}, group, {at}, end, {})", index(i)),
+            Form::Columns => format!("load_a({at}, end, group, first_row / 4u, {})", index(i)),
+        };
+        let load_b =
+            |i: usize, at: &str| format!("load_b({at}, end, group, first_n4, {})", index(i));
+        let put = |letter: &str, loads: usize, stage: &str| {
+            for_each(loads, &|i| {
+                format!("    put_{letter}({stage}, {}, next_{letter}{i});\n", index(i))
+            })
+        };
+        let variables = |letter: &str, loads: usize| {
+            for_each(loads, &|i| format!("  var next_{letter}{i} = vec4<f32>();\n"))
+        };
+        let sums = for_pairs(block[0], block[1], &|i, j| format!("  var y{i}_{j} = SUMS();\n"));
+        let variables = variables("a", a_loads) + &variables("b", b_loads);
+        let stages = Stages {
             parameters: "  @builtin(subgroup_id) subgroup: u32,
   @builtin(subgroup_invocation_id) lane: u32,
 ",
-            sums: format!(
+            before: format!(
                 "  let row = subgroup / WORKERS_N * BLOCK_ROWS;
-  let n4 = subgroup % WORKERS_N * SUMS_ROW4;
-{sums}"
+  let n4 = subgroup % WORKERS_N * (TILE_N4 / WORKERS_N);
+{rows}{sums}{variables}"
             ),
-            put: &|letter, i| {
-                format!("    put_{letter}(local_index + {i}u * INVOCATIONS, next_{letter}{i});\n")
+            load: &|at| {
+                for_each(a_loads, &|i| format!("    next_a{i} = {};\n", load_a(i, at)))
+                    + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, at)))
             },
-            products: format!(
-                "    for (var k = 0u; k < TILE_DEPTH; k += SIZE) {{\n{left}{products}    }}\n"
-            ),
-            results,
+            put: &|stage| put("a", a_loads, stage) + &put("b", b_loads, stage),
+            products: self.products(block),
+            results: Self::results(block),
         };
-        body.main(tile, self.form)
+        stages.main(self.form)
     }
 }
 

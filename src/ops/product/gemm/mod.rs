@@ -9,6 +9,8 @@ mod blocks;
 mod chunks;
 mod cooperative;
 mod form;
+mod pipelined;
+mod stages;
 mod subgroup_columns;
 mod subgroup_rows;
 mod task;

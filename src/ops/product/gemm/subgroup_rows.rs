@@ -142,8 +142,9 @@ impl RowTile {
         let statistics = if chunked {
             let column = |j: usize| format!("n + {j}u * COLUMN_LANES");
             let all_exist = product.m.is_multiple_of(self.rows);
-            let rows = Rows { count: self.rows, all_exist };
-            chunks::of_lanes(rows, self.columns4, &column)
+            let row = |i: usize| format!("0u + {i}u");
+            let rows = Rows { count: self.rows, all_exist, row: &row };
+            chunks::of_lanes(&rows, self.columns4, &column)
         } else {
             String::new()
         };

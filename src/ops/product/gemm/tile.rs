@@ -97,7 +97,7 @@ impl Plan {
     }
 
     /// Whether the result has as many rows, columns and elements as make the tile worth trying.
-    fn fills_tiles(&self, task: &Task) -> bool {
+    pub fn fills_tiles(&self, task: &Task) -> bool {
         let Tile { rows, columns, .. } = self.tile;
         rows < 2 * self.rows && columns < 2 * task.product.n && rows * columns <= self.elements
     }

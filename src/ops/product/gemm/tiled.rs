@@ -86,8 +86,9 @@ fn main(tile: &Tile, task: &Task, chunked: bool) -> String {
     let statistics = if chunked {
         let column = |j: usize| format!("n4 + {j}u * WORKERS_N");
         let all_exist = task.product.m.is_multiple_of(tile.rows);
-        let rows = Rows { count: block_rows, all_exist };
-        chunks::of_workgroups(rows, columns4, &column)
+        let row = |i: usize| format!("row + {i}u");
+        let rows = Rows { count: block_rows, all_exist, row: &row };
+        chunks::of_workgroups(&rows, columns4, "local_index / WORKERS_N", &column)
     } else {
         String::new()
     };

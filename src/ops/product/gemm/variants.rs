@@ -2,7 +2,9 @@
 
 use super::subgroup_columns::ColumnTile;
 use super::subgroup_rows::RowTile;
-use super::{ChunkedLowering, Form, MAX_TERMS, Task, cooperative, shuffling_lanes, splits, tiled};
+use super::{
+    ChunkedLowering, Form, MAX_TERMS, Task, cooperative, pipelined, shuffling_lanes, splits, tiled,
+};
 use crate::graph::{Caps, Lowering, Operand};
 use crate::ops::product::tail::ProductTail;
 
@@ -10,13 +12,14 @@ impl Task {
     /// Every variant, best guess first.
     pub fn lowerings(&self, caps: &Caps) -> Vec<Lowering> {
         let by_subgroups = shuffling_lanes(caps).map(|lanes| self.by_subgroups(lanes, caps));
-        let [mut first, second] = if caps.prefers_loops() {
-            [by_subgroups.unwrap_or_default(), tiled::lowerings(self, caps)]
+        let by_workgroups = [tiled::lowerings(self, caps), pipelined::lowerings(self, caps)];
+        let by_subgroups = by_subgroups.unwrap_or_default();
+        let by_workgroups = by_workgroups.concat();
+        if caps.prefers_loops() {
+            [by_subgroups, by_workgroups].concat()
         } else {
-            [tiled::lowerings(self, caps), by_subgroups.unwrap_or_default()]
-        };
-        first.extend(second);
-        first
+            [by_workgroups, by_subgroups].concat()
+        }
     }
 
     /// The variants that multiply cooperative matrices, best guess first, where `is_half` names the
@@ -37,6 +40,7 @@ impl Task {
             return Vec::new();
         }
         let mut lowerings = tiled::chunked_lowerings(self, caps);
+        lowerings.extend(pipelined::chunked_lowerings(self, caps));
         if let Some(lanes) = shuffling_lanes(caps).filter(|_| self.product.k() <= MAX_TERMS) {
             let tiles = RowTile::candidates(&self.product, lanes).into_iter();
             lowerings.extend(tiles.map(|tile| ChunkedLowering {
