@@ -3,7 +3,7 @@
 use super::geometry::Sizes;
 use super::windows::{of_windows, rows_file};
 use super::winograd::Winograd;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, depthwise, few_channels, phases};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, depthwise, few_channels, padded, phases};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::product::gemm;
 use crate::ops::product::gemm::{Form, Product, Task};
@@ -27,6 +27,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
     lowerings.extend(depthwise::forward(op, sizes, caps));
     lowerings.extend(few_channels::forward(op, sizes, caps));
     lowerings.extend(with_winograd(&task, Winograd::forward(&op.geometry, sizes), caps));
+    lowerings.extend(padded::forward(&op.geometry, sizes, op.tail(), caps));
     with_general(lowerings, general, &task.product)
 }
 
@@ -114,6 +115,7 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
         Some(winograd) => winograd.beside_weight_grad(plain, caps),
         None => plain,
     });
+    lowerings.extend(padded::weight_grad(&op.geometry, sizes, caps));
     lowerings.push(one_weight_per_thread(&task, sizes, caps));
     lowerings
 }

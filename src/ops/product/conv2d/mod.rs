@@ -11,6 +11,7 @@ mod forward;
 mod geometry;
 mod gpu;
 mod input_grad;
+mod padded;
 mod phases;
 mod weight_grad;
 mod windows;

@@ -45,14 +45,18 @@ pub fn width_of(count: usize) -> &'static str {
 }
 
 /// Copies rows of `columns` elements, filled up with zeros to the next multiple of four.
-fn pad_columns(x: Operand, y: Operand, [rows, columns]: [usize; 2], caps: &Caps) -> Kernel {
-    let padded = columns.next_multiple_of(4);
+pub fn pad_columns(x: Operand, y: Operand, [rows, columns]: [usize; 2], caps: &Caps) -> Kernel {
+    pad_runs(x, y, [rows, columns, columns.next_multiple_of(4)], caps)
+}
+
+/// Copies runs of `run` elements to the starts of those of `pitch` elements, filled up with zeros.
+pub fn pad_runs(x: Operand, y: Operand, [runs, run, pitch]: [usize; 3], caps: &Caps) -> Kernel {
     Kernel::new("pad_zeros")
         .constant("BEFORE", 0)
-        .constant("RUN", columns)
-        .constant("Y_PITCH", padded)
+        .constant("RUN", run)
+        .constant("Y_PITCH", pitch)
         .alias("WORDS", "u32")
-        .flat(rows * padded, 64, caps)
+        .flat(runs * pitch, 64, caps)
         .file(include_str!("../../../../shaders/layout/pad_zeros.wgsl"))
         .read(x)
         .write(y)
