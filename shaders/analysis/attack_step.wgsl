@@ -1,6 +1,7 @@
 // x' = clamp(clamp(x + step_size sign(g), original - epsilon, original + epsilon), 0, 1), in place.
 // g, original, x: [INVOCATIONS] of FLOATS; epsilon, step_size: f32[1].
-// One invocation moves one of FLOATS. Where g is NaN, x is not moved.
+// One invocation moves one of FLOATS. Where g is NaN, x is not moved. Uses
+// common/float_bits_each.wgsl.
 // Twin: AttackStep in src/ops/analysis/attack_step.rs.
 
 @group(0) @binding(0) var<storage, read> g: array<FLOATS>;
@@ -8,18 +9,6 @@
 @group(0) @binding(2) var<storage, read> epsilon: array<f32>;
 @group(0) @binding(3) var<storage, read> step_size: array<f32>;
 @group(0) @binding(4) var<storage, read_write> x: array<FLOATS>;
-
-const SIGN_BIT: u32 = 0x80000000u;
-const INFINITY_BITS: u32 = 0x7f800000u;
-
-// -1, 0 or 1. By bits, since a device may flush subnormal numbers, and assume that there is no NaN.
-fn signs(g: FLOATS) -> FLOATS {
-  let bits = bitcast<WORDS>(g);
-  let magnitude = bits & WORDS(~SIGN_BIT);
-  let is_number = (magnitude != WORDS(0u)) & (magnitude <= WORDS(INFINITY_BITS));
-  let one = select(FLOATS(1.0), FLOATS(-1.0), bits > WORDS(SIGN_BIT));
-  return select(FLOATS(0.0), one, is_number);
-}
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -30,7 +19,7 @@ fn main(
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
   let center = original[i];
-  let moved = x[i] + step_size[0] * signs(g[i]);
+  let moved = x[i] + step_size[0] * sign_each(g[i]);
   let near = clamp(moved, center - epsilon[0], center + epsilon[0]);
   x[i] = clamp(near, FLOATS(0.0), FLOATS(1.0));
 }

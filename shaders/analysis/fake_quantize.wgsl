@@ -1,14 +1,12 @@
 // y = (clamp(round(x inverse) + zero_point, 0, 255) - zero_point) scale: x as 8 bits hold it.
 // x, y: [INVOCATIONS] of FLOATS; grid: scale, inverse, zero_point. One invocation computes one of
-// FLOATS. Where the scale is zero, and where x is NaN, y = x.
+// FLOATS. Where the scale is zero, y = x; NaN stays. Uses common/float_bits_each.wgsl.
 // Twin: FakeQuantize in src/ops/analysis/fake_quantize.rs.
 
 @group(0) @binding(0) var<storage, read> x: array<FLOATS>;
 @group(0) @binding(1) var<storage, read> grid: array<f32>;
 @group(0) @binding(2) var<storage, read_write> y: array<FLOATS>;
 
-const MAGNITUDE_MASK: u32 = 0x7fffffffu;
-const INFINITY_BITS: u32 = 0x7f800000u;
 const LAST_LEVEL: f32 = 255.0;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
@@ -24,7 +22,6 @@ fn main(
   let value = x[i];
   // Halves go to the even level. Each operation is rounded as IEEE says, so that every device finds
   // the same level.
-  let level = clamp(round(value * grid[1]) + zero_point, FLOATS(0.0), FLOATS(LAST_LEVEL));
-  let is_nan = (bitcast<WORDS>(value) & WORDS(MAGNITUDE_MASK)) > WORDS(INFINITY_BITS);
-  y[i] = select((level - zero_point) * scale, value, is_nan | FLAGS(scale == 0.0));
+  let level = clamp_each(round(value * grid[1]) + zero_point, FLOATS(0.0), FLOATS(LAST_LEVEL));
+  y[i] = select((level - zero_point) * scale, value, FLAGS(scale == 0.0));
 }

@@ -1,6 +1,5 @@
 // exp, log and log1p of a few ulps: built-in ones lose 64 ulps (exp at -87) to 370,000 ulps (log
-// near 1) on some devices. Also tests and orders of floats by their bits, since comparisons with
-// NaN may be optimized away.
+// near 1) on some devices. Uses common/float_bits.wgsl.
 // Source: expf and logf of the Cephes library (S. L. Moshier, netlib.org/cephes/single), with
 // the argument of exp reduced in integers, so that reassociation cannot merge the two parts of
 // n ln 2. Largest errors over every 37th float whose result is normal, in f32 without fused
@@ -17,19 +16,6 @@ const EXP_LOWEST: f32 = -87.33654;
 const EXP_HIGHEST: f32 = 88.72283;
 const SQRT_HALF: f32 = 0.70710678;
 const SQRT_2: f32 = 1.41421356;
-
-fn is_nan(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u;
-}
-
-fn is_finite(x: f32) -> bool {
-  return (bitcast<u32>(x) & 0x7fffffffu) < 0x7f800000u;
-}
-
-// NaN where `poisoned`, else x. The bits are made at run time: NaN is no constant of WGSL.
-fn poison(x: f32, poisoned: bool) -> f32 {
-  return bitcast<f32>(bitcast<u32>(x) | select(0u, 0x7fc00000u, poisoned));
-}
 
 // e^x. Zero where the result would be denormal, the largest float where it would overflow.
 fn exp_accurate(x_in: f32) -> f32 {
@@ -78,19 +64,4 @@ fn log_accurate(x: f32) -> f32 {
 fn log1p_accurate(x: f32) -> f32 {
   if x < SQRT_2 - 1.0 { return x + log1p_tail(x); }
   return log_accurate(1.0 + x);
-}
-
-// An integer that orders floats: -inf lowest, both zeros equal, +inf below every NaN, and all NaN
-// equal. Never zero.
-fn order_key(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
-  let magnitude = bits & 0x7fffffffu;
-  if magnitude > 0x7f800000u { return 0xffffffffu; }
-  if magnitude == 0u { return 0x80000000u; }
-  return select(bits | 0x80000000u, ~bits, (bits & 0x80000000u) != 0u);
-}
-
-// The float with that key.
-fn from_order_key(key: u32) -> f32 {
-  return bitcast<f32>(select(~key, key & 0x7fffffffu, key >= 0x80000000u));
 }

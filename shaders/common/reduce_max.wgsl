@@ -1,5 +1,5 @@
 // Reduction by maximum, of which NaN is the largest: the state is the order_key of
-// common/exp_log.wgsl, since max(x, NaN) may be x. FLOATS is f32.
+// common/float_bits.wgsl, since max(x, NaN) may be x. FLOATS is f32.
 
 alias STATE = u32;
 

@@ -1,15 +1,11 @@
 // The first maximum of a window of x [N, H, W, C], C in groups of FLOATS, as `pooled` gives its
-// values: see max_pool2d.wgsl. Padding never wins; the first NaN wins.
+// values: see max_pool2d.wgsl. Padding never wins; the first NaN wins. Uses
+// common/float_bits_each.wgsl.
 
 struct Maximum {
   value: FLOATS,
   // ky KW + kx
   position: WORDS,
-}
-
-// Only bits tell: implementations may assume that no NaN occurs in comparisons.
-fn not_a_number(value: FLOATS) -> FLAGS {
-  return (bitcast<WORDS>(value) & WORDS(0x7fffffffu)) > WORDS(0x7f800000u);
 }
 
 // Of output element `i`, in a group of channels. `orientation` is handed on to `pooled`.
@@ -30,7 +26,7 @@ fn window_maximum(i: u32, orientation: FLOATS) -> Maximum {
     let row = (n * H + (oy * STRIDE_H + ky - TOP)) * W;
     for (var kx = columns.x; kx < columns.y; kx += 1u) {
       let value = pooled((row + (ox * STRIDE_W + kx - LEFT)) * GROUPS + group, orientation);
-      let is_nan = not_a_number(value);
+      let is_nan = is_nan_each(value);
       let wins = !started | (!best_is_nan & (is_nan | (value > best)));
       best = select(best, value, wins);
       best_is_nan = best_is_nan | is_nan;

@@ -29,7 +29,7 @@ fn main(
   let begin = i / GROUPS * BLOCK_ROWS;
   let end = min(begin + BLOCK_ROWS, ROWS);
   let factor = gamma[group];
-  let orientation = sign(factor);
+  let orientation = sign_each(factor);
   let scale = factor / sqrt(variance[group] + EPSILON);
   let center = mean[group];
   let shift = beta[group];

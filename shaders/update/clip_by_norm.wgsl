@@ -24,5 +24,8 @@ fn main(
   scale = select(scale, 0.0, bitcast<u32>(total) == INFINITY_BITS);
   scale = select(scale, total, (bitcast<u32>(total) & MAGNITUDE_MASK) > INFINITY_BITS);
   let grad = grads[i];
-  grads[i] = select(scale * grad, grad, magnitude_bits(grad) >= Index(INFINITY_BITS));
+  // What is not finite stays so, and is NaN where the factor is zero or NaN.
+  let poison = select(0u, 0x7fc00000u, (bitcast<u32>(total) & MAGNITUDE_MASK) >= INFINITY_BITS);
+  let kept = bitcast<Element>(bitcast<Index>(grad) | Index(poison));
+  grads[i] = select(scale * grad, kept, magnitude_bits(grad) >= Index(INFINITY_BITS));
 }

@@ -1,14 +1,10 @@
 // norm = sqrt(sum of squares), from the sums that the workgroups of global_norm_partial.wgsl left.
 // partials: vec4<f32>[GROUPS]; norm: f32[1]. One workgroup computes it: an invocation sums every
 // WORKGROUP_SIZE-th partial, in order, and the workgroup its invocations as a tree.
-// Twin: GlobalNorm in src/ops/update/optimizer/clip.rs.
+// Uses common/float_bits.wgsl. Twin: GlobalNorm in src/ops/update/optimizer/clip.rs.
 
 @group(0) @binding(0) var<storage, read> partials: array<vec4<f32>>;
 @group(0) @binding(1) var<storage, read_write> norm: array<f32>;
-
-// All bits of a float but its sign, and those of infinity; a NaN has larger ones.
-const MAGNITUDE_MASK: u32 = 0x7fffffffu;
-const INFINITY_BITS: u32 = 0x7f800000u;
 
 // sqrt(a^2 + b^2) without overflow; a, b >= 0.
 fn hypotenuse(a: f32, b: f32) -> f32 {
@@ -26,8 +22,8 @@ fn main(@builtin(local_invocation_index) local_index: u32) {
   }
   sums = workgroup_sum(local_index, sums);
   if local_index == 0u {
-    if (bitcast<u32>(sums.x) & MAGNITUDE_MASK) >= INFINITY_BITS {
-      // max could hide a NaN.
+    if !is_finite(sums.x) {
+      // What is not finite counts as large; max could hide a NaN.
       norm[0] = sums.x;
     } else {
       let large = sqrt(sums.x) / LARGE_SCALE;

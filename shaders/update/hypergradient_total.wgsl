@@ -1,7 +1,7 @@
-// rate' = max(FLOOR, rate + STRENGTH sum / rate), in place, from the second step on.
+// rate' = max(FLOOR, rate + STRENGTH sum / rate), in place, from the second step on; NaN stays NaN.
 // partials: f32[GROUPS], what the workgroups of hypergradient_partial.wgsl left; step: u32[1];
 // rate: f32[1]. One workgroup computes it: an invocation sums every WORKGROUP_SIZE-th partial, in
-// order, and the workgroup its invocations as a tree.
+// order, and the workgroup its invocations as a tree. Uses common/float_bits.wgsl.
 // Twin: Hypergradient in src/ops/update/optimizer/hypergradient.rs.
 // Source: Baydin et al., "Online Learning Rate Adaptation with Hypergradient Descent", 2018.
 
@@ -18,7 +18,6 @@ fn main(@builtin(local_invocation_index) local_index: u32) {
   sum = workgroup_total(sum, local_index);
   if local_index == 0u && step[0] != 0u {
     let moved = rate[0] + STRENGTH * (sum / rate[0]);
-    // What is no number stays none, which max could hide.
-    rate[0] = select(moved, FLOOR, moved < FLOOR);
+    rate[0] = at_least(moved, FLOOR);
   }
 }

@@ -177,14 +177,15 @@ impl Kernel {
     /// apply them in dozens of places, and drivers would compile every one that is there.
     #[must_use]
     pub fn activation(self, function: Activation) -> Self {
+        const BITS: &str = include_str!("../../shaders/common/float_bits.wgsl");
         const EXP_LOG: &str = include_str!("../../shaders/common/exp_log.wgsl");
         const LOGISTIC: &str = include_str!("../../shaders/common/activation/logistic.wgsl");
         let uses: &[&str] = match function {
             Activation::Identity | Activation::Relu | Activation::Relu6 | Activation::LeakyRelu => {
                 &[]
             }
-            Activation::Tanh => &[EXP_LOG],
-            Activation::Gelu | Activation::Sigmoid | Activation::Silu => &[EXP_LOG, LOGISTIC],
+            Activation::Tanh => &[BITS, EXP_LOG],
+            Activation::Gelu | Activation::Sigmoid | Activation::Silu => &[BITS, EXP_LOG, LOGISTIC],
         };
         let file = match function {
             Activation::Identity => include_str!("../../shaders/common/activation/identity.wgsl"),

@@ -120,9 +120,9 @@ impl fmt::Display for Mismatch {
 
 /// Compares `got` with `expected`, element by element.
 ///
-/// A non-finite reference value demands a non-finite result: NaN and infinities are not told
-/// apart, since WGSL lets an implementation assume that neither occurs, but they must not turn
-/// into ordinary numbers.
+/// Where the reference is NaN, the result must be; where it is infinite, the result must not be
+/// finite, but may be NaN: variants of products split an infinity into parts, or multiply it by
+/// zero, and WGSL lets an implementation assume that none occurs. A number demands a number.
 ///
 /// # Errors
 /// The first [`Mismatch`].
@@ -145,8 +145,13 @@ pub fn compare_scaled(
     let mut first: Option<Mismatch> = None;
     for (index, (&expected, &got)) in expected.iter().zip(got).enumerate() {
         let allowed = tolerance.allowed(expected, scale);
-        let agrees =
-            if expected.is_finite() { (expected - got).abs() <= allowed } else { !got.is_finite() };
+        let agrees = if expected.is_nan() {
+            got.is_nan()
+        } else if expected.is_infinite() {
+            !got.is_finite()
+        } else {
+            (expected - got).abs() <= allowed
+        };
         if !agrees {
             let found = first.get_or_insert(Mismatch { index, expected, got, allowed, count: 0 });
             found.count += 1;
@@ -163,7 +168,11 @@ mod tests {
     fn nan_never_agrees_with_a_number() {
         assert!(compare(&[1.0], &[f64::NAN], Tolerance::ulps(1e9)).is_err());
         assert!(compare(&[f64::NAN], &[1.0], Tolerance::ulps(1e9)).is_err());
+        assert!(compare(&[f64::NAN], &[f64::INFINITY], Tolerance::ulps(1e9)).is_err());
+        assert!(compare(&[f64::NAN], &[-f64::NAN], Tolerance::EXACT).is_ok());
         assert!(compare(&[f64::INFINITY], &[f64::NAN], Tolerance::EXACT).is_ok());
+        assert!(compare(&[f64::INFINITY], &[f64::from(f32::MAX)], Tolerance::ulps(1e9)).is_err());
+        assert!(compare(&[1.0], &[f64::INFINITY], Tolerance::ulps(1e9)).is_err());
     }
 
     #[test]

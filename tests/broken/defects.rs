@@ -355,7 +355,7 @@ pub static DEFECTS: &[Defect] = &[
     wrong(
         "takes the largest of what is turned around",
         "batch_norm_max_pool2d",
-        &[("let orientation = sign(factor);", "let orientation = FLOATS(1.0);")],
+        &[("let orientation = sign_each(factor);", "let orientation = FLOATS(1.0);")],
     ),
     wrong("takes the last maximum", "batch_norm_max_pool2d", &[("value > best", "value >= best")]),
     wrong("counts a row too many", "product_statistics", &[("f32(present)", "f32(present + 1u)")]),
@@ -405,8 +405,8 @@ pub static DEFECTS: &[Defect] = &[
         "hides a NaN",
         "activate",
         &[(
-            "return select(x, 0.0, x < 0.0);",
-            "return select(max(x, 0.0), 0.0, (bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u);",
+            "select(bits, 0i, bits <= NEGATIVE_INFINITY)",
+            "select(bits, 0i, bits < 0i || bits > 0x7f800000i)",
         )],
     ),
 ];

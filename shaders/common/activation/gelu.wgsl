@@ -1,5 +1,5 @@
 // 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) and its derivative at x.
-// Uses common/activation/logistic.wgsl.
+// Uses common/activation/logistic.wgsl and common/float_bits.wgsl.
 // Twin: Activation::Gelu in src/graph/epilogue.rs.
 // Source: Hendrycks and Gimpel, "Gaussian Error Linear Units", 2016.
 
@@ -17,8 +17,8 @@ fn activate(x: f32) -> f32 {
 }
 
 fn activate_derivative(x: f32, y: f32) -> f32 {
-  // Beyond GELU_FLAT the derivative is 0 or 1; a larger x would overflow. Keeps NaN.
-  let near = select(select(x, GELU_FLAT, x > GELU_FLAT), -GELU_FLAT, x < -GELU_FLAT);
+  // Beyond GELU_FLAT the derivative is 0 or 1; a larger x would overflow. There is none at infinities.
+  let near = within(x, GELU_FLAT);
   let u = gelu_gate_argument(near);
   let gate = logistic(u);
   // logistic'(u) = logistic(u) logistic(-u)

@@ -57,8 +57,10 @@ impl OpDef for AttackStep {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         Lanes::one_per_thread("attack_step", sig.outputs[0].elements(), caps, |kernel, _| {
-            let file = include_str!("../../../shaders/analysis/attack_step.wgsl");
-            let kernel = (1..5).map(Operand::Input).fold(kernel.file(file), Kernel::read);
+            let kernel = kernel
+                .file(include_str!("../../../shaders/common/float_bits_each.wgsl"))
+                .file(include_str!("../../../shaders/analysis/attack_step.wgsl"));
+            let kernel = (1..5).map(Operand::Input).fold(kernel, Kernel::read);
             kernel.update(Operand::Output(0))
         })
     }

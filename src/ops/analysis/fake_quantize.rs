@@ -57,6 +57,7 @@ impl OpDef for FakeQuantize {
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         Lanes::one_per_thread("fake_quantize", sig.outputs[0].elements(), caps, |kernel, _| {
             kernel
+                .file(include_str!("../../../shaders/common/float_bits_each.wgsl"))
                 .file(include_str!("../../../shaders/analysis/fake_quantize.wgsl"))
                 .read(Operand::Input(0))
                 .read(Operand::Input(1))
@@ -119,6 +120,8 @@ impl OpDef for FakeQuantize {
             case("ends", &[11], Fill::Floats(ends), [0.25, 128.0]),
             case("no_grid", &[5, 8], normal(), [0.0, 0.0]),
             case("non_finite_without_grid", &[40], Fill::NonFinite, [0.0, 0.0]),
+            case("non_finite", &[127], Fill::NonFinite, [0.1, 20.0]),
+            case("non_finite_vectors", &[128], Fill::NonFinite, [0.1, 20.0]),
             case("nan", &[5], Fill::Floats(vec![f32::NAN, 1.0, -1.0, f32::NAN, 0.1]), [0.1, 20.0]),
             case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.03, 127.0]),
             case("bench_128x26x26x32", &[128, 26, 26, 32], normal(), [0.03, 127.0]).bench(),

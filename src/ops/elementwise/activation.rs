@@ -92,6 +92,10 @@ fn with_function(kernel: Kernel, function: Activation, lanes: Lanes, file: &str)
     kernel.activation(function).file(lanes.activation_file()).file(file)
 }
 
+/// NaN of both signs, infinities, and numbers beside them.
+const NO_NUMBERS: [f32; 8] =
+    [1.0, f32::NAN, -1.0, -f32::NAN, f32::INFINITY, -0.0, f32::NEG_INFINITY, 7.0];
+
 impl OpDef for Activate {
     const NAME: &'static str = "activate";
 
@@ -187,11 +191,13 @@ impl OpDef for Activate {
                     .input(TensorType::f32([40, 32]), Fill::Uniform(-12.0, 12.0))
                     .forward_only(),
             );
-            cases.push(
-                Case::new(format!("nan_{name}"), Activate { function })
-                    .input(TensorType::f32([3]), Fill::Floats(vec![1.0, f32::NAN, -1.0]))
-                    .forward_only(),
-            );
+            for (kind, values) in [("one_by_one", &NO_NUMBERS[1..]), ("vectors", &NO_NUMBERS[..])] {
+                cases.push(
+                    Case::new(format!("nan_{name}_{kind}"), Activate { function })
+                        .input(TensorType::f32([values.len()]), Fill::Floats(values.to_vec()))
+                        .forward_only(),
+                );
+            }
         }
         cases.push(Case::new("bench_128x26x26x32", relu).normal([128, 26, 26, 32]).bench());
         cases
@@ -286,6 +292,24 @@ impl OpDef for ActivateGrad {
                 .normal([extremes.len()])
                 .forward_only(),
         );
+        for function in Activation::ALL {
+            for (kind, dims) in [("one_by_one", [129]), ("vectors", [128])] {
+                let name = format!("non_finite_{}_{kind}", name_of(&function));
+                let case = Case::new(name, ActivateGrad { function });
+                let case = case.input(TensorType::f32(dims), Fill::NonFinite).normal(dims);
+                cases.push(case.forward_only());
+            }
+            let n = NO_NUMBERS.len();
+            let name = format!("nan_{}", name_of(&function));
+            let case = Case::new(name, ActivateGrad { function });
+            let case = case.input(TensorType::f32([n]), Fill::Floats(NO_NUMBERS.to_vec()));
+            cases.push(case.normal([n]).forward_only());
+            let name = format!("non_finite_dy_{}", name_of(&function));
+            // Where the derivative is zero, compilers may put zero in place of the product.
+            let value = (TensorType::f32([64]), Fill::Uniform(0.1, 0.9));
+            let case = Case::new(name, ActivateGrad { function }).input(value.0, value.1);
+            cases.push(case.input(TensorType::f32([64]), Fill::NonFinite).forward_only());
+        }
         let relu = ActivateGrad { function: Activation::Relu };
         cases.push(
             Case::new("bench_128x26x26x32", relu)

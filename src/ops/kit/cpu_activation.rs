@@ -5,9 +5,8 @@ use crate::graph::Activation;
 /// `sqrt(8 / pi)`: twice the factor in the argument of gelu's tanh.
 const GELU_SLOPE: f32 = 1.595_769;
 const GELU_CUBE: f32 = 0.044_715;
-/// Magnitudes of the argument beyond which a derivative is 0 or 1.
+/// Magnitude of the argument beyond which the derivative is 0 or 1.
 const GELU_FLAT: f32 = 20.0;
-const SILU_FLAT: f32 = 110.0;
 
 /// `y = f(y)`
 pub(in crate::ops) fn activate(function: Activation, y: &mut [f32]) {
@@ -40,15 +39,15 @@ pub(in crate::ops) fn multiply_by_derivative(function: Activation, y: &[f32], dx
         Activation::Sigmoid => zip(y, dx, |y, dy| dy * (y * (1.0 - y))),
         Activation::Tanh => zip(y, dx, |y, dy| dy * ((1.0 - y) * (1.0 + y))),
         Activation::Gelu => zip(y, dx, |x, dy| {
-            // Beyond, the derivative is 0 or 1, and powers of x would overflow.
-            let x = x.clamp(-GELU_FLAT, GELU_FLAT);
+            // Beyond, the derivative is 0 or 1, and powers of x would overflow. There is none at
+            // infinities.
+            let x = if x.is_finite() { x.clamp(-GELU_FLAT, GELU_FLAT) } else { x };
             let t2 = GELU_SLOPE * (x + GELU_CUBE * x * x * x);
             let slope = GELU_SLOPE * (1.0 + 3.0 * GELU_CUBE * x * x);
             let (gate, rest) = (1.0 / (1.0 + (-t2).exp()), 1.0 / (1.0 + t2.exp()));
             dy * (gate + x * gate * rest * slope)
         }),
         Activation::Silu => zip(y, dx, |x, dy| {
-            let x = x.clamp(-SILU_FLAT, SILU_FLAT);
             let (gate, rest) = (1.0 / (1.0 + (-x).exp()), 1.0 / (1.0 + x.exp()));
             dy * (gate + x * gate * rest)
         }),

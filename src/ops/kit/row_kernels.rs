@@ -51,6 +51,7 @@ pub(in crate::ops) fn row_lowerings(
             .constant("COLUMNS", columns)
             .constant("WORKGROUP_SIZE", WORKGROUP_SIZE as usize)
             .file(include_str!("../../../shaders/common/workgroup_index.wgsl"))
+            .file(include_str!("../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../shaders/common/exp_log.wgsl"))
             .file(file)
             .workgroups(grid(workgroups, caps))

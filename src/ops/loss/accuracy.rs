@@ -161,7 +161,7 @@ impl OpDef for CorrectCount {
                 .constant("WORKGROUP_SIZE", WORKGROUP_SIZE)
                 .constant("WORKGROUPS", workgroups)
                 .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
-                .file(include_str!("../../../shaders/common/exp_log.wgsl"))
+                .file(include_str!("../../../shaders/common/float_bits.wgsl"))
                 .file(include_str!("../../../shaders/loss/correct_count.wgsl"))
                 .read(Operand::Input(0))
                 .read(Operand::Input(1))

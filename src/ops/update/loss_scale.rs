@@ -76,6 +76,7 @@ impl OpDef for Unscale {
             let kernel = lanes
                 .declare(Kernel::new("unscale"))
                 .flat(elements / lanes.count(), 64, caps)
+                .file(include_str!("../../../shaders/common/float_bits_each.wgsl"))
                 .file(include_str!("../../../shaders/update/unscale.wgsl"))
                 .read(Operand::Input(1))
                 .write(Operand::Output(0))

@@ -82,12 +82,25 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("inner_{function:?}").to_lowercase();
         cases.push(Case::new(name, op).normal([9, 20]).normal([9, 20]).forward_only());
     }
-    cases.push(step(
-        Case::new("non_finite", masked_derivative(Activation::LeakyRelu))
-            .normal([41])
-            .input(TensorType::f32([41]), Fill::NonFinite)
-            .forward_only(),
-    ));
+    let non_finite = |case: Case, n: usize| case.input(TensorType::f32([n]), Fill::NonFinite);
+    for function in Activation::ALL {
+        for n in [41, 48] {
+            let name = |what: &str| format!("non_finite_{what}_{function:?}_{n}").to_lowercase();
+            // Where the derivative is zero, compilers may put zero in place of the product.
+            let gradient = Case::new(name("dy"), masked_derivative(function));
+            let gradient = gradient.input(TensorType::f32([n]), Fill::Uniform(0.1, 0.9));
+            cases.push(step(non_finite(gradient, n)).forward_only());
+            let some = [f32::NAN, 0.5, -0.5, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+            let some = some.into_iter().cycle().take(n).collect();
+            let value = Case::new(name("value"), masked_derivative(function));
+            let value = value.input(TensorType::f32([n]), Fill::Floats(some)).normal([n]);
+            cases.push(step(value).forward_only());
+            let sum =
+                chain([(&Binary::ADD, &[Input(0), Input(1)]), (&Activate { function }, &[Of(0)])]);
+            let sum = Case::new(name("sum"), sum).normal([n]);
+            cases.push(non_finite(sum, n).forward_only());
+        }
+    }
     cases.push(
         Case::new(
             "many_workgroups",

@@ -158,7 +158,15 @@ impl OpDef for BatchNorm {
                 let tail = NormTail { residual, activation };
                 let name =
                     format!("tail_{residual}_{activation:?}_{}", joined(&dims)).to_lowercase();
-                let case = case(name, &BatchNorm { tail, ..op.clone() }, &dims, Fill::Normal);
+                let op = BatchNorm { tail, ..op.clone() };
+                let non_finite = format!("non_finite_{name}");
+                // One that is not finite makes its whole channel so; a residual, one element.
+                let fill = if residual { Fill::Normal } else { Fill::NonFinite };
+                let spoiled = case(non_finite, &op, &dims, fill);
+                let added = (TensorType::f32(dims), Fill::NonFinite);
+                let spoiled = if residual { spoiled.input(added.0, added.1) } else { spoiled };
+                cases.push(spoiled.forward_only());
+                let case = case(name, &op, &dims, Fill::Normal);
                 cases.push(if residual { case.normal(dims) } else { case });
             }
         }

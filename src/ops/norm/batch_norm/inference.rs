@@ -109,7 +109,18 @@ impl OpDef for BatchNormInference {
             for dims in [[2, 3, 5, 3], [2, 3, 5, 8]] {
                 let name = format!("tail_{activation:?}_{}", joined(&dims)).to_lowercase();
                 let tail = NormTail { residual, activation };
+                let spoiled =
+                    with_tail(format!("non_finite_{name}"), tail, 1e-5, &dims, Fill::Normal);
+                let added = (TensorType::f32(dims), Fill::NonFinite);
+                cases.push(spoiled.input(added.0, added.1).forward_only());
                 cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Normal).normal(dims));
+            }
+        }
+        for activation in [Activation::Relu, Activation::Relu6, Activation::Tanh] {
+            for dims in [[5, 9], [5, 12]] {
+                let name = format!("non_finite_{activation:?}_{}", joined(&dims)).to_lowercase();
+                let tail = NormTail { residual: false, activation };
+                cases.push(with_tail(name, tail, 1e-5, &dims, Fill::NonFinite).forward_only());
             }
         }
         for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {

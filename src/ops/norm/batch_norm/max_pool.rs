@@ -78,6 +78,7 @@ impl OpDef for BatchNormMaxPool2d {
             let kernel = self
                 .geometry
                 .declare(kernel, [h, w], [oh, ow])
+                .file(include_str!("../../../../shaders/common/float_bits_each.wgsl"))
                 .file(include_str!("../../../../shaders/common/window_maximum.wgsl"))
                 .file(include_str!("../../../../shaders/norm/batch_norm_max_pool2d.wgsl"));
             let kernel = (0..5).map(Operand::Input).fold(kernel, Kernel::read);
@@ -158,7 +159,16 @@ impl OpDef for BatchNormMaxPool2d {
             cases.push(case(format!("ties_{channels}"), op(&three, Activation::Relu), dims, fills));
             let fills = [Fill::NonFinite, Fill::Uniform(-2.0, -0.5)];
             let name = format!("non_finite_{channels}");
-            cases.push(case(name, op(&three, Activation::Identity), dims, fills));
+            cases.push(case(name, op(&three, Activation::Identity), dims, fills.clone()));
+            for activation in [Activation::Relu, Activation::Relu6, Activation::Tanh] {
+                let name = format!("non_finite_{activation:?}_{channels}").to_lowercase();
+                cases.push(case(name, op(&three, activation), dims, fills.clone()));
+            }
+            let gamma: Vec<f32> =
+                [f32::NAN, 1.5, f32::NAN, -2.0].into_iter().take(channels).collect();
+            let name = format!("gamma_nan_{channels}");
+            let fills = [Fill::Normal, Fill::Floats(gamma)];
+            cases.push(case(name, op(&three, Activation::Relu), dims, fills));
         }
         let two = PoolGeometry::non_overlapping([2, 2]);
         for dims in [[128, 24, 24, 64], [64, 32, 32, 32], [64, 16, 16, 64]] {

@@ -166,6 +166,11 @@ impl OpDef for ProductStatistics {
         let activation = Activation::Relu;
         let relu = Conv2d { bias: true, activation, ..Conv2d::new(same(3)) };
         cases.push(conv("relu".to_owned(), relu, [2, 9, 7, 8], 16, 3));
+        let relu = Conv2d { bias: true, activation, ..Conv2d::new(same(3)) };
+        let mut nan = conv("nan_relu".to_owned(), relu, [2, 9, 7, 8], 16, 3);
+        let bias = (0..16_u8).map(|i| if i % 3 == 1 { f32::NAN } else { f32::from(i) });
+        nan.inputs[2].fill = Fill::Floats(bias.collect());
+        cases.push(nan);
         // Chunks that are whole, and such whose last one is not.
         for (m, k, n, bias, transpose_b) in [
             (2, 3, 1, false, false),

@@ -110,6 +110,7 @@ impl LocalResponseNorm {
             .constant_f32("BETA", self.beta)
             .constant_f32("K", self.k)
             .flat(rows * channels, 64, caps)
+            .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../../shaders/common/channel_window.wgsl"))
     }
 
@@ -278,6 +279,14 @@ impl OpDef for LocalResponseNormGrad {
             })
             .collect();
         let alexnet = LocalResponseNormGrad { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
+        for (name, fills) in [
+            ("non_finite_x", [Fill::NonFinite, Fill::Normal]),
+            ("non_finite_dy", [Fill::Normal, Fill::NonFinite]),
+        ] {
+            let case = Case::new(name, alexnet.clone());
+            let with = |case: Case, fill| case.input(TensorType::f32([7, 9]), fill);
+            cases.push(fills.into_iter().fold(case, with).forward_only());
+        }
         let dims = [64, 16, 16, 192];
         cases.push(Case::new("bench_64x16x16x192", alexnet).normal(dims).normal(dims).bench());
         cases

@@ -111,6 +111,7 @@ impl OpDef for MaxPool2d {
             let kernel = self
                 .geometry
                 .declare(kernel, [h, w], [oh, ow])
+                .file(include_str!("../../../../shaders/common/float_bits_each.wgsl"))
                 .file(include_str!("../../../../shaders/common/window_maximum.wgsl"))
                 .file(include_str!("../../../../shaders/pool/max_pool2d.wgsl"));
             Lowering::single(&lanes.variant("one_per_thread"), kernel)
@@ -316,7 +317,12 @@ impl OpDef for MaxPool2dGrad {
                 .normal([n, oh, ow, c])
         };
         let tests = test_geometries().into_iter().map(|(n, g, d)| case(n, g, d).forward_only());
+        let non_finite = test_geometries().into_iter().map(|(n, g, d)| {
+            let mut case = case(&format!("non_finite_{n}"), g, d).forward_only();
+            case.inputs[1].fill = Fill::NonFinite;
+            case
+        });
         let benches = bench_geometries().into_iter().map(|(n, g, d)| case(n, g, d).bench());
-        tests.chain(benches).collect()
+        tests.chain(non_finite).chain(benches).collect()
     }
 }

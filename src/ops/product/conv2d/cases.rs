@@ -192,6 +192,14 @@ fn bench() -> Vec<ConvCase> {
     ]
 }
 
+/// The case with a last input that is not finite, added to or multiplied by what the product gave:
+/// variants of the product itself may make a NaN of an infinity, or spread it.
+fn behind_product(case: &Case, dims: [usize; 4]) -> Case {
+    let name = format!("non_finite_{}", case.name);
+    let case = Case { name, ..case.clone() };
+    case.input(TensorType::f32(dims), Fill::NonFinite).forward_only()
+}
+
 /// Builds a case for each shape, given the op and the dimensions of its two inputs.
 fn all(build: impl Fn(&ConvCase) -> Case) -> Vec<Case> {
     let small = small().iter().map(&build).collect::<Vec<_>>();
@@ -247,8 +255,19 @@ pub(super) fn forward() -> Vec<Case> {
             let name = format!("residual_{activation:?}_{}", conv.name).to_lowercase();
             let case = Case::new(name, op).normal(conv.sizes.x()).normal(conv.sizes.weight());
             let case = if bias { case.normal([conv.sizes.oc]) } else { case };
+            if activation != Activation::Identity {
+                cases.push(behind_product(&case, conv.sizes.y()));
+            }
             let case = case.normal(conv.sizes.y());
             cases.push(if conv.is_small() { case } else { case.forward_only() });
+        }
+    }
+    for activation in [Activation::Relu6, Activation::LeakyRelu, Activation::Tanh] {
+        let op = Conv2d { residual: true, activation, ..Conv2d::new(ConvGeometry::new(1, 1)) };
+        for oc in [5, 8] {
+            let name = format!("residual_{activation:?}_{oc}").to_lowercase();
+            let case = Case::new(name, op.clone()).normal([1, 3, 4, 3]).normal([3, 3, 3, oc]);
+            cases.push(behind_product(&case, [1, 3, 4, oc]));
         }
     }
     let many = Conv2d::new(ConvGeometry::default());
@@ -284,6 +303,7 @@ pub(super) fn input_grad() -> Vec<Case> {
             let op = Conv2dInputGrad { residual, derivative: Some(function), ..plain(conv) };
             let case = case(&name, op, conv);
             let case = if residual { case.normal(x) } else { case };
+            cases.push(behind_product(&case, x));
             let values = Fill::Uniform(-1.0, 1.0);
             cases.push(case.input(TensorType::f32(x), values).forward_only());
         }

@@ -22,14 +22,22 @@ fn tails(cases: &mut Vec<Case>, [transpose_a, transpose_b]: [bool; 2], [m, k, n]
     for activation in [Activation::Relu, Activation::LeakyRelu] {
         let op = Matmul { bias: true, residual: true, activation, ..plain.clone() };
         let tail = format!("residual_{activation:?}").to_lowercase();
-        cases.push(with_gradient(case(&tail, op).normal([n]).normal([m, n])));
+        cases.push(with_gradient(case(&tail, op.clone()).normal([n]).normal([m, n])));
+        let non_finite = case(&format!("non_finite_{tail}"), op).normal([n]);
+        let residual = (TensorType::f32([m, n]), Fill::NonFinite);
+        cases.push(non_finite.input(residual.0, residual.1).forward_only());
     }
     for (residual, function) in [(false, Activation::Relu), (true, Activation::Sigmoid)] {
         let op = Matmul { residual, derivative: Some(function), ..plain.clone() };
-        let case = case(&format!("derivative_{function:?}").to_lowercase(), op);
-        let case = if residual { case.normal([m, n]) } else { case };
-        let value = (TensorType::f32([m, n]), Fill::Uniform(0.0, 1.0));
-        cases.push(case.input(value.0, value.1).forward_only());
+        let y = || TensorType::f32([m, n]);
+        for (kind, added, values) in [
+            ("", Fill::Normal, Fill::Uniform(0.0, 1.0)),
+            ("non_finite_", Fill::NonFinite, Fill::NonFinite),
+        ] {
+            let case = case(&format!("{kind}derivative_{function:?}").to_lowercase(), op.clone());
+            let case = if residual { case.input(y(), added) } else { case };
+            cases.push(case.input(y(), values).forward_only());
+        }
     }
 }
 
@@ -62,6 +70,25 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("bias_{}", serde_json::json!(activation).as_str().unwrap_or_default());
         cases.push(Case::new(name, op).normal([9, 12]).normal([12, 20]).normal([20]));
     }
+    // Not finite behind the product, whose variants may make a NaN of an infinity.
+    for activation in [Activation::Relu6, Activation::Sigmoid, Activation::Tanh] {
+        let op = Matmul { bias: true, residual: true, activation, ..Matmul::default() };
+        for n in [20, 7] {
+            let name = format!("non_finite_residual_{activation:?}_{n}").to_lowercase();
+            let case = Case::new(name, op.clone()).normal([9, 12]).normal([12, n]).normal([n]);
+            let residual = (TensorType::f32([9, n]), Fill::NonFinite);
+            cases.push(case.input(residual.0, residual.1).forward_only());
+            let op = Matmul { derivative: Some(activation), ..Matmul::default() };
+            let name = format!("non_finite_derivative_{activation:?}_{n}").to_lowercase();
+            let case = Case::new(name, op).normal([9, 12]).normal([12, n]);
+            let value = (TensorType::f32([9, n]), Fill::NonFinite);
+            cases.push(case.input(value.0, value.1).forward_only());
+        }
+    }
+    let relu = Matmul { bias: true, activation: Activation::Relu, ..Matmul::default() };
+    let case = Case::new("nan_bias_relu", relu).normal([9, 12]).normal([12, 20]);
+    let bias = (0..20_u8).map(|i| if i % 3 == 1 { f32::NAN } else { f32::from(i) });
+    cases.push(case.input(TensorType::f32([20]), Fill::Floats(bias.collect())).forward_only());
     for transpose in [[false, false], [false, true], [true, false]] {
         for n in [20, 7] {
             tails(&mut cases, transpose, [9, 12, n]);

@@ -217,7 +217,7 @@ impl Reduction {
             .constant("SPLIT_LENGTH", split_length);
         let kernel = match self.function {
             ReduceFunction::Max => kernel
-                .file(include_str!("../../../../shaders/common/exp_log.wgsl"))
+                .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
                 .file(include_str!("../../../../shaders/common/reduce_max.wgsl")),
             ReduceFunction::Sum | ReduceFunction::Mean => kernel
                 .constant_f32("SCALE", scale)

@@ -15,7 +15,7 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 /// `torch.nn.utils.clip_grad_norm_` computes it.
 ///
 /// Inputs: `grads` f32 `[p]`, `norm` f32 `[1]`. A norm of NaN makes all gradients NaN; under an
-/// infinite one the finite gradients become zero and the others NaN or infinite.
+/// infinite one the finite gradients become zero and the others NaN.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClipByNorm {

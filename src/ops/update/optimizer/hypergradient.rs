@@ -78,6 +78,7 @@ impl Hypergradient {
             .write(Operand::Scratch(0));
         let total = constant(stage("hypergradient_total"), "STRENGTH", self.strength);
         let total = constant(total, "FLOOR", self.floor)
+            .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../../shaders/update/hypergradient_total.wgsl"))
             .read(Operand::Scratch(0))
             .read(Operand::Input(4))
@@ -189,6 +190,12 @@ impl OpDef for Hypergradient {
         cases.push(case("floor", learning(64), 64, 3, Fill::Uniform(-90.0, -80.0)));
         cases.push(case("fixed", Hypergradient { strength: 0.0, floor: 0.0 }, 8, 3, positive()));
         cases.push(case("non_finite", learning(128), 128, 3, Fill::NonFinite));
+        for value in [f32::NAN, f32::INFINITY] {
+            let mut grads = vec![1.0; 67];
+            grads[50] = value;
+            let name = format!("one_{value}").to_lowercase();
+            cases.push(case(&name, learning(67), 67, 3, Fill::Floats(grads)));
+        }
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {
             cases.push(case(&format!("bench_{name}"), learning(p), p, 100, positive()).bench());

@@ -53,6 +53,7 @@ impl GlobalNorm {
             .read(Operand::Input(0))
             .write(Operand::Scratch(0));
         let total = stage("global_norm_total")
+            .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../../shaders/update/global_norm_total.wgsl"))
             .read(Operand::Scratch(0))
             .write(Operand::Output(0));
