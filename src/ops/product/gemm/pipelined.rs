@@ -18,8 +18,11 @@ const fn tile(rows: usize, columns: usize, block: [usize; 2]) -> Tile {
 
 /// Terms of a stage.
 const DEPTH: usize = 16;
-/// Terms that are added between two tests for the end of a stage.
-const TERMS_AT_ONCE: usize = 4;
+/// Terms that are added between two tests for the end of a stage. Software compiles long texts slowly.
+fn terms_at_once(caps: &Caps) -> usize {
+    if caps.prefers_loops() { 2 } else { 4 }
+}
+
 /// Workers that lie next to each other along the rows and the columns: those of a subgroup of 32 lanes
 /// read vectors of four rows and of eight columns, which workgroup memory delivers at once.
 const NEIGHBORS: [usize; 2] = [4, 8];
@@ -77,7 +80,7 @@ fn lowering(plan: &Plan, chunked: bool, task: &Task, caps: &Caps) -> Lowering {
     };
     let kernel = kernel
         .file(include_str!("../../../../shaders/product/gemm/pipelined.wgsl"))
-        .file(&Generator { tile, task, chunked }.main());
+        .file(&Generator { tile, task, chunked, terms: terms_at_once(caps) }.main());
     let variant = format!("pipelined_{rows}x{columns}x{depth}_{block_rows}x{block_columns}");
     task.lowering(&variant, kernel, plan.splits, caps)
 }
@@ -97,6 +100,8 @@ struct Generator<'a> {
     tile: Tile,
     task: &'a Task,
     chunked: bool,
+    /// Terms that are added between two tests for the end of a stage.
+    terms: usize,
 }
 
 impl Generator<'_> {
@@ -218,7 +223,7 @@ impl Generator<'_> {
     /// Lines that add the products of a stage.
     fn products(&self) -> String {
         let [rows4, columns4] = self.block4();
-        let terms = for_each(TERMS_AT_ONCE, &|term| {
+        let terms = for_each(self.terms, &|term| {
             let a = for_each(rows4, &|q| {
                 let at = format!("a_at + (i + {term}u) * TILE_M4 + {q}u * WORKERS_M");
                 format!("      let a{term}_{q} = tile_a[{at}];\n")
@@ -236,9 +241,10 @@ impl Generator<'_> {
         format!(
             "    let a_at = stage * A_STAGE + m4;
     let b_at = stage * B_STAGE + n4;
-    for (var i = 0u; i < TILE_DEPTH; i += {TERMS_AT_ONCE}u) {{
+    for (var i = 0u; i < TILE_DEPTH; i += {step}u) {{
 {terms}    }}
-"
+",
+            step = self.terms,
         )
     }
 
@@ -328,7 +334,7 @@ mod tests {
                     scratch: Vec::new(),
                     blocks: None,
                 };
-                let generator = Generator { tile, task: &task, chunked: false };
+                let generator = Generator { tile, task: &task, chunked: false, terms: 4 };
                 let loads = generator.loads();
                 let invocations = tile.invocations();
                 let [of_a, of_b] = match loads.loaders_of_a {
