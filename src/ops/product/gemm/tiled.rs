@@ -36,9 +36,9 @@ pub(super) fn lowerings(task: &Task, caps: &Caps) -> Vec<Lowering> {
 /// workers in the tile of the left factor.
 pub(super) fn chunked_lowerings(task: &Task, caps: &Caps) -> Vec<ChunkedLowering> {
     let tiles = TILES.into_iter().filter(|tile| fits(tile, caps));
-    let plans = Plan::candidates(tiles, task, caps).into_iter();
+    let plans = Plan::undivided(tiles, task, caps).into_iter();
     let has_room = |Tile { columns, depth, block, .. }: Tile| columns <= depth * block[0];
-    let plans = plans.filter(|plan| plan.splits == 1 && has_room(plan.tile));
+    let plans = plans.filter(|plan| has_room(plan.tile));
     let chunked = plans.map(|plan| ChunkedLowering {
         lowering: lowering(&plan, true, task, caps),
         chunk_rows: plan.tile.rows,
