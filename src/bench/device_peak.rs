@@ -1,34 +1,53 @@
 //! What a device can do at best: bandwidth of a copy and throughput of multiply-add, measured by
-//! kernels of our own.
-
-use std::sync::Arc;
-
-use bytemuck::cast_slice;
+//! kernels of our own; and the few numbers of it from which the time of other kernels is guessed.
 
 use super::BenchError;
 use super::host_peak::measure_host;
-use super::peaks::{DevicePeaks, billions};
-use super::timing::time_program;
-use crate::compile::Program;
+use super::peaks::DevicePeaks;
+use super::probes::{Chains, Copying, copied_bytes, multiply_adds, seconds_per_kernel};
 use crate::exec::Executor;
-use crate::graph::{Caps, Kernel, Operand};
-use crate::tensor::TensorType;
-use crate::verify::probe::{PROBE_INPUT, probe_program};
+use crate::graph::{Caps, Measurements};
 
-/// Bytes of the tensor that is copied: larger than the caches of most devices, and half of what
-/// every device can bind.
-const COPY_BYTES: usize = 64 << 20;
-/// Elements of 16 bytes that one invocation copies.
-const COPIES: usize = 8;
-/// Invocations that multiply and add: enough to fill the largest GPUs.
-const MULTIPLY_ADD_INVOCATIONS: usize = 1 << 18;
-/// Loop iterations of each.
-const MULTIPLY_ADD_ITERATIONS: usize = 512;
-/// Multiply-adds of one iteration, as in `shaders/bench/multiply_add.wgsl`.
-const MULTIPLY_ADDS: usize = 16;
-const WORKGROUP_SIZE: u32 = 64;
-/// Dispatches of nearly nothing, of which the fastest counts.
-const DISPATCH_SAMPLES: usize = 20;
+/// What is tried for the peak of arithmetic. Enough chains hide the latency of a multiply-add;
+/// more of them leave fewer invocations to a multiprocessor.
+const CHAINS: [Chains; 3] = [
+    Chains { workgroup: 64, vectors: 4 },
+    Chains { workgroup: 256, vectors: 4 },
+    Chains { workgroup: 128, vectors: 8 },
+];
+/// What is tried for the peak of a copy.
+const COPIES: [Copying; 3] = [
+    Copying { workgroup: 64, elements: 8 },
+    Copying { workgroup: 256, elements: 1 },
+    Copying { workgroup: 256, elements: 4 },
+];
+/// Bytes of a tensor that is copied. Caches of GPUs have reached 128 MiB: the tensors are to be far
+/// larger, where the device binds as much and has the memory.
+const COPY_BYTES: [usize; 3] = [512 << 20, 256 << 20, 64 << 20];
+
+/// How much is to be done so that starting it does not count.
+struct Amount {
+    /// Invocations that multiply and add, and multiply-adds of each.
+    multiply_adds: [usize; 2],
+    /// Sizes of tensors to copy, best first.
+    copy_bytes: Vec<usize>,
+}
+
+impl Amount {
+    fn for_device(caps: &Caps) -> Self {
+        let most = caps.max_binding_bytes.min(caps.max_buffer_bytes);
+        let fits = |bytes: &usize| *bytes as u64 <= most;
+        if caps.prefers_loops() {
+            // A tenth of a second on two cores.
+            let copy_bytes = vec![64 << 20];
+            Self { multiply_adds: [1 << 18, 1 << 13], copy_bytes }
+        } else {
+            // A millisecond on the fastest GPUs, a tenth of a second on the slowest.
+            let copy_bytes = COPY_BYTES.into_iter().filter(fits).collect();
+            Self { multiply_adds: [1 << 21, 1 << 14], copy_bytes }
+        }
+    }
+}
 
 /// Measures the peaks of a device.
 ///
@@ -38,84 +57,59 @@ pub fn measure_peaks(executor: &mut dyn Executor) -> Result<DevicePeaks, BenchEr
     if executor.info().kind == "cpu" {
         return Ok(measure_host());
     }
-    let caps = executor.caps().clone();
-    let copy = Kernel::new("copy")
-        .constant("COPIES", COPIES)
-        .flat(COPY_BYTES / (16 * COPIES), WORKGROUP_SIZE, &caps)
-        .file(include_str!("../../shaders/bench/copy.wgsl"));
-    let copied = TensorType::u32([COPY_BYTES / 4]);
-    let copy_seconds = measure(executor, copy, copied.clone(), copied, &[])?;
-    let nearly_nothing = Kernel::new("copy")
-        .constant("COPIES", COPIES)
-        .flat(1, WORKGROUP_SIZE, &caps)
-        .file(include_str!("../../shaders/bench/copy.wgsl"));
-    let little = TensorType::u32([4 * COPIES]);
-    let nearly_nothing = probe(nearly_nothing, little.clone(), little, &caps)?;
-    let seconds_per_dispatch = measure_dispatch(executor, nearly_nothing)?;
-
-    let multiply_add = Kernel::new("multiply_add")
-        .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
-        .flat(MULTIPLY_ADD_INVOCATIONS, WORKGROUP_SIZE, &caps)
-        .file(include_str!("../../shaders/bench/multiply_add.wgsl"));
-    let (x, y) = (TensorType::f32([2]), TensorType::f32([MULTIPLY_ADD_INVOCATIONS]));
-    // A factor below one keeps the numbers ordinary.
-    let multiply_add_seconds = measure(executor, multiply_add, x, y, &[0.999, 0.5])?;
-
-    let flop = 2 * MULTIPLY_ADDS * MULTIPLY_ADD_ITERATIONS * MULTIPLY_ADD_INVOCATIONS;
+    let amount = Amount::for_device(executor.caps());
+    let (mut bytes, mut products) = (0.0_f64, 0.0_f64);
+    for copying in COPIES {
+        bytes = bytes.max(copy(executor, copying, &amount)?);
+    }
+    let [invocations, each] = amount.multiply_adds;
+    for chains in CHAINS {
+        products = products.max(multiply_adds(executor, chains, invocations, each)?);
+    }
     Ok(DevicePeaks {
         device: executor.info().clone(),
-        gigabytes_per_second: billions(2 * COPY_BYTES as u64) / copy_seconds,
-        gigaflops: billions(flop as u64) / multiply_add_seconds,
-        seconds_per_dispatch,
+        gigabytes_per_second: 1e-9 * bytes,
+        gigaflops: 2e-9 * products,
+        seconds_per_dispatch: seconds_per_kernel(executor)?,
     })
 }
 
-/// A program that runs one kernel of one input and one output.
-fn probe(
-    kernel: Kernel,
-    input: TensorType,
-    output: TensorType,
-    caps: &Caps,
-) -> Result<Program, BenchError> {
-    let kernel = kernel.read(Operand::Input(0)).write(Operand::Output(0));
-    Ok(probe_program(kernel, input, output, caps)?)
+/// Measures what [`crate::graph::DeviceModel`] holds, in a fraction of a second on a GPU.
+///
+/// # Errors
+/// When the device reports an error.
+pub fn measure_device(executor: &mut dyn Executor) -> Result<Measurements, BenchError> {
+    /// Fills a multiprocessor with one workgroup: eight subgroups of 32, 16 chains each.
+    const OF_ONE: Chains = Chains { workgroup: 256, vectors: 4 };
+    let amount = Amount::for_device(executor.caps());
+    let [invocations, each] = amount.multiply_adds;
+    let copying = Copying { workgroup: 256, elements: 4 };
+    Ok(Measurements {
+        multiply_adds_of_one: multiply_adds(executor, OF_ONE, OF_ONE.workgroup as usize, 4 * each)?,
+        multiply_adds: multiply_adds(executor, OF_ONE, invocations, each)?,
+        bytes: copy(executor, copying, &amount)?,
+        kernel: seconds_per_kernel(executor)?,
+    })
 }
 
-/// Time of the only dispatch of a program, in seconds: by the clock that times the dispatches of a
-/// model, so that it can be compared with them.
-fn measure_dispatch(executor: &mut dyn Executor, program: Program) -> Result<f64, BenchError> {
-    executor.unload_all();
-    let id = executor.load(Arc::new(program))?;
-    let mut fastest = f64::INFINITY;
-    for _ in 0..DISPATCH_SAMPLES {
-        fastest = fastest.min(executor.profile(id)?.busy());
+/// Bytes per second of copies of the largest tensors for which there is memory.
+fn copy(executor: &mut dyn Executor, copying: Copying, amount: &Amount) -> Result<f64, BenchError> {
+    let mut result = None;
+    for &bytes in &amount.copy_bytes {
+        let copied = copied_bytes(executor, copying, bytes);
+        if copied.is_ok() {
+            return copied;
+        }
+        result = Some(copied);
     }
-    executor.unload_all();
-    Ok(fastest)
-}
-
-/// Time of one run of a kernel, in seconds.
-fn measure(
-    executor: &mut dyn Executor,
-    kernel: Kernel,
-    input: TensorType,
-    output: TensorType,
-    content: &[f32],
-) -> Result<f64, BenchError> {
-    let program = probe(kernel, input, output, executor.caps())?;
-    executor.unload_all();
-    let id = executor.load(Arc::new(program))?;
-    executor.write(PROBE_INPUT, 0, cast_slice(content))?;
-    // The fastest sample: a peak is what the device can do, not what it does on average.
-    let seconds = time_program(executor, id)?.fastest;
-    executor.unload_all();
-    Ok(seconds)
+    result.unwrap_or_else(|| copied_bytes(executor, copying, 1 << 20))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::CpuExecutor;
+    use crate::exec::{CpuExecutor, DeviceChoice, open_gpu};
+    use crate::graph::DeviceModel;
 
     #[test]
     fn the_cpu_has_peaks_of_its_own() {
@@ -124,22 +118,15 @@ mod tests {
         assert!(peaks.seconds_per_dispatch < 1.0, "{peaks:?}");
     }
 
+    /// On whatever device there is: one processor does no more than all.
     #[test]
-    fn kernels_are_valid_under_default_limits() {
-        let caps = Caps::webgpu_default();
-        let texts = [
-            include_str!("../../shaders/bench/copy.wgsl"),
-            include_str!("../../shaders/bench/multiply_add.wgsl"),
-        ];
-        for text in texts {
-            let kernel = Kernel::new("bench")
-                .constant("COPIES", COPIES)
-                .constant("ITERATIONS", MULTIPLY_ADD_ITERATIONS)
-                .flat(COPY_BYTES / 16, WORKGROUP_SIZE, &caps)
-                .file(text)
-                .read(Operand::Input(0))
-                .write(Operand::Output(0));
-            crate::compile::check_kernel(&kernel, &caps).expect("the kernel is valid");
-        }
+    fn a_device_is_measured() {
+        let mut gpu = open_gpu(&DeviceChoice::Gpu).expect("a device");
+        let measured = measure_device(&mut gpu).expect("it can be measured");
+        let model = DeviceModel::of_measurements(&measured);
+        assert!(measured.multiply_adds_of_one > 0.0, "{measured:?}");
+        assert!(measured.bytes > 0.0 && measured.kernel > 0.0, "{measured:?}");
+        assert!((1..1 << 16).contains(&model.processors), "{model:?} of {measured:?}");
+        assert!(model.multiply_adds_per_ns > 1, "{model:?} of {measured:?}");
     }
 }

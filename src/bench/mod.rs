@@ -22,6 +22,7 @@ mod host_peak;
 mod kernel;
 mod model;
 mod peaks;
+mod probes;
 mod roofline;
 mod table;
 mod timing;
@@ -29,7 +30,7 @@ mod trace;
 mod units;
 
 pub use compare::{Comparison, Verdict, compare, comparison_table};
-pub use device_peak::measure_peaks;
+pub use device_peak::{measure_device, measure_peaks};
 pub use error::BenchError;
 pub use kernel::{KernelOptions, KernelRow, measure_kernels, time_lowering};
 pub use model::{MemoryAt, ModelRow, SetupPart, measure_steps};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::Program;
-use crate::graph::{Lowering, Op, Signature};
+use crate::graph::{DeviceModel, Lowering, Op, Signature};
 use crate::tensor::TensorType;
 
 /// The variant of one op on given shapes.
@@ -37,6 +37,10 @@ pub struct Picks {
     pub device: String,
     /// Driver and its version.
     pub driver: String,
+    /// What the device was taken for, on which the kernels depend that have no pick, and shares of
+    /// sums in those that have one; none for devices that no model describes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<DeviceModel>,
     #[serde(default, rename = "pick", with = "as_list")]
     picks: BTreeMap<Key, Pick>,
 }
@@ -47,7 +51,8 @@ type Key = (String, String, Vec<String>);
 impl Picks {
     /// No picks yet for a device.
     pub fn new(device: &str, driver: &str) -> Self {
-        Self { device: device.to_owned(), driver: driver.to_owned(), picks: BTreeMap::new() }
+        let (device, driver) = (device.to_owned(), driver.to_owned());
+        Self { device, driver, model: None, picks: BTreeMap::new() }
     }
 
     /// The variants that a program uses, for nodes that run kernels.
@@ -110,8 +115,9 @@ impl Picks {
         self.picks.insert(key, pick);
     }
 
-    /// Adds the picks of `other`, which go before these.
+    /// Adds the picks and the model of `other`, which go before these.
     pub fn merge(&mut self, other: Self) {
+        self.model = other.model.or(self.model);
         self.picks.extend(other.picks);
     }
 

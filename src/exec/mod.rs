@@ -47,7 +47,8 @@ pub trait Executor {
     /// The variants that programs for this device are compiled with.
     fn picks(&self) -> &Picks;
 
-    /// Replaces the variants that programs compiled from now on use.
+    /// Replaces the variants that programs compiled from now on use, and the model of the device
+    /// where they hold one.
     fn pin(&mut self, picks: Picks);
 
     /// Allocates a program's buffers and makes its pipelines. States that are known already are

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Activation;
+use super::{Activation, DeviceModel, Work};
 
 /// What a device offers to kernels: features and limits that decide between variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub struct Caps {
     /// FLOP per byte of an op from which its kernels are faster when they read through textures,
     /// copies of the operands included; none where they never are.
     pub texel_intensity: Option<u32>,
+    /// How fast a GPU is, from which the order of variants and the shares of sums follow.
+    pub model: DeviceModel,
     /// Whether kernels run at all. Programs for the CPU executor have none, nor memory for them.
     pub kernels: bool,
 }
@@ -50,12 +52,18 @@ impl Caps {
             f16: false,
             cooperative_size: None,
             texel_intensity: None,
+            model: DeviceModel::MEDIUM,
             kernels: true,
         }
     }
 }
 
 impl Caps {
+    /// The model of the device, where it is one that the model describes: a real GPU.
+    pub fn gpu_model(&self) -> Option<DeviceModel> {
+        (self.kernels && !self.prefers_loops()).then_some(self.model)
+    }
+
     /// Whether loops of one invocation should be tried before trees of a workgroup. Devices with a
     /// fixed, small subgroup are software: their barriers cost microseconds, and a few invocations
     /// fill them.
@@ -123,6 +131,9 @@ pub struct Kernel {
     pub bindings: Vec<Binding>,
     /// Workgroups in x, y and z.
     pub workgroups: [u32; 3],
+    /// What it has to do, where its author tells: only guesses depend on it.
+    #[serde(skip)]
+    pub work: Option<Work>,
 }
 
 impl Kernel {
@@ -133,6 +144,7 @@ impl Kernel {
             source: String::new(),
             bindings: Vec::new(),
             workgroups: [1, 1, 1],
+            work: None,
         }
     }
 
@@ -246,6 +258,13 @@ impl Kernel {
     #[must_use]
     pub fn workgroups(mut self, workgroups: [u32; 3]) -> Self {
         self.workgroups = workgroups;
+        self
+    }
+
+    /// Tells what the kernel has to do.
+    #[must_use]
+    pub fn work(mut self, work: Work) -> Self {
+        self.work = Some(work);
         self
     }
 

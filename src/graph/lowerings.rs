@@ -1,6 +1,7 @@
 //! Every variant of an op on a device: those that the op writes for f32 operands in storage buffers,
 //! with operands in 16 bits, or read through textures.
 
+use super::estimate::best_first;
 use super::half::{store_half, widened_signature};
 use super::{Caps, Cost, Lowering, Operand, Signature, Structure, texels};
 use crate::tensor::DType;
@@ -27,7 +28,8 @@ pub(super) fn all(sig: &Signature, caps: &Caps, op: &Written<'_>) -> Vec<Lowerin
     if any_half && op.structure == Structure::Compute {
         return with_half(sig, caps, op);
     }
-    let lowerings = (op.lower)(sig);
+    let mut lowerings = (op.lower)(sig);
+    best_first(&mut lowerings, sig, caps);
     let cost = (op.cost)(sig);
     let pays = |intensity: u32| cost.flop >= u64::from(intensity) * cost.bytes;
     if caps.texel_intensity.is_some_and(pays) { with_texels(lowerings, sig) } else { lowerings }
@@ -43,10 +45,13 @@ fn with_half(sig: &Signature, caps: &Caps, op: &Written<'_>) -> Vec<Lowering> {
         let kernels = lowering.kernels.iter().map(|kernel| store_half(kernel, &is_half));
         Some(Lowering { kernels: kernels.collect::<Option<_>>()?, ..lowering })
     };
-    let sig = widened_signature(sig);
-    let lowerings = (op.lower)(&sig);
-    let cooperative = (op.lower_cooperative)(&sig, &is_half);
-    let all = if suits_cooperative((op.cost)(&sig), caps) {
+    let wide = widened_signature(sig);
+    let mut lowerings = (op.lower)(&wide);
+    let mut cooperative = (op.lower_cooperative)(&wide, &is_half);
+    // Bytes are those of the operands as they are stored.
+    best_first(&mut lowerings, sig, caps);
+    best_first(&mut cooperative, sig, caps);
+    let all = if suits_cooperative((op.cost)(&wide), caps) {
         [cooperative, lowerings]
     } else {
         [lowerings, cooperative]

@@ -3,7 +3,9 @@
 
 mod accesses;
 mod case;
+mod device_model;
 mod epilogue;
+mod estimate;
 mod fill;
 mod half;
 mod host_io;
@@ -16,8 +18,10 @@ mod op_def;
 mod signature;
 pub mod texels;
 mod vjp;
+mod work;
 
 pub use case::{Case, TestInput};
+pub use device_model::{DeviceModel, Measurements};
 pub use epilogue::{Activation, Epilogue};
 pub use fill::Fill;
 pub use half::{HalfForm, widened};
@@ -29,3 +33,4 @@ pub use op::{Op, Structure};
 pub use op_def::OpDef;
 pub use signature::{Cost, Signature};
 pub use vjp::Vjp;
+pub use work::Work;

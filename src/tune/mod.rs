@@ -7,10 +7,12 @@
 //! driver. [`verdicts`] keeps which device `--device auto` takes.
 
 mod candidates;
+mod speed;
 pub mod store;
 pub mod verdicts;
 
 pub use candidates::{Candidate, Outcome, Task, Tuned, tasks, tune_task};
+pub use speed::know_device;
 
 use crate::bench::BenchError;
 use crate::compile::Picks;
@@ -30,6 +32,8 @@ pub fn tune(
         return Err(BenchError::NoGpu);
     }
     let mut picks = Picks::new(&info.name, &info.driver);
+    // Its kernels are cut for this model.
+    picks.model = executor.caps().gpu_model();
     for (done, task) in tasks.iter().enumerate() {
         let tuned = tune_task(executor, task)?;
         if let Some(Candidate { lowering, outcome: Outcome::Timed(timing), .. }) = tuned.pick() {

@@ -16,8 +16,10 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::trace::write_trace;
 use crate::cli::{device::memory, output};
+use crate::compile::Picks;
 use crate::exec::{self, Clock, DeviceChoice, RunProfile};
 use crate::train::{RunPrograms, TrainError, Trainer, builtin_recipes};
+use crate::tune::know_device;
 
 /// Arguments of `verigrad bench`.
 #[derive(Debug, Args)]
@@ -91,6 +93,7 @@ fn print(args: &BenchArgs, json: &str, text: &str) -> Result<(), Failure> {
 fn measure_ops(args: &BenchArgs) -> Result<(), Failure> {
     let choice: DeviceChoice = args.device.device.parse()?;
     let mut gpu = exec::open_gpu(&choice)?;
+    know_device(&mut gpu, Picks::default());
     let peaks = measure_peaks(&mut gpu)?;
     let options = KernelOptions { filter: args.what.clone(), first_only: args.first };
     let rows = measure_kernels(&mut gpu, &peaks, &options, &mut |row| {

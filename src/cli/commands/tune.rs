@@ -12,7 +12,7 @@ use crate::cli::output;
 use crate::compile::Picks;
 use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
 use crate::train::RunPrograms;
-use crate::tune::store;
+use crate::tune::{know_device, store};
 
 /// Arguments of `verigrad tune`.
 #[derive(Debug, Args)]
@@ -37,9 +37,11 @@ pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let choice: DeviceChoice = args.device.device.parse()?;
     let mut executor: Box<dyn Executor> = Box::new(exec::open_gpu(&choice)?);
     output::line(format_args!("device   {}", executor.info()));
-    if args.missing {
-        executor.pin(known_picks(args.output.as_deref(), executor.info())?);
-    }
+    let known = match args.missing {
+        true => known_picks(args.output.as_deref(), executor.info())?,
+        false => Picks::default(),
+    };
+    know_device(executor.as_mut(), known);
     let data = read_data(&recipe, &args.data)?;
     let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
     let picks = tune_programs(executor.as_mut(), &programs)?;

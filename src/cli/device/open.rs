@@ -9,7 +9,7 @@ use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
 use crate::compile::Picks;
 use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge, Verdict};
-use crate::tune::{store, verdicts};
+use crate::tune::{know_device, store, verdicts};
 
 /// Which variants kernels are compiled with.
 #[derive(Debug, Clone, Args)]
@@ -118,6 +118,6 @@ fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
         file => store::read(Path::new(file), &info)?,
     };
     log::info!("picks: {} by --picks {}", picks.iter().count(), args.picks);
-    executor.pin(picks);
+    know_device(executor, picks);
     Ok(())
 }

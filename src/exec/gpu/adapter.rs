@@ -3,7 +3,7 @@
 use super::fault::Faults;
 use crate::exec::info::SOFTWARE_GPU;
 use crate::exec::{DeviceInfo, ExecError};
-use crate::graph::Caps;
+use crate::graph::{Caps, DeviceModel};
 
 /// All adapters on which kernels can run, real GPUs first. Numbers in `--device N` count them.
 pub fn adapters() -> Vec<wgpu::Adapter> {
@@ -170,6 +170,7 @@ fn caps_of(adapter: &wgpu::Adapter, features: wgpu::Features) -> Caps {
         f16,
         cooperative_size: matrices.then(|| cooperative_size(adapter)).flatten(),
         texel_intensity: texel_intensity(&info),
+        model: DeviceModel::MEDIUM,
         kernels: true,
     }
 }

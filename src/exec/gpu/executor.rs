@@ -354,6 +354,9 @@ impl Executor for GpuExecutor {
     }
 
     fn pin(&mut self, picks: Picks) {
+        if let Some(model) = picks.model {
+            self.opened.caps.model = model;
+        }
         self.picks = picks;
     }
 

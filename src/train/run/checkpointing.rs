@@ -24,10 +24,12 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The variant of each kernel of the run's programs.
+    /// The variant of each kernel of the run's programs, and the model of the device that their
+    /// choice and their shares of sums depend on.
     pub fn kernels(&self) -> Picks {
         let device = self.executor.info();
         let mut kernels = Picks::new(&device.name, &device.driver);
+        kernels.model = self.executor.caps().gpu_model();
         for program in self.programs() {
             kernels.merge(Picks::of_program(&device.name, &device.driver, program));
         }

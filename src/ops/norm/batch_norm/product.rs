@@ -89,28 +89,38 @@ impl OpDef for ProductStatistics {
     }
 
     /// The variants of the product. Those that can collect statistics as they go do; the others are
-    /// followed by a pass over the result.
+    /// followed by a pass over the result, and so are those whose sums are cut into shares, beside the
+    /// same with whole sums.
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let inner = Self::inner(sig);
         let sizes = Sizes::of(&sig.outputs[0]);
         let lanes = Lanes::fitting(sizes.channels)[0];
         let task = self.product.task(&inner.inputs, caps);
         let mut chunked = task.map_or_else(Vec::new, |task| task.chunked_lowerings(caps));
-        let lower = |mut lowering: Lowering| {
-            let same = |other: &ChunkedLowering| other.lowering.variant == lowering.variant;
-            if let Some(at) = chunked.iter().position(same) {
-                let ChunkedLowering { mut lowering, chunk_rows, chunks } = chunked.swap_remove(at);
-                lowering.variant.push_str("_chunks");
-                lowering.scratch.extend([sizes.bytes_of_chunks(chunk_rows); 2]);
-                lowering.kernels.push(sizes.combine_chunks(chunks, chunk_rows, lanes, caps));
-                return lowering;
-            }
+        let mut with_chunks = |plain: &Lowering| {
+            let same = |other: &ChunkedLowering| other.lowering.variant == plain.variant;
+            let at = chunked.iter().position(same)?;
+            let ChunkedLowering { mut lowering, chunk_rows, chunks } = chunked.swap_remove(at);
+            lowering.variant.push_str("_chunks");
+            lowering.scratch.extend([sizes.bytes_of_chunks(chunk_rows); 2]);
+            lowering.kernels.push(sizes.combine_chunks(chunks, chunk_rows, lanes, caps));
+            Some(lowering)
+        };
+        let with_pass = |mut lowering: Lowering| {
             let scratch = [0, 1].map(|i| Operand::Scratch(lowering.scratch.len() + i));
             lowering.scratch.extend([sizes.partial_bytes(); 2]);
             lowering.kernels.extend(sizes.statistics(Operand::Output(0), scratch, lanes, caps));
             lowering
         };
-        self.product.op().plain_lowerings(&inner, caps).into_iter().map(lower).collect()
+        let is_cut = |lowering: &Lowering| {
+            lowering.kernels.last().is_some_and(|kernel| kernel.name == "sum_splits")
+        };
+        let lower = |plain: Lowering| {
+            let chunked = with_chunks(&plain);
+            let passed = (chunked.is_none() || is_cut(&plain)).then(|| with_pass(plain));
+            [chunked, passed].into_iter().flatten()
+        };
+        self.product.op().plain_lowerings(&inner, caps).into_iter().flat_map(lower).collect()
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

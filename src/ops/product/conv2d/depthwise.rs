@@ -1,9 +1,11 @@
 //! Convolutions in which each output channel reads one input channel: as many groups as input
 //! channels. There is nothing to share between channels, so these are no products of matrices.
 
+use std::collections::BTreeSet;
+
 use super::geometry::Sizes;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, ConvGeometry};
-use crate::graph::{Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand, Work};
 use crate::ops::kit::Lanes;
 use crate::ops::product::gemm;
 use crate::ops::product::gemm::{Task, for_each};
@@ -44,23 +46,30 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Option<Lowerin
     let kernel = constants(Kernel::new("depthwise_conv2d"), &op.geometry, sizes, lanes);
     let operands = operands.map(|operand| (operand, type_of(lanes)));
     let segments = sizes.ow.div_ceil(PIXELS);
+    let invocations = sizes.n * sizes.oh * segments * (sizes.oc / lanes.count());
+    let columns = columns_of(&op.geometry, sizes).len();
     let kernel = gemm::with_operands(kernel, operands, op.tail())
         .constant("PIXELS", PIXELS)
         .constant("SEGMENTS", segments)
-        .flat(sizes.n * sizes.oh * segments * (sizes.oc / lanes.count()), 64, caps)
+        .flat(invocations, 64, caps)
+        .work(Work::of_loads(invocations, 64, sizes.kh * (columns + sizes.kw)))
         .file(lanes.epilogue_file())
         .file(include_str!("../../../../shaders/product/depthwise_conv2d.wgsl"))
         .file(&forward_main(&op.geometry, sizes));
     Some(Lowering::single(VARIANT, kernel))
 }
 
+/// Columns of the input that the adjacent output pixels of one invocation read.
+fn columns_of(geometry: &ConvGeometry, sizes: &Sizes) -> BTreeSet<usize> {
+    let [stride, dilation] = [geometry.stride[1], geometry.dilation[1]];
+    let taps = |pixel| (0..sizes.kw).map(move |kx| pixel * stride + kx * dilation);
+    (0..PIXELS).flat_map(taps).collect()
+}
+
 /// `main` of the convolution: a row of the input is loaded once for all pixels and taps.
 fn forward_main(geometry: &ConvGeometry, sizes: &Sizes) -> String {
     let [stride, dilation] = [geometry.stride[1], geometry.dilation[1]];
-    let columns: std::collections::BTreeSet<usize> = (0..PIXELS)
-        .flat_map(|pixel| (0..sizes.kw).map(move |kx| pixel * stride + kx * dilation))
-        .collect();
-    let loads: String = columns
+    let loads: String = columns_of(geometry, sizes)
         .iter()
         .map(|x| format!("    let x{x} = load_x(n, iy, first_x + {x}u, channel);\n"))
         .collect();
@@ -101,11 +110,11 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Op
     let lanes = lanes_of(sizes)?;
     let kernel = Kernel::new("depthwise_conv2d_input_grad");
     let operands = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
-    let kernel = constants(kernel, &op.geometry, sizes, lanes).flat(
-        sizes.in_pixels() * sizes.c / lanes.count(),
-        64,
-        caps,
-    );
+    let invocations = sizes.in_pixels() * sizes.c / lanes.count();
+    let loads = 2 * sizes.kh * sizes.kw * sizes.group_oc;
+    let kernel = constants(kernel, &op.geometry, sizes, lanes)
+        .flat(invocations, 64, caps)
+        .work(Work::of_loads(invocations, 64, loads));
     let kernel = gemm::with_operands(kernel, operands.map(|o| (o, type_of(lanes))), op.tail())
         .file(include_str!("../../../../shaders/product/depthwise_conv2d_input_grad.wgsl"));
     Some(Lowering::single(VARIANT, kernel))
@@ -123,10 +132,12 @@ pub(super) fn weight_grad(
     let lanes = lanes_of(sizes)?;
     let weights = sizes.weights() / lanes.count();
     let splits = gemm::splits(sizes.out_pixels(), LEAST_PIXELS, weights, WANTED_INVOCATIONS);
+    let pixels = sizes.out_pixels().div_ceil(splits);
     let kernel = Kernel::new("depthwise_conv2d_weight_grad");
     let kernel = constants(kernel, &op.geometry, sizes, lanes)
-        .constant("PIXELS_PER_SPLIT", sizes.out_pixels().div_ceil(splits))
-        .flat(splits * weights, 64, caps);
+        .constant("PIXELS_PER_SPLIT", pixels)
+        .flat(splits * weights, 64, caps)
+        .work(Work::of_loads(splits * weights, 64, 2 * pixels));
     let operands = [task.a, task.b, task.result(splits)].map(|o| (o, type_of(lanes)));
     let kernel = gemm::with_operands(kernel, operands, ProductTail::default())
         .file(include_str!("../../../../shaders/product/depthwise_conv2d_weight_grad.wgsl"));

@@ -4,7 +4,7 @@ use super::geometry::Sizes;
 use super::windows::{of_windows, rows_file};
 use super::winograd::Winograd;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, depthwise, few_channels, padded, phases};
-use crate::graph::{Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand, Work};
 use crate::ops::product::gemm;
 use crate::ops::product::gemm::{Form, Product, Task};
 
@@ -22,6 +22,7 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
     let general = task
         .with_operands(kernel, ["f32"; 3], 1)
         .flat(sizes.out_pixels() * sizes.oc, 64, caps)
+        .work(Work::of_loads(sizes.out_pixels() * sizes.oc, 64, 2 * task.product.k()))
         .file(include_str!("../../../../shaders/product/conv2d.wgsl"));
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::forward(op, sizes, caps));
@@ -61,6 +62,7 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
     let general = Task { b: Operand::Input(1), ..task.clone() }
         .with_operands(kernel, ["f32"; 3], 1)
         .flat(sizes.in_pixels() * sizes.c, 64, caps)
+        .work(Work::of_loads(sizes.in_pixels() * sizes.c, 64, 2 * task.product.k()))
         .file(include_str!("../../../../shaders/product/conv2d_input_grad.wgsl"));
     let winograd = Winograd::input_grad(&op.geometry, sizes);
     let depthwise = depthwise::input_grad(op, sizes, caps);
@@ -126,9 +128,11 @@ fn one_weight_per_thread(task: &Task, sizes: &Sizes, caps: &Caps) -> Lowering {
     const WANTED_SPLITS: usize = 16;
     const LEAST_PIXELS: usize = 64;
     let splits = gemm::splits(sizes.out_pixels(), LEAST_PIXELS, 1, WANTED_SPLITS);
+    let pixels = sizes.out_pixels().div_ceil(splits);
     let kernel = gemm::with_constants(Kernel::new("conv2d_weight_grad"), &task.constants)
-        .constant("PIXELS_PER_SPLIT", sizes.out_pixels().div_ceil(splits))
+        .constant("PIXELS_PER_SPLIT", pixels)
         .flat(splits * sizes.weights(), 64, caps)
+        .work(Work::of_loads(splits * sizes.weights(), 64, 2 * pixels))
         .file(include_str!("../../../../shaders/product/conv2d_weight_grad.wgsl"))
         .read(Operand::Input(0))
         .read(Operand::Input(1))

@@ -88,6 +88,7 @@ impl Matrices {
             depth: layout.depth * self.size,
             block,
             lanes: self.lanes,
+            stages: STAGES,
         }
     }
 

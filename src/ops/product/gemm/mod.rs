@@ -8,6 +8,7 @@
 mod blocks;
 mod chunks;
 mod cooperative;
+mod estimate;
 mod form;
 mod pipelined;
 mod stages;

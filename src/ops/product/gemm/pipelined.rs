@@ -13,7 +13,7 @@ use super::{ChunkedLowering, Form, Task, VECTOR, chunks, for_each, for_pairs};
 use crate::graph::{Caps, Lowering};
 
 const fn tile(rows: usize, columns: usize, block: [usize; 2]) -> Tile {
-    Tile { rows, columns, depth: DEPTH, block, lanes: 1 }
+    Tile { rows, columns, depth: DEPTH, block, lanes: 1, stages: 2 }
 }
 
 /// Terms of a stage.
@@ -33,12 +33,14 @@ const TILES: [Tile; 4] =
 
 const COMPONENTS: [&str; 4] = ["x", "y", "z", "w"];
 
-/// The plans that the device has the workgroup memory for, best guess first.
-fn plans(task: &Task, caps: &Caps) -> Vec<Plan> {
+/// The tiles that the device has the workgroup memory for.
+fn tiles(caps: &Caps) -> impl Iterator<Item = Tile> {
     let bytes = |tile: &Tile| 2 * tile.depth * (tile.rows + tile.columns) * size_of::<f32>();
-    let tiles = TILES.into_iter().filter(|tile| tile.fits(bytes(tile), caps));
-    let mut plans = Plan::candidates(tiles, task, caps);
-    // Others are for smaller products.
+    TILES.into_iter().filter(move |tile| tile.fits(bytes(tile), caps))
+}
+
+/// Those of the plans that are large enough for a product.
+fn of_large(mut plans: Vec<Plan>, task: &Task, caps: &Caps) -> Vec<Plan> {
     plans.retain(|plan| plan.fills_tiles(task));
     if caps.prefers_loops() {
         // Software gains nothing from them: one shows that they are right.
@@ -49,14 +51,15 @@ fn plans(task: &Task, caps: &Caps) -> Vec<Plan> {
 
 /// The lowerings, best guess first.
 pub(super) fn lowerings(task: &Task, caps: &Caps) -> Vec<Lowering> {
-    plans(task, caps).iter().map(|plan| lowering(plan, false, task, caps)).collect()
+    let plans = of_large(Plan::candidates(tiles(caps), task, caps), task, caps);
+    plans.iter().map(|plan| lowering(plan, false, task, caps)).collect()
 }
 
-/// Those of them that can write the statistics of chunks: of whole sums.
+/// Those that can write the statistics of chunks: of whole sums.
 pub(super) fn chunked_lowerings(task: &Task, caps: &Caps) -> Vec<ChunkedLowering> {
-    let plans = plans(task, caps).into_iter().filter(|plan| plan.splits == 1);
-    let chunked = plans.map(|plan| ChunkedLowering {
-        lowering: lowering(&plan, true, task, caps),
+    let plans = of_large(Plan::undivided(tiles(caps), task, caps), task, caps);
+    let chunked = plans.iter().map(|plan| ChunkedLowering {
+        lowering: lowering(plan, true, task, caps),
         chunk_rows: plan.tile.rows,
         chunks: task.chunks(),
     });

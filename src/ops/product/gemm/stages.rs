@@ -21,7 +21,7 @@ pub(super) struct Stages<'a> {
 }
 
 /// Names of what a sum is counted by: the units of a share, of the whole, and of a tile.
-pub(super) fn units(form: Form) -> [&'static str; 3] {
+fn units(form: Form) -> [&'static str; 3] {
     match form {
         Form::Rows => ["K4_PER_SPLIT", "K4", "DEPTH4"],
         Form::Columns => ["ROWS_PER_SPLIT", "M", "TILE_DEPTH"],

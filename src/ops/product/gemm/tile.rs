@@ -2,7 +2,7 @@
 //! workgroup memory: how a product is dealt out, and what the texts of its kernels have in common.
 
 use super::{Form, Task, for_each, splits};
-use crate::graph::{Caps, Kernel};
+use crate::graph::{Caps, Kernel, Work};
 
 /// What one workgroup computes, and each of its workers: invocations, or whole subgroups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub(super) struct Tile {
     pub block: [usize; 2],
     /// Invocations of one worker.
     pub lanes: usize,
+    /// Tiles of each factor in workgroup memory, which take turns.
+    pub stages: usize,
 }
 
 impl Tile {
@@ -42,10 +44,10 @@ impl Tile {
     }
 }
 
-/// Workgroups that a GPU of medium size runs at once.
-const WORKGROUPS_AT_ONCE: usize = 64;
-/// Workgroups into which a sum is cut where the result alone gives fewer.
-const WANTED_TILES: usize = 2 * WORKGROUPS_AT_ONCE;
+/// Workgroups into which a sum is cut on software devices, where the result alone gives fewer.
+const SOFTWARE_TILES: usize = 128;
+/// Turns of the workgroups that a GPU runs at once, into which a sum may be cut to fill them.
+const MOST_TURNS: usize = 4;
 /// Fewest terms of one share of a sum.
 const LEAST_TERMS: usize = 128;
 
@@ -70,8 +72,17 @@ impl Plan {
     /// Plans of the tiles that leave not too much of themselves empty, best guess first; the best
     /// guess is there in any case.
     pub fn candidates(tiles: impl Iterator<Item = Tile>, task: &Task, caps: &Caps) -> Vec<Self> {
-        let mut plans: Vec<Self> = tiles.map(|tile| Self::new(tile, task, caps)).collect();
-        plans.sort_by_key(Self::estimate);
+        Self::sorted(tiles.map(|tile| Self::new(tile, task, caps)).collect(), task, caps)
+    }
+
+    /// The same, of whole sums.
+    pub fn undivided(tiles: impl Iterator<Item = Tile>, task: &Task, caps: &Caps) -> Vec<Self> {
+        let plans = tiles.map(|tile| Self::cut(tile, task, 1, caps));
+        Self::sorted(plans.filter(|plan| plan.splits == 1).collect(), task, caps)
+    }
+
+    fn sorted(mut plans: Vec<Self>, task: &Task, caps: &Caps) -> Vec<Self> {
+        plans.sort_by(|a, b| a.seconds(task, caps).total_cmp(&b.seconds(task, caps)));
         // Tiles that are mostly empty cost time to try.
         let best = plans.first().map(|plan| plan.tile);
         plans.retain(|plan| Some(plan.tile) == best || plan.fills_tiles(task));
@@ -79,6 +90,21 @@ impl Plan {
     }
 
     fn new(tile: Tile, task: &Task, caps: &Caps) -> Self {
+        if caps.prefers_loops() {
+            return Self::cut(tile, task, SOFTWARE_TILES, caps);
+        }
+        // As many shares as fit the turns, of those the fastest.
+        let whole = Self::cut(tile, task, 1, caps);
+        let (at_once, tiles) = (whole.work(task).at_once(caps), whole.tiles.max(1));
+        (1..=MOST_TURNS)
+            .map(|turns| Self::cut(tile, task, turns * at_once / tiles * tiles, caps))
+            .fold(whole, |best, plan| {
+                if plan.seconds(task, caps) < best.seconds(task, caps) { plan } else { best }
+            })
+    }
+
+    /// A tile on a product whose sum is cut until there are `wanted` workgroups.
+    fn cut(tile: Tile, task: &Task, wanted: usize, caps: &Caps) -> Self {
         let product = &task.product;
         let (terms, least_terms) = match task.form {
             // The sum is cut between vectors of four terms.
@@ -91,8 +117,7 @@ impl Plan {
         let elements = task.elements();
         let most_bytes = usize::try_from(caps.max_binding_bytes).unwrap_or(usize::MAX);
         let most_splits = most_bytes / (elements * size_of::<f32>()).max(1);
-        let wanted = WANTED_TILES.min(tiles * most_splits.max(1));
-        let splits = splits(terms, least_terms, tiles, wanted);
+        let splits = splits(terms, least_terms, tiles, wanted.min(tiles * most_splits.max(1)));
         Self { tile, splits, rows, terms, grid, tiles, elements }
     }
 
@@ -102,19 +127,24 @@ impl Plan {
         rows < 2 * self.rows && columns < 2 * task.product.n && rows * columns <= self.elements
     }
 
-    /// A rough estimate of the time, in multiply-adds of one workgroup: those of the workgroups that
-    /// one processor runs one after another, the more the less each loaded number is used, and the
-    /// writing and adding of shares.
-    fn estimate(&self) -> usize {
-        /// Multiply-adds in the time of moving one number to or from memory.
-        const PER_MOVE: usize = 16;
-        let Tile { rows, columns, block: [block_rows, block_columns], .. } = self.tile;
-        let turns = (self.tiles * self.splits).div_ceil(WORKGROUPS_AT_ONCE);
-        let products = turns * rows * columns * self.terms.div_ceil(self.splits);
-        // Two numbers are loaded for the sides of a block; relative to a block of 8 x 8.
-        let products = products * 4 * (block_rows + block_columns) / (block_rows * block_columns);
-        let moves = if self.splits > 1 { 2 * self.splits * self.elements } else { 0 };
-        products + moves * PER_MOVE / WORKGROUPS_AT_ONCE
+    /// What its kernel has to do.
+    fn work(&self, task: &Task) -> Work {
+        let terms = match task.form {
+            Form::Rows => 4 * self.terms.div_ceil(self.splits),
+            Form::Columns => self.terms.div_ceil(self.splits),
+        };
+        self.tile.work(task, self.tiles * self.splits, terms)
+    }
+
+    /// Seconds that a GPU is guessed to take for it, the adding of shares included.
+    fn seconds(&self, task: &Task, caps: &Caps) -> f64 {
+        let adding = if self.splits > 1 {
+            let bytes = (self.splits + 1) * self.elements * size_of::<f32>();
+            caps.model.kernel_seconds() + caps.model.pass_seconds(bytes)
+        } else {
+            0.0
+        };
+        self.work(task).seconds(caps) + adding
     }
 
     /// The kernel up to `main`, but for the constants `A_VECTORS` and `B_VECTORS`: vectors of both
@@ -146,24 +176,21 @@ impl Plan {
             .tiles(self.tiles * splits, caps)
             .alias("TILE_VECTOR", vector)
             .file(file)
+            .work(self.work(task))
     }
 }
 
-/// What `main` does beside bringing both factors to workgroup memory.
-pub(super) struct Body<'a> {
-    /// Further parameters of `main`, a line each.
-    pub parameters: &'a str,
+/// What `main` does beside bringing both factors to workgroup memory, where there is one stage.
+pub(super) struct Body {
     /// Before the loop over the terms: where the worker's block lies, and its sums.
     pub sums: String,
-    /// Puts vector `next_a0`, say, to its place in the tile of `a`: for a factor and a load of it.
-    pub put: &'a dyn Fn(&str, usize) -> String,
     /// Adds the products of both tiles.
     pub products: String,
     /// Behind the loop: stores the sums.
     pub results: String,
 }
 
-impl Body<'_> {
+impl Body {
     /// `main`, for a tile on a product of the given form.
     pub fn main(&self, tile: &Tile, form: Form) -> String {
         let [a_loads, b_loads] = tile.loads();
@@ -189,9 +216,11 @@ impl Body<'_> {
         let next_at = format!("at + {step}");
         let next = for_each(a_loads, &|i| format!("    next_a{i} = {};\n", load_a(i, &next_at)))
             + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, &next_at)));
-        let put = |letter: &str, loads| for_each(loads, &|i| (self.put)(letter, i));
+        let put = |letter: &str, loads| {
+            for_each(loads, &|i| format!("    tile_{letter}[{}] = next_{letter}{i};\n", index(i)))
+        };
         let put = put("a", a_loads) + &put("b", b_loads);
-        let Self { parameters, sums, products, results, .. } = self;
+        let Self { sums, products, results } = self;
         format!(
             "
 @compute @workgroup_size(INVOCATIONS)
@@ -199,7 +228,7 @@ fn main(
   @builtin(workgroup_id) workgroup_id: vec3<u32>,
   @builtin(num_workgroups) num_workgroups: vec3<u32>,
   @builtin(local_invocation_index) local_index: u32,
-{parameters}) {{
+) {{
   // The grid can hold more workgroups than tiles; all invocations of one leave together. As
   // flat_workgroup: naga, which demands that matrices are multiplied in uniform control flow, takes
   // results of functions for different ones.

@@ -8,7 +8,7 @@ use crate::graph::{Caps, Lowering};
 /// Tiles of both factors lie in workgroup memory; an invocation holds a block of sums, so that each
 /// number it loads from there is used several times.
 const fn tile(rows: usize, columns: usize, depth: usize, block: [usize; 2]) -> Tile {
-    Tile { rows, columns, depth, block, lanes: 1 }
+    Tile { rows, columns, depth, block, lanes: 1, stages: 1 }
 }
 
 /// Every tile. Blocks of 8 x 8 keep the arithmetic of a GPU busy; smaller tiles leave less of a
@@ -36,9 +36,9 @@ pub(super) fn lowerings(task: &Task, caps: &Caps) -> Vec<Lowering> {
 /// workers in the tile of the left factor.
 pub(super) fn chunked_lowerings(task: &Task, caps: &Caps) -> Vec<ChunkedLowering> {
     let tiles = TILES.into_iter().filter(|tile| fits(tile, caps));
-    let plans = Plan::candidates(tiles, task, caps).into_iter();
+    let plans = Plan::undivided(tiles, task, caps).into_iter();
     let has_room = |Tile { columns, depth, block, .. }: Tile| columns <= depth * block[0];
-    let plans = plans.filter(|plan| plan.splits == 1 && has_room(plan.tile));
+    let plans = plans.filter(|plan| has_room(plan.tile));
     let chunked = plans.map(|plan| ChunkedLowering {
         lowering: lowering(&plan, true, task, caps),
         chunk_rows: plan.tile.rows,
@@ -93,15 +93,11 @@ fn main(tile: &Tile, task: &Task, chunked: bool) -> String {
         String::new()
     };
     let body = Body {
-        parameters: "",
         sums: format!(
             "  let row = local_index / WORKERS_N * BLOCK_ROWS;
   let n4 = local_index % WORKERS_N;
 {sums}"
         ),
-        put: &|letter, i| {
-            format!("    tile_{letter}[local_index + {i}u * INVOCATIONS] = next_{letter}{i};\n")
-        },
         products: match task.form {
             Form::Rows => products_of_rows(block_rows, columns4),
             Form::Columns => products_of_columns(block_rows / 4, columns4),

@@ -9,17 +9,32 @@ use crate::graph::{Caps, Lowering, Operand};
 use crate::ops::product::tail::ProductTail;
 
 impl Task {
-    /// Every variant, best guess first.
+    /// Every variant. On software devices the best guess comes first; for GPUs, whose variants are
+    /// ordered by their estimates, that of each family.
     pub fn lowerings(&self, caps: &Caps) -> Vec<Lowering> {
-        let by_subgroups = shuffling_lanes(caps).map(|lanes| self.by_subgroups(lanes, caps));
-        let by_workgroups = [tiled::lowerings(self, caps), pipelined::lowerings(self, caps)];
-        let by_subgroups = by_subgroups.unwrap_or_default();
-        let by_workgroups = by_workgroups.concat();
+        self.of_families(usize::MAX, caps)
+    }
+
+    /// The best guesses among the variants: on GPUs, `most` of each family.
+    pub fn best_lowerings(&self, most: usize, caps: &Caps) -> Vec<Lowering> {
+        let mut best = self.of_families(most, caps);
         if caps.prefers_loops() {
-            [by_subgroups, by_workgroups].concat()
-        } else {
-            [by_workgroups, by_subgroups].concat()
+            best.truncate(most);
         }
+        best
+    }
+
+    /// At most as many variants of each family.
+    fn of_families(&self, most: usize, caps: &Caps) -> Vec<Lowering> {
+        let by_subgroups = shuffling_lanes(caps).map(|lanes| self.by_subgroups(lanes, caps));
+        let by_subgroups = by_subgroups.unwrap_or_default();
+        let [tiled, pipelined] = [tiled::lowerings(self, caps), pipelined::lowerings(self, caps)];
+        let families = if caps.prefers_loops() {
+            [by_subgroups, tiled, pipelined]
+        } else {
+            [tiled, pipelined, by_subgroups]
+        };
+        families.into_iter().flat_map(|family| family.into_iter().take(most)).collect()
     }
 
     /// The variants that multiply cooperative matrices, best guess first, where `is_half` names the

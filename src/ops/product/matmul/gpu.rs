@@ -1,7 +1,7 @@
 //! How matrix products run on a GPU.
 
 use super::{Matmul, Sizes};
-use crate::graph::{Caps, Kernel, Lowering, Operand};
+use crate::graph::{Caps, Kernel, Lowering, Operand, Work};
 use crate::ops::product::gemm;
 use crate::ops::product::gemm::{Form, Product, Task};
 
@@ -55,6 +55,7 @@ fn one_per_thread(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Lowering {
         .flat(splits * m * n, 64, caps);
     let kernel = task
         .with_operands(kernel, ["f32"; 3], splits)
+        .work(Work::of_loads(splits * m * n, 64, 2 * k.div_ceil(splits)))
         .file(include_str!("../../../../shaders/product/matmul.wgsl"));
     task.lowering("one_per_thread", kernel, splits, caps)
 }

@@ -107,8 +107,8 @@ impl Winograd {
         filtering.elements() * (tiles * k * n + PER_ELEMENT * (tiles * (k + n) + k * n))
     }
 
-    /// Whether to try a filtering before the plain sum: on software devices, where arithmetic costs
-    /// most; GPUs have more of it than memory bandwidth for the transforms.
+    /// Whether to try a filtering before the plain sum on software devices, where arithmetic costs
+    /// most. On GPUs, all variants are ordered by their estimates.
     fn comes_first(&self, filtering: Filtering, caps: &Caps) -> bool {
         /// Products of channels from which the gain has been measured.
         const LEAST_PRODUCTS: usize = 64 * 128;
@@ -324,5 +324,5 @@ fn around(task: &Task, filtering: Filtering, last: &Kernel, caps: &Caps) -> Vec<
         lowering.kernels.push(last.clone());
         lowering
     };
-    task.lowerings(caps).into_iter().take(VARIANTS).map(around).collect()
+    task.best_lowerings(VARIANTS, caps).into_iter().map(around).collect()
 }

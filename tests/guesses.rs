@@ -1,0 +1,217 @@
+//! The best guess of every product, against tables of what was measured: no device is needed.
+//!
+//! `tests/guesses/*.tsv` hold times of variants on one device each. A guess is the first variant of
+//! a table in the order that `Op::lowerings` gives for the caps and the model of that device; it is
+//! compared with the fastest variant of the table. What this cannot show: variants that were added
+//! later are not in the tables, and sums were cut into shares by the rule of the version that was
+//! measured (128 workgroups, whatever the device), not by the model. So the tables judge the order,
+//! not the shares.
+
+use std::sync::Arc;
+
+use verigrad::graph::{Caps, DeviceModel, Op, Signature};
+use verigrad::ops::{Matmul, find};
+use verigrad::tensor::{DType, TensorType};
+
+/// Time by which a guess may be longer than the fastest variant.
+const MARGIN: f64 = 1.1;
+
+/// An H100 as the tables were measured on it, and what is known of its speed: 132 multiprocessors,
+/// 45.8 TFLOP/s by a chain of multiply-adds, 2,978 GB/s by a copy, rounded as a measurement is.
+fn h100() -> Caps {
+    Caps {
+        max_invocations: 1024,
+        max_workgroup_storage: 48 << 10,
+        max_storage_buffers: 524_288,
+        max_binding_bytes: (2 << 30) - 4,
+        max_buffer_bytes: 4 << 30,
+        subgroup_size: Some(32),
+        f16: true,
+        cooperative_size: Some(16),
+        model: DeviceModel {
+            processors: 128,
+            multiply_adds_per_ns: 23_170,
+            bytes_per_ns: 2896,
+            kernel_ns: 5793,
+        },
+        ..Caps::webgpu_default()
+    }
+}
+
+/// llvmpipe 22.3.6, which reads through textures.
+fn llvmpipe() -> Caps {
+    Caps {
+        max_invocations: 1024,
+        max_workgroup_storage: 32 << 10,
+        max_storage_buffers: 32,
+        max_buffer_bytes: (2 << 30) - 1,
+        subgroup_size: Some(8),
+        f16: true,
+        texel_intensity: Some(0),
+        ..Caps::webgpu_default()
+    }
+}
+
+/// Variants of one case, and their microseconds.
+struct Measured {
+    case: String,
+    op: Arc<dyn Op>,
+    inputs: Vec<TensorType>,
+    times: Vec<(String, f64)>,
+}
+
+impl Measured {
+    /// Variants in the order of guesses.
+    fn order(&self, caps: &Caps) -> Vec<String> {
+        let outputs = self.op.infer(&self.inputs).expect("the shapes fit");
+        let sig = Signature { inputs: self.inputs.clone(), outputs };
+        self.op.lowerings(&sig, caps).into_iter().map(|lowering| lowering.variant).collect()
+    }
+
+    fn time(&self, variant: &str) -> Option<f64> {
+        self.times.iter().find(|(name, _)| name == variant).map(|&(_, time)| time)
+    }
+
+    /// The first guess that was measured, and the fastest variant, with their times.
+    fn guess_and_fastest(&self, caps: &Caps) -> [(String, f64); 2] {
+        let order = self.order(caps);
+        let guess = order.into_iter().find_map(|name| self.time(&name).map(|time| (name, time)));
+        let fastest = self.times.iter().min_by(|a, b| a.1.total_cmp(&b.1)).cloned();
+        [guess, fastest].map(|variant| variant.expect("a variant of the table is still offered"))
+    }
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Vec<&str>> {
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect())
+}
+
+/// The cases of a table. Those of the registry are found by name; others are products of matrices
+/// that are named by their sizes.
+fn table(text: &str) -> Vec<Measured> {
+    let mut all: Vec<Measured> = Vec::new();
+    for line in lines(text) {
+        let [name, case, variant, time] = line[..] else { panic!("four columns: {line:?}") };
+        let title = format!("{name} {case}");
+        let time = (variant.to_owned(), time.parse().expect("a number"));
+        if let Some(known) = all.iter_mut().find(|known| known.case == title) {
+            known.times.push(time);
+            continue;
+        }
+        let cases = (find(name).expect("an op").cases)();
+        let (op, inputs) = match cases.into_iter().find(|known| known.name == case) {
+            Some(known) => (known.op, known.inputs.into_iter().map(|input| input.ty).collect()),
+            None => {
+                let sizes = case.strip_prefix("bench_").expect("a benchmark").split('x');
+                let sizes: Vec<usize> = sizes.map(|size| size.parse().expect("a size")).collect();
+                let [m, k, n] = sizes[..] else { panic!("three sizes: {case}") };
+                let op: Arc<dyn Op> = Arc::new(Matmul::default());
+                (op, vec![TensorType::f32([m, k]), TensorType::f32([k, n])])
+            }
+        };
+        all.push(Measured { case: title, op, inputs, times: vec![time] });
+    }
+    all
+}
+
+/// Share of the cases of a table whose guess takes no longer than `allowed` of the fastest time, and
+/// a line for each other one.
+fn share_of_good(all: &[Measured], caps: &Caps, allowed: &dyn Fn(f64) -> f64) -> (f64, String) {
+    let (mut good, mut misses) = (0.0, String::new());
+    let mut count = 0.0;
+    for measured in all {
+        let [(guess, time), (fastest, least)] = measured.guess_and_fastest(caps);
+        count += 1.0;
+        if time <= allowed(least) {
+            good += 1.0;
+        } else {
+            misses += &format!("{}: {guess} {time} µs, {fastest} {least}\n", measured.case);
+        }
+    }
+    (good / count, misses)
+}
+
+#[test]
+fn the_best_guess_on_an_h100_is_near_the_fastest() {
+    let all = table(include_str!("guesses/h100.tsv"));
+    assert!(all.len() >= 29, "the table is whole");
+    let (share, misses) = share_of_good(&all, &h100(), &|least| MARGIN * least);
+    println!("{share:.2}\n{misses}");
+    assert!(share >= 0.9, "{share:.2} of the guesses are good:\n{misses}");
+}
+
+/// A measurement that is rounded to the step beside must not spoil the guesses.
+#[test]
+fn guesses_bear_a_step_of_rounding() {
+    let all = table(include_str!("guesses/h100.tsv"));
+    let caps = h100();
+    let model = caps.model;
+    let steps = [
+        DeviceModel { processors: 91, ..model },
+        DeviceModel { processors: 181, ..model },
+        DeviceModel { multiply_adds_per_ns: 16_384, ..model },
+        DeviceModel { multiply_adds_per_ns: 32_768, ..model },
+        DeviceModel { bytes_per_ns: 2048, ..model },
+        DeviceModel { bytes_per_ns: 4096, ..model },
+        DeviceModel { kernel_ns: 4096, ..model },
+        DeviceModel { kernel_ns: 8192, ..model },
+    ];
+    for model in steps {
+        let caps = Caps { model, ..caps.clone() };
+        let (share, misses) = share_of_good(&all, &caps, &|least| MARGIN * least);
+        println!("{share:.2} {model:?}\n{misses}");
+        assert!(share >= 0.8, "{share:.2} of the guesses are good for {model:?}:\n{misses}");
+    }
+}
+
+/// The guesses of software devices come from rules, not from the model. They count 0.2 ms for large
+/// kernels, as the tuner does: those take 0.2 s longer to compile, over a thousand runs. Fewer of
+/// them than on a GPU must be good: on this device, two runs of one variant differ by up to a half,
+/// and the fastest of a dozen variants is often the luckiest. 23 of 29 were good; the six others
+/// took 11 to 49 % longer.
+#[test]
+fn the_best_guess_on_llvmpipe_is_near_the_fastest() {
+    let all = table(include_str!("guesses/llvmpipe-22.3.6.tsv"));
+    let (share, misses) =
+        share_of_good(&all, &llvmpipe(), &|least| (MARGIN * least).max(least + 200.0));
+    println!("{share:.2}\n{misses}");
+    assert!(share >= 0.75, "{share:.2} of the guesses are good:\n{misses}");
+}
+
+/// Of shapes whose picks alone are known, the guess is of the same kind: by Winograd's algorithm
+/// or not.
+#[test]
+fn guesses_on_an_h100_are_of_the_kind_that_was_picked() {
+    let (caps, mut wrong, mut count) = (h100(), Vec::new(), 0);
+    for line in lines(include_str!("guesses/h100-picks.tsv")) {
+        let [name, attributes, inputs, pick, time] = line[..] else { panic!("five: {line:?}") };
+        let attributes = serde_json::from_str(attributes).expect("JSON");
+        let op = (find(name).expect("an op").from_attributes)(attributes).expect("attributes");
+        let inputs = inputs.split("; ").map(tensor_type).collect();
+        let measured = Measured { case: String::new(), op, inputs, times: Vec::new() };
+        let order = measured.order(&caps);
+        let by_winograd = |variant: &str| variant.starts_with("winograd");
+        if !order.iter().any(|variant| by_winograd(variant)) {
+            continue;
+        }
+        count += 1;
+        if by_winograd(&order[0]) != by_winograd(pick) {
+            wrong.push(format!(
+                "{name} {:?}: {}, picked {pick} {time} µs",
+                measured.inputs, order[0]
+            ));
+        }
+    }
+    println!("{} of {count}\n{}", wrong.len(), wrong.join("\n"));
+    assert!(count >= 30, "the table is whole");
+    assert!(10 * wrong.len() <= count, "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Reads `f32[2, 3]`.
+fn tensor_type(text: &str) -> TensorType {
+    let dims = text.strip_prefix("f32[").and_then(|rest| rest.strip_suffix(']'));
+    let dims = dims.expect("a tensor of f32").split(", ");
+    TensorType::new(
+        DType::F32,
+        dims.map(|dim| dim.parse().expect("a size")).collect::<Vec<usize>>(),
+    )
+}
