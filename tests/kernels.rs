@@ -67,6 +67,20 @@ const SNAPSHOTS: &[Snapshot] = &[
         kernel: "tiled_columns",
     },
     Snapshot {
+        file: "pipelined_rows",
+        case: ("conv2d", "bench_mnist_conv2"),
+        caps: gpu,
+        variant: "pipelined_128x64",
+        kernel: "pipelined_rows",
+    },
+    Snapshot {
+        file: "pipelined_columns",
+        case: ("conv2d_weight_grad", "bench_mnist_conv2"),
+        caps: gpu,
+        variant: "pipelined_128x64",
+        kernel: "pipelined_columns",
+    },
+    Snapshot {
         file: "subgroup_rows",
         case: ("conv2d", "tile_32_64"),
         caps: software,
