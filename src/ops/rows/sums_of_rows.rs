@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::reduce::{elements_of_parts, sum_in_parts};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, grid,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature, grid,
 };
 use crate::ops::kit::{of_dtype, rows_of};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -184,6 +185,18 @@ impl OpDef for SumsOfRows {
             scratch: vec![partial * size_of::<f32>()],
             kernels: vec![kernel.write(Operand::Scratch(0)), last],
         }]
+    }
+
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let lengths: Vec<usize> = sig.inputs.iter().map(elements_of_parts).collect();
+        let scratch = lengths.iter().copied().max().unwrap_or(0);
+        let run = move |io: &mut HostIo<'_, f32>, parts: &mut [f32]| {
+            for (input, &length) in lengths.iter().enumerate() {
+                let y = io.outputs.float(input);
+                sum_in_parts(io.inputs.float(input), &mut parts[..length], y);
+            }
+        };
+        vec![HostKernel::new("row_parts", run).with_scratch(scratch)]
     }
 
     fn tolerance(&self, sig: &Signature) -> Tolerance {
