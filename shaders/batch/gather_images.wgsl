@@ -5,6 +5,7 @@
 // One invocation computes one float of x, of any image size. Four at a time: gather_words.wgsl.
 // The generated text binds the shards, has word_of(shard, word) to read them, and
 // normalized(byte, phase) for the channel of pixel number phase + PHASES * k.
+// With the first of a row, store_label(row, example) may store its label: gather_row_label.wgsl.
 // Twin: GatherBatch in src/ops/batch/gather/mod.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
@@ -21,6 +22,7 @@ fn main(
   if i >= INVOCATIONS { return; }
   let pixel = i % IMAGE_BYTES;
   let example = example_of(i / IMAGE_BYTES);
+  if pixel == 0u { store_label(i / IMAGE_BYTES, example); }
   if example >= EXAMPLES {
     x[i] = 0.0;
     return;

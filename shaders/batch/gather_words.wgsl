@@ -5,6 +5,7 @@
 // One invocation computes four floats of x from one word; IMAGE_BYTES is divisible by four.
 // The generated text binds the shards, has word_of(shard, word) to read them, and
 // normalized(bytes, phase) for the four channels on which word number phase + PHASES * k begins.
+// With the first of a row, store_label(row, example) may store its label: gather_row_label.wgsl.
 // Twin: GatherBatch in src/ops/batch/gather/mod.rs.
 
 @group(0) @binding(0) var<storage, read> order: array<u32>;
@@ -23,6 +24,7 @@ fn main(
   if i >= INVOCATIONS { return; }
   let image_word = i % IMAGE_WORDS;
   let example = example_of(i / IMAGE_WORDS);
+  if image_word == 0u { store_label(i / IMAGE_WORDS, example); }
   if example >= EXAMPLES {
     x[i] = vec4<f32>(0.0);
     return;

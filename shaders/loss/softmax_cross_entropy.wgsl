@@ -4,6 +4,7 @@
 //   loss = log1p(o) + (1 - SMOOTHING) (m - x[label]) + SMOOTHING / COLUMNS sum_c (m - x[c]),
 // whose terms are all positive: nothing cancels, however small the loss. At a label of the largest
 // logit, p - 1 = -o / (1 + o) for the same reason.
+// Residuals are multiplied by a share, which common/whole_share.wgsl or mean_cross_entropy.wgsl tells.
 // A row whose maximum is not finite, or whose label is too large, gives NaN; an ignored label gives
 // zeros.
 // logits, residual: [ROWS, COLUMNS]; labels, loss: [ROWS]. An invocation or a workgroup a row
@@ -56,12 +57,13 @@ fn main(
     if SMOOTHING > 0.0 { row_loss += OFF_TARGET * sums.z; }
     loss[row] = poison(select(row_loss, 0.0, ignored), invalid);
   }
+  let factor = share(local_index);
   for (var c = lane; c < COLUMNS; c += LANES) {
     let below = largest - logits[start + c];
     var difference = exp_accurate(-below) / total - OFF_TARGET;
     if c == label {
       difference = select(difference - (1.0 - SMOOTHING), SMOOTHED - others / total, below <= 0.0);
     }
-    if exists { residual[start + c] = poison(select(difference, 0.0, ignored), invalid); }
+    if exists { residual[start + c] = poison(factor * select(difference, 0.0, ignored), invalid); }
   }
 }

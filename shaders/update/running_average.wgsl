@@ -1,4 +1,4 @@
-// running[i] = KEEP * running[i] + ADD * value[i], in place.
+// running[i] = KEEP * running[i] + ADD * value[i], in place, where weights(i) is (KEEP, ADD).
 // running, value: [INVOCATIONS]. One invocation computes one element.
 // Twin: RunningAverage in src/ops/update/running_average.rs.
 
@@ -13,5 +13,6 @@ fn main(
 ) {
   let i = flat_index(workgroup_id, num_workgroups, local_index);
   if i >= INVOCATIONS { return; }
-  running[i] = KEEP * running[i] + ADD * value[i];
+  let weight = weights(i);
+  running[i] = weight.x * running[i] + weight.y * value[i];
 }

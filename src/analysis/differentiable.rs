@@ -136,9 +136,12 @@ mod tests {
             arena[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
         }
         floats.insert("parameters".to_owned(), arena);
-        for state in &small.model.states {
-            floats.insert(state.name.clone(), wide(small.weights[&state.name].f32s()));
+        let mut running = vec![0.0; small.model.arena.state_elements];
+        for entry in &small.model.arena.states {
+            let values = wide(small.weights[&entry.spec.name].f32s());
+            running[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
         }
+        floats.insert("running_statistics".to_owned(), running);
         let mut value = |at: usize, by: f64| {
             floats.get_mut(PIXELS).expect("it was put there")[at] += by;
             let outputs = evaluate(&graph, &floats, &HashMap::new(), &[logits]);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use super::{DevicePeaks, RooflineRow, Timing};
+use crate::compile::Launches;
 use crate::exec::Clock;
 
 /// A part of the time before the first step.
@@ -45,6 +46,9 @@ pub struct ModelRow {
     pub seconds_to_first_step: f64,
     /// What it consists of, in order.
     pub setup: Vec<SetupPart>,
+    /// Dispatches and barriers of a step.
+    #[serde(default)]
+    pub launches: Option<Launches>,
     /// Host time that encoding and submitting one step takes, in seconds.
     pub host_seconds_per_step: f64,
     /// Time in which the device computes, in seconds per step: the sum over the dispatches of a

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::units::{duration, rate};
 use super::{DevicePeaks, KernelRow, ModelRow};
+use crate::compile::Launches;
 
 /// One JSON object a line.
 ///
@@ -88,6 +89,9 @@ pub fn model_text(row: &ModelRow) -> String {
         duration(row.idle_seconds_per_step),
         duration(row.host_seconds_per_step),
     );
+    if let Some(Launches { dispatches: dispatches @ 1.., barriers }) = row.launches {
+        let _ = writeln!(text, "{dispatches:>10} dispatches and {barriers} barriers in a step");
+    }
     let parts: Vec<String> =
         row.setup.iter().map(|part| format!("{} {}", part.name, duration(part.seconds))).collect();
     let _ = writeln!(

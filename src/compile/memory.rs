@@ -3,6 +3,9 @@
 //! Whole slots are shared, never overlapping ranges: a GPU tracks hazards per buffer. Largest
 //! first, each tensor takes the first slot that is free during its whole life (the "greedy by
 //! size" of Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020).
+//!
+//! The smallest tensors share nothing: together they are a small part of all, and what is written where
+//! no earlier step of a run has read or written need not wait for it.
 
 /// A tensor that lives during some steps of a program only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +34,9 @@ pub(super) fn assign_slots(transients: &[Transient]) -> Slots {
     let mut bytes: Vec<usize> = Vec::new();
     let mut tenants: Vec<Vec<usize>> = Vec::new();
     let mut of = vec![0; transients.len()];
-    for i in by_size {
+    let alone = smallest(transients, &by_size);
+    let (shared, alone) = by_size.split_at(by_size.len() - alone);
+    for &i in shared {
         let overlaps = |&j: &usize| {
             transients[i].first <= transients[j].last && transients[j].first <= transients[i].last
         };
@@ -46,7 +51,25 @@ pub(super) fn assign_slots(transients: &[Transient]) -> Slots {
         tenants[slot].push(i);
         of[i] = slot;
     }
+    for &i in alone {
+        of[i] = bytes.len();
+        bytes.push(transients[i].bytes);
+    }
     Slots { bytes, of }
+}
+
+/// Number of tensors, from the last of `by_size` on, that get slots of their own: together they are no
+/// larger than a part of the largest tensor.
+fn smallest(transients: &[Transient], by_size: &[usize]) -> usize {
+    /// Part of the largest tensor, as a divisor: memory grows by less than that.
+    const PART: usize = 64;
+    let mut left = by_size.first().map_or(0, |&largest| transients[largest].bytes) / PART;
+    let fits = |&&i: &&usize| {
+        let fits = transients[i].bytes <= left;
+        left = left.saturating_sub(transients[i].bytes);
+        fits
+    };
+    by_size.iter().rev().take_while(fits).count()
 }
 
 #[cfg(test)]
@@ -68,6 +91,18 @@ mod tests {
     fn input_and_output_of_a_step_never_share() {
         let slots = assign_slots(&[transient(8, 0, 1), transient(8, 1, 2)]);
         assert_eq!(slots.bytes, [8, 8]);
+    }
+
+    #[test]
+    fn the_smallest_share_nothing_as_long_as_they_are_a_small_part() {
+        let all =
+            [transient(6400, 0, 1), transient(60, 2, 3), transient(30, 4, 5), transient(40, 6, 7)];
+        let slots = assign_slots(&all);
+        assert_eq!(
+            slots.of[0], slots.of[1],
+            "the largest of the small ones goes where there is room"
+        );
+        assert_eq!(slots.bytes, [6400, 40, 30]);
     }
 
     /// Random lifetimes: no two tensors of a slot are ever alive together, and every slot fits.

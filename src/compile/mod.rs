@@ -7,6 +7,7 @@
 //! node.
 
 mod autodiff;
+mod barriers;
 mod chains;
 mod check;
 mod derivatives;
@@ -14,16 +15,19 @@ mod error;
 mod flow;
 mod fuse;
 mod kernel_files;
+mod losses;
 mod memory;
 mod norms;
 mod picks;
 mod program;
 mod schedule;
 mod storage;
+mod sums;
 mod textures;
 mod translate;
 
 pub use autodiff::backward;
+pub use barriers::Launches;
 pub use check::{KernelError, check_kernel};
 pub use error::CompileError;
 pub use kernel_files::{KernelFile, kernel_files, kernel_index};

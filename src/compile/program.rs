@@ -171,6 +171,11 @@ impl Program {
     pub fn dispatch_count(&self) -> usize {
         self.steps.iter().map(|step| step.dispatches.len()).sum()
     }
+
+    /// The dispatches of one run, in the order in which a GPU gets them.
+    pub fn dispatches(&self) -> impl Iterator<Item = &Dispatch> {
+        self.steps.iter().flat_map(|step| &step.dispatches)
+    }
 }
 
 /// An op as its registry name and attributes.

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::chains::join_chains;
 use super::derivatives::move_derivatives;
+use super::losses::merge_losses;
 use super::memory::{Transient, assign_slots};
 use super::norms::split_norms;
 use super::program::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
 };
 use super::storage::Storage;
+use super::sums::{join_sums, sum_selections};
 use super::textures::place_in_textures;
 use super::{CompileError, fuse, schedule};
 use crate::graph::{Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value};
@@ -37,8 +39,11 @@ pub fn compile(
     // Passes add values, which the caller's graph must not get.
     let mut graph = graph.clone();
     let nodes = fuse::live_nodes(&graph, graph.nodes().to_vec());
+    let nodes = merge_losses(&graph, nodes);
     let nodes = move_derivatives(&mut graph, nodes);
     let nodes = fuse::fuse_epilogues(&graph, nodes);
+    let nodes = sum_selections(&graph, nodes);
+    let nodes = join_sums(&graph, caps, nodes);
     let nodes = split_norms(&graph, nodes);
     let joined = join_chains(&graph, nodes.clone());
     match translate(name, &graph, &joined, caps, choice) {

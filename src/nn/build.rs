@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::parameters::RUNNING_STATISTICS;
 use super::{Arena, Init, Layer, LayerRates, ParameterSpec, Precision, StateSpec, StateUpdates};
 use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
     Activate, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat,
     Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail,
-    PoolGeometry, RunningAverage, View,
+    PoolGeometry, View,
 };
 use crate::tensor::{DType, Shape, TensorType};
 
@@ -344,7 +345,7 @@ impl<'g> ModelBuilder<'g> {
         for (state, scale, value) in
             [("running_mean", 1.0, mean), ("running_variance", unbiased, variance)]
         {
-            self.updates.note(name, state, RunningAverage { momentum, scale }, value);
+            self.updates.note(&format!("{name}.{state}"), (momentum, scale), value);
         }
         Ok(y)
     }
@@ -442,7 +443,14 @@ impl<'g> ModelBuilder<'g> {
     fn state(&mut self, layer: &str, name: &str, channels: usize, initial: f32) -> Value {
         let spec =
             StateSpec { name: format!("{layer}.{name}"), shape: Shape::from([channels]), initial };
-        let value = self.graph.source(&spec.name, TensorType::f32(spec.shape.clone()));
+        let placed = self.arena.and_then(|(arena, _)| {
+            let offset = arena.find_state(&spec.name)?.offset;
+            let all = TensorType::f32([arena.state_elements]);
+            let all = self.graph.source(RUNNING_STATISTICS, all);
+            self.graph.push(View { offset, shape: spec.shape.clone() }, &[all]).ok()
+        });
+        let value = placed
+            .unwrap_or_else(|| self.graph.source(&spec.name, TensorType::f32(spec.shape.clone())));
         self.states.push(spec);
         value
     }

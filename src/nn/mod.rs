@@ -16,7 +16,7 @@ pub use init::Init;
 pub use layer::{Layer, Padding, Pair};
 pub use layer_rates::LayerRates;
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
-pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateSpec};
+pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateEntry, StateSpec};
 pub use precision::Precision;
 pub use state_updates::StateUpdates;
 pub use summary::{LayerSummary, summarize};

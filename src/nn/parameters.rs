@@ -47,6 +47,15 @@ pub struct ArenaEntry {
     pub offset: usize,
 }
 
+/// A running statistic's place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateEntry {
+    /// The statistic.
+    pub spec: StateSpec,
+    /// First element among all running statistics.
+    pub offset: usize,
+}
+
 /// All parameters side by side in one buffer, so that the optimizer updates them in one dispatch.
 ///
 /// Parameters with weight decay come first: the optimizer applies it to a prefix of the arena.
@@ -59,8 +68,15 @@ pub struct Arena {
     pub elements: usize,
     /// Elements at the front that weight decay applies to.
     pub decayed: usize,
+    /// Running statistics, which lie side by side in a buffer of their own, so that one dispatch
+    /// updates them: all means, then all variances.
+    pub states: Vec<StateEntry>,
+    /// Elements of that buffer.
+    pub state_elements: usize,
 }
 
+/// Name of the source that holds all running statistics.
+pub(super) const RUNNING_STATISTICS: &str = "running_statistics";
 /// Elements between binding offsets: 256 bytes of f32.
 const ALIGNMENT: usize = 64;
 
@@ -78,6 +94,24 @@ impl Arena {
         }
         arena.elements = arena.elements.max(ALIGNMENT);
         arena
+    }
+
+    /// Lays out running statistics, too.
+    #[must_use]
+    pub fn with_states(mut self, specs: &[StateSpec]) -> Self {
+        let mut specs: Vec<&StateSpec> = specs.iter().collect();
+        // Neighbors with the same numbers are one range of the update.
+        specs.sort_by_key(|spec| spec.name.rsplit('.').next());
+        for spec in specs {
+            self.states.push(StateEntry { spec: spec.clone(), offset: self.state_elements });
+            self.state_elements += spec.shape.elements().next_multiple_of(ALIGNMENT);
+        }
+        self
+    }
+
+    /// The entry of a running statistic.
+    pub fn find_state(&self, name: &str) -> Option<&StateEntry> {
+        self.states.iter().find(|entry| entry.spec.name == name)
     }
 
     fn add(&mut self, spec: &ParameterSpec) {

@@ -1,20 +1,19 @@
 //! Updates of running statistics, which wait until it is known whether the step counts.
 
-use std::collections::HashMap;
-
+use super::Arena;
+use super::parameters::RUNNING_STATISTICS;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
-use crate::ops::{Guarded, RunningAverage};
+use crate::ops::{AverageRange, Guarded, Pack, RunningAverage};
 use crate::tensor::TensorType;
 
 /// What normalization in training does to one of its running statistics.
 #[derive(Debug, Clone)]
 struct StateUpdate {
-    /// Layer, under which the node is listed.
-    layer: String,
     /// Name of the state.
     state: String,
-    op: RunningAverage,
+    /// Weight and factor of the new value.
+    numbers: (f32, f32),
     /// Statistic of the batch.
     value: Value,
 }
@@ -27,10 +26,9 @@ struct StateUpdate {
 pub struct StateUpdates(Vec<StateUpdate>);
 
 impl StateUpdates {
-    /// Notes that `layer` moves `state` toward `value`.
-    pub(super) fn note(&mut self, layer: &str, state: &str, op: RunningAverage, value: Value) {
-        let state = format!("{layer}.{state}");
-        self.0.push(StateUpdate { layer: layer.to_owned(), state, op, value });
+    /// Notes that `state` moves toward `value`, by the numbers of a [`RunningAverage`].
+    pub(super) fn note(&mut self, state: &str, numbers: (f32, f32), value: Value) {
+        self.0.push(StateUpdate { state: state.to_owned(), numbers, value });
     }
 
     /// Adds the updates of a later pass.
@@ -38,28 +36,59 @@ impl StateUpdates {
         self.0.extend(later.0);
     }
 
-    /// Adds the nodes that update the states in place, unless the `skip` u32 `[1]` that may be given
-    /// is set.
+    /// Adds a node for each pass that updates all statistics in place, unless the `skip` u32 `[1]`
+    /// that may be given is set. Statistics of a batch are packed like those that they change.
     ///
     /// # Errors
     /// When an op rejects its operands.
-    pub fn push(self, graph: &mut Graph, skip: Option<Value>) -> Result<(), ShapeError> {
-        let mut current: HashMap<String, Value> = HashMap::new();
-        for StateUpdate { layer, state, op, value } in self.0 {
-            graph.set_scope(layer);
-            let running = match current.get(&state) {
-                Some(&running) => running,
-                None => {
-                    let shape = graph.ty(value).shape.clone();
-                    graph.source(&state, TensorType::f32(shape))
-                }
+    pub fn push(
+        self,
+        graph: &mut Graph,
+        arena: &Arena,
+        skip: Option<Value>,
+    ) -> Result<(), ShapeError> {
+        let mut updates = self.0;
+        let all = TensorType::f32([arena.state_elements]);
+        let mut running = graph.source(RUNNING_STATISTICS, all);
+        while !updates.is_empty() {
+            let mut pass: Vec<StateUpdate> = Vec::new();
+            let mut later = Vec::new();
+            for update in updates {
+                let taken = pass.iter().any(|other| other.state == update.state);
+                if taken { later.push(update) } else { pass.push(update) }
+            }
+            updates = later;
+            let (op, pack, values) = together(arena, &pass);
+            let values = graph.push(pack, &values)?;
+            running = match skip {
+                Some(skip) => graph.push(Guarded::of(&op)?, &[running, values, skip])?,
+                None => graph.push(op, &[running, values])?,
             };
-            let new = match skip {
-                Some(skip) => graph.push(Guarded::of(&op)?, &[running, value, skip])?,
-                None => graph.push(op, &[running, value])?,
-            };
-            current.insert(state, new);
         }
         Ok(())
     }
+}
+
+/// The updates of a pass as one, with the values that it packs.
+fn together(arena: &Arena, pass: &[StateUpdate]) -> (RunningAverage, Pack, Vec<Value>) {
+    let (mut offsets, mut values) = (Vec::new(), Vec::new());
+    let mut ranges: Vec<AverageRange> = Vec::new();
+    let ends = arena.states.iter().skip(1).map(|entry| entry.offset);
+    for (entry, end) in arena.states.iter().zip(ends.chain([arena.state_elements])) {
+        let update = pass.iter().find(|update| update.state == entry.spec.name);
+        if let Some(update) = update {
+            offsets.push(entry.offset);
+            values.push(update.value);
+        }
+        // Those of frozen layers stay.
+        let (momentum, scale) = update.map_or((0.0, 1.0), |update| update.numbers);
+        match ranges.last_mut() {
+            Some(last) if (last.momentum, last.scale) == (momentum, scale) => last.end = end,
+            _ => ranges.push(AverageRange { end, momentum, scale }),
+        }
+    }
+    let last = ranges.pop();
+    let (momentum, scale) = last.map_or((0.0, 1.0), |range| (range.momentum, range.scale));
+    let pack = Pack { offsets, elements: arena.state_elements };
+    (RunningAverage { momentum, scale, ranges }, pack, values)
 }

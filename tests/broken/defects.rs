@@ -329,6 +329,21 @@ pub static DEFECTS: &[Defect] = &[
             "let largest = 0.0 * from_order_key(row_max(key, lane));",
         )],
     ),
+    wrong(
+        "divides by ignored labels, too",
+        "mean_cross_entropy",
+        &[("count += u32(labels[row] != IGNORED_LABEL);", "count += 1u;")],
+    ),
+    wrong("counts ignored labels", "end_step", &[("if label != IGNORED_LABEL {", "{")]),
+    wrong("takes the second of two equals", "tally_batch", &[("c < label", "c > label")]),
+    wrong(
+        "leaves out the last rows",
+        "sums_of_rows",
+        &[(
+            "for (var row = first + lane; row < end;",
+            "for (var row = first + lane; row + 1u < end;",
+        )],
+    ),
     wrong("counts ignored labels", "masked_mean", &[("if labels[row] != IGNORED_LABEL {", "{")]),
     wrong(
         "decays every parameter",
@@ -338,7 +353,7 @@ pub static DEFECTS: &[Defect] = &[
     wrong(
         "corrects the bias of the step before",
         "adam",
-        &[("max(step[0], step[0] + 1u)", "max(step[0], 1u)")],
+        &[("max(step, step + 1u)", "max(step, 1u)")],
     ),
     wrong("forgets to store a moment", "adam", &[("  v[i] = second;\n", "")]),
     wrong("warms up one step late", "learning_rate", &[("f32(completed + 1u)", "f32(completed)")]),

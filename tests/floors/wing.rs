@@ -39,10 +39,10 @@ const NO_SHADER_OF_ITS_NAME: &[(&str, &str)] = &[
         "batch_norm",
         "its kernels are named for their steps: batch_norm_statistics, _combine, _apply",
     ),
-    ("batch_norm_grad", "likewise: batch_norm_grad_sums, _combine, _apply"),
+    ("batch_norm_grad", "likewise: batch_norm_grad_sums, _combine, _apply; or _chunks, _rows"),
     ("batch_norm_inference", "shares batch_norm_apply"),
     ("concat", "shares copy_runs"),
-    ("gather_batch", "three kernels: gather_images, gather_labels, gather_words"),
+    ("gather_batch", "its kernels: gather_images, gather_labels, gather_row_label, gather_words"),
     ("global_norm", "two kernels: global_norm_partial, global_norm_total"),
     ("guarded", "the kernels of the op that it guards, behind a test of the flag"),
     (

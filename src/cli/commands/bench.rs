@@ -189,6 +189,7 @@ fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
         images_per_second: steps_per_second * f64::from(batch),
         seconds_to_first_step: setup.parts.iter().map(|part| part.seconds).sum(),
         setup: setup.parts,
+        launches: Some(program.launches()),
         host_seconds_per_step,
         busy_seconds_per_step: busy,
         idle_seconds_per_step: (timing.seconds - busy).max(0.0),

@@ -1,5 +1,6 @@
 //! `verigrad inspect`: the compiled training step of a recipe.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -8,7 +9,7 @@ use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::cli::device::open::{PickArgs, open_quickly};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
-use crate::cli::text::program::{dot, listing};
+use crate::cli::text::program::{dot, launches, listing};
 use crate::cli::{output, wgsl};
 use crate::train::RunPrograms;
 
@@ -45,11 +46,14 @@ pub(in crate::cli) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         let count = wgsl::write(program, executor.info(), folder)?;
         output::line(format_args!("{count} kernels in {}", folder.display()));
     } else if args.json {
-        output::line(format_args!("{}", serde_json::to_string_pretty(program)?));
+        let mut json = serde_json::to_value(program)?;
+        let counts = programs.iter().map(|program| (program.name.clone(), program.launches()));
+        json["launches"] = serde_json::to_value(counts.collect::<BTreeMap<_, _>>())?;
+        output::line(format_args!("{}", serde_json::to_string_pretty(&json)?));
     } else if args.dot {
         output::text(format_args!("{}", dot(program)));
     } else {
-        output::text(format_args!("{}", listing(program)));
+        output::text(format_args!("{}{}", listing(program), launches(programs.iter())));
     }
     Ok(())
 }

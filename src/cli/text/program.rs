@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::compile::{Program, Role};
+use crate::compile::{Launches, Program, Role};
 use crate::report::format::{bytes, decimal};
 
 /// Steps with their operands, buffers, and what they cost in all.
@@ -62,6 +62,17 @@ pub(in crate::cli) fn listing(program: &Program) -> String {
     );
     if program.texture_bytes() > 0 {
         let _ = writeln!(text, "        textures {}", bytes(program.texture_bytes()));
+    }
+    text
+}
+
+/// A line for each program of a run: how often it makes the device start, and wait.
+pub(in crate::cli) fn launches<'a>(programs: impl Iterator<Item = &'a Program>) -> String {
+    let mut text = String::new();
+    for program in programs {
+        let Launches { dispatches, barriers } = program.launches();
+        let name = &program.name;
+        let _ = writeln!(text, "{name}: {dispatches} dispatches, {barriers} barriers per run");
     }
     text
 }

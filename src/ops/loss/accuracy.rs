@@ -112,6 +112,23 @@ fn rank<T: Real>(row: &[T], label: u32) -> Option<usize> {
     Some(row.iter().enumerate().filter(|&at| comes_before(at)).count())
 }
 
+/// Number of rows whose label is among the `k` largest columns, and of those that have a label.
+pub(in crate::ops) fn count_correct<T: Real>(
+    logits: &[T],
+    columns: usize,
+    labels: &[u32],
+    k: usize,
+) -> [u32; 2] {
+    let (mut correct, mut counted) = (0, 0);
+    for (row, &label) in logits.chunks(columns).zip(labels) {
+        if label != IGNORED_LABEL {
+            correct += u32::from(rank(row, label).is_some_and(|rank| rank < k));
+            counted += 1;
+        }
+    }
+    [correct, counted]
+}
+
 /// Invocations of a workgroup of `correct_count`.
 const WORKGROUP_SIZE: usize = 128;
 /// Most workgroups that count, so that the last one, which adds their counts, has little to do.
@@ -134,14 +151,7 @@ impl OpDef for CorrectCount {
     fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         let (logits, labels) = (io.inputs.float(0), io.inputs.u32(1));
         let [_, columns] = io.inputs.dims(0);
-        let (mut correct, mut counted) = (0, 0);
-        for (row, &label) in logits.chunks(columns).zip(labels) {
-            if label != IGNORED_LABEL {
-                correct += u32::from(rank(row, label).is_some_and(|rank| rank < self.k));
-                counted += 1;
-            }
-        }
-        io.outputs.u32(0).copy_from_slice(&[correct, counted]);
+        io.outputs.u32(0).copy_from_slice(&count_correct(logits, columns, labels, self.k));
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {

@@ -41,8 +41,18 @@ impl SoftmaxCrossEntropy {
         f64::from(self.label_smoothing) / columns
     }
 
+    /// Adds the constants of the kernel.
+    pub(super) fn declare(&self, kernel: Kernel, columns: usize) -> Kernel {
+        let off_target = self.off_target(columns);
+        kernel
+            .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
+            .constant_f32("SMOOTHING", self.label_smoothing)
+            .constant_f32("OFF_TARGET", f32::from_f64(off_target))
+            .constant_f32("SMOOTHED", f32::from_f64(f64::from(self.label_smoothing) - off_target))
+    }
+
     /// Writes the residual of a row and returns its loss.
-    fn row<T: Real>(&self, logits: &[T], label: u32, residual: &mut [T]) -> f64 {
+    pub(super) fn row<T: Real>(&self, logits: &[T], label: u32, residual: &mut [T]) -> f64 {
         if label == IGNORED_LABEL {
             residual.fill(T::from_f64(0.0));
             return 0.0;
@@ -125,12 +135,9 @@ impl OpDef for SoftmaxCrossEntropy {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let (rows, columns) = sig.inputs[0].rows_columns();
-        let off_target = self.off_target(columns);
-        let kernel = Kernel::new("softmax_cross_entropy")
-            .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
-            .constant_f32("SMOOTHING", self.label_smoothing)
-            .constant_f32("OFF_TARGET", f32::from_f64(off_target))
-            .constant_f32("SMOOTHED", f32::from_f64(f64::from(self.label_smoothing) - off_target))
+        let kernel = self
+            .declare(Kernel::new("softmax_cross_entropy"), columns)
+            .file(include_str!("../../../shaders/common/whole_share.wgsl"))
             .file(include_str!("../../../shaders/loss/softmax_cross_entropy.wgsl"))
             .read(Operand::Input(0))
             .read(Operand::Input(1))

@@ -13,7 +13,8 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 ///
 /// Inputs: `running` and `value`, of one shape. Output: `running'`, in the memory of `running`.
 /// With `scale = n / (n - 1)` a biased variance over `n` values becomes the unbiased one, as
-/// `torch.nn.BatchNorm2d` keeps it.
+/// `torch.nn.BatchNorm2d` keeps it. Statistics of many layers that lie side by side are one tensor with
+/// `ranges`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunningAverage {
@@ -21,13 +22,58 @@ pub struct RunningAverage {
     pub momentum: f32,
     /// Factor of the new value.
     pub scale: f32,
+    /// Ranges of elements with other numbers, in order; those above hold behind the last one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ranges: Vec<AverageRange>,
+}
+
+/// The numbers of a range of elements, which begins where the range before ends.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AverageRange {
+    /// The element after the last one.
+    pub end: usize,
+    /// Weight of the new value, from 0 to 1.
+    pub momentum: f32,
+    /// Factor of the new value.
+    pub scale: f32,
 }
 
 impl RunningAverage {
-    /// Factors of the old and of the new value.
-    fn weights(&self) -> (f64, f64) {
-        let momentum = f64::from(self.momentum);
-        (1.0 - momentum, momentum * f64::from(self.scale))
+    /// The same numbers for all elements.
+    pub fn of_all(momentum: f32, scale: f32) -> Self {
+        Self { momentum, scale, ranges: Vec::new() }
+    }
+
+    /// All ranges of a tensor of some elements: their ends, and factors of the old and of the new
+    /// value.
+    fn weights(&self, elements: usize) -> Vec<(usize, [f64; 2])> {
+        let last = AverageRange { end: elements, momentum: self.momentum, scale: self.scale };
+        let weights = |range: &AverageRange| {
+            let momentum = f64::from(range.momentum);
+            (range.end, [1.0 - momentum, momentum * f64::from(range.scale)])
+        };
+        self.ranges.iter().chain([&last]).map(weights).collect()
+    }
+
+    /// Adds the function `weights(i)`.
+    fn declare(&self, kernel: Kernel, elements: usize) -> Kernel {
+        let mut text = "// Factors of the old and of the new value of element `i`.\n\
+                        fn weights(i: u32) -> vec2<f32> {\n"
+            .to_owned();
+        let weights = self.weights(elements);
+        for (position, (end, weights)) in weights.iter().enumerate() {
+            let [keep, add] = weights.map(f32::from_f64);
+            let pair = format!("vec2<f32>(f32({keep:?}), f32({add:?}))");
+            let line = if position < self.ranges.len() {
+                format!("  if i < {end}u {{ return {pair}; }}\n")
+            } else {
+                format!("  return {pair};\n")
+            };
+            text.push_str(&line);
+        }
+        text.push_str("}\n");
+        kernel.file(&text)
     }
 }
 
@@ -38,45 +84,63 @@ impl OpDef for RunningAverage {
         let [running, value] = operands(Self::NAME, inputs)?;
         of_dtype(Self::NAME, ("running", running), DType::F32)?;
         same_type(Self::NAME, ("running", running), ("value", value))?;
-        if !(0.0..=1.0).contains(&self.momentum) || !self.scale.is_finite() {
-            return Err(ShapeError::new(
-                Self::NAME,
-                format!(
-                    "momentum must lie in [0, 1] and scale be finite, they are {} and {}",
-                    self.momentum, self.scale
-                ),
-            ));
+        let own = AverageRange { end: usize::MAX, momentum: self.momentum, scale: self.scale };
+        let mut start = 0;
+        for &AverageRange { end, momentum, scale } in self.ranges.iter().chain([&own]) {
+            if !(0.0..=1.0).contains(&momentum) || !scale.is_finite() {
+                return Err(ShapeError::new(
+                    Self::NAME,
+                    format!(
+                        "momentum must lie in [0, 1] and scale be finite, they are {momentum} and \
+                         {scale}"
+                    ),
+                ));
+            }
+            if end <= start {
+                let message = format!("a range from {start} to {end} is empty");
+                return Err(ShapeError::new(Self::NAME, message));
+            }
+            start = end;
         }
         Ok(vec![running.clone()])
     }
 
     fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
-        let (keep, add) = self.weights();
         let value = io.inputs.float(1);
-        for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
-            *running = T::from_f64(keep * running.to_f64() + add * value.to_f64());
+        for (i, (running, value)) in io.outputs.float(0).iter_mut().zip(value).enumerate() {
+            let of_range = self.ranges.iter().find(|range| i < range.end);
+            let (momentum, scale) =
+                of_range.map_or((self.momentum, self.scale), |range| (range.momentum, range.scale));
+            let (momentum, scale) = (f64::from(momentum), f64::from(scale));
+            let new = (1.0 - momentum) * running.to_f64() + momentum * scale * value.to_f64();
+            *running = T::from_f64(new);
         }
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let (keep, add) = self.weights();
-        let kernel = Kernel::new("running_average")
-            .constant_f32("KEEP", f32::from_f64(keep))
-            .constant_f32("ADD", f32::from_f64(add))
-            .flat(sig.outputs[0].elements(), 64, caps)
+        let elements = sig.outputs[0].elements();
+        let kernel = self
+            .declare(Kernel::new("running_average"), elements)
+            .flat(elements, 64, caps)
             .file(include_str!("../../../shaders/update/running_average.wgsl"))
             .read(Operand::Input(1))
             .write(Operand::Output(0));
         vec![Lowering::single("one_per_thread", kernel)]
     }
 
-    fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
-        let (keep, add) = self.weights();
-        let (keep, add) = (f32::from_f64(keep), f32::from_f64(add));
+    fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
+        let elements = sig.outputs[0].elements();
+        let weights = self.weights(elements);
         vec![HostKernel::new("loop", move |io, _| {
-            let value = io.inputs.float(1);
-            for (running, value) in io.outputs.float(0).iter_mut().zip(value) {
-                *running = keep * *running + add * value;
+            let (running, value) = (io.outputs.float(0), io.inputs.float(1));
+            let mut start = 0;
+            for &(end, weights) in &weights {
+                let [keep, add] = weights.map(f32::from_f64);
+                let range = start..end.min(elements).max(start);
+                for (running, value) in running[range.clone()].iter_mut().zip(&value[range]) {
+                    *running = keep * *running + add * value;
+                }
+                start = end.min(elements);
             }
         })]
     }
@@ -95,8 +159,11 @@ impl OpDef for RunningAverage {
     }
 
     fn cases() -> Vec<Case> {
+        let ranges = [(64, 0.1, 1.0), (70, 0.0, 1.0), (128, 0.1, 1.5), (129, 1.0, -2.0)]
+            .map(|(end, momentum, scale)| AverageRange { end, momentum, scale })
+            .to_vec();
         let case = |name: &str, momentum: f32, scale: f32, dims: &[usize]| {
-            Case::new(name, RunningAverage { momentum, scale })
+            Case::new(name, RunningAverage::of_all(momentum, scale))
                 .normal(dims)
                 .normal(dims)
                 .forward_only()
@@ -104,13 +171,17 @@ impl OpDef for RunningAverage {
         vec![
             case("one_element", 0.1, 1.0, &[1]),
             case("tail", 0.1, 1.0, &[67]),
-            Case::new("non_finite", RunningAverage { momentum: 0.1, scale: 1.0 })
+            Case::new("non_finite", RunningAverage::of_all(0.1, 1.0))
                 .normal([41])
                 .input(TensorType::f32([41]), Fill::NonFinite)
                 .forward_only(),
             case("unbiased", 0.1, 128.0 / 127.0, &[32]),
             case("momentum_0", 0.0, 1.0, &[5]),
             case("momentum_1", 1.0, 2.0, &[5]),
+            Case::new("in_ranges", RunningAverage { ranges, ..RunningAverage::of_all(0.3, 1.0) })
+                .normal([150])
+                .normal([150])
+                .forward_only(),
         ]
     }
 }

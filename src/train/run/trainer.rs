@@ -20,7 +20,7 @@ use crate::train::recipe::optimizer::{LEARNED_RATE, PREVIOUS};
 use crate::train::step::feed::Feed;
 use crate::train::step::loss_scaling::{self, LossScale};
 use crate::train::step::model::ModelPrograms;
-use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, STEP};
+use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RUNNING_STATISTICS, STEP};
 use crate::train::step::pending_weights::PendingWeights;
 use crate::train::step::programs::{FedProgram, RunPrograms, planned_bytes};
 use crate::train::{Recipe, TrainError};
@@ -245,10 +245,15 @@ impl<'a> Trainer<'a> {
             let values = &all[entry.offset..entry.offset + spec.shape.elements()];
             weights.push((spec.name.clone(), HostTensor::from_f32(spec.shape.clone(), values)?));
         }
-        for state in &self.model.states {
-            let bytes = self.executor.read_now(&state.name)?;
-            let values: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
-            weights.push((state.name.clone(), HostTensor::from_f32(state.shape.clone(), &values)?));
+        if self.model.states.is_empty() {
+            return Ok(weights);
+        }
+        let all: Vec<f32> =
+            bytemuck::pod_collect_to_vec(&self.executor.read_now(RUNNING_STATISTICS)?);
+        for spec in &self.model.states {
+            let Some(entry) = self.model.arena.find_state(&spec.name) else { continue };
+            let values = &all[entry.offset..entry.offset + spec.shape.elements()];
+            weights.push((spec.name.clone(), HostTensor::from_f32(spec.shape.clone(), values)?));
         }
         Ok(weights)
     }

@@ -1,16 +1,14 @@
 //! The graph of an evaluation: forward, loss, counts, predictions.
 
+use std::sync::Arc;
+
 use super::compiled::compiled;
 use super::feed::Feed;
 use super::model::{ModelPrograms, TOP};
 use crate::compile::{CompileError, Picks, Program};
-use crate::error::ShapeError;
-use crate::graph::{Caps, Graph, Value};
+use crate::graph::{Caps, Graph};
 use crate::nn::Mode;
-use crate::ops::{
-    Accumulate, Advance, Argmax, ConfusionMatrix, CorrectCount, Softmax, SoftmaxCrossEntropy,
-    SumColumns, View,
-};
+use crate::ops::{Argmax, ConfusionMatrix, Softmax, SoftmaxCrossEntropy, TallyBatch};
 use crate::tensor::TensorType;
 
 impl ModelPrograms {
@@ -37,14 +35,15 @@ impl ModelPrograms {
         graph.set_scope("metrics");
         let [losses, _residual] =
             graph.push_multi(SoftmaxCrossEntropy { label_smoothing: 0.0 }, &[logits, labels])?;
-        let row = graph.push(View::reshape([1, feed.batch()]), &[losses])?;
-        let sum = graph.push(SumColumns {}, &[row])?;
         let total = graph.source(&format!("{name}/loss"), TensorType::f32([1]));
-        graph.push(Accumulate {}, &[total, sum])?;
-        accumulate_correct(&mut graph, &format!("{name}/correct"), 1, logits, labels)?;
-        if self.counts_top() {
-            accumulate_correct(&mut graph, &format!("{name}/top5"), TOP, logits, labels)?;
+        let correct = graph.source(&format!("{name}/correct"), TensorType::u32([2]));
+        let mut inputs = vec![total, correct, step];
+        let top = self.counts_top().then_some(TOP);
+        if top.is_some() {
+            inputs.push(graph.source(&format!("{name}/top5"), TensorType::u32([2])));
         }
+        inputs.extend([losses, logits, labels]);
+        graph.push_node(Arc::new(TallyBatch { top }), &inputs)?;
         let predictions = graph.push(Argmax {}, &[logits])?;
         graph.output("predictions", predictions);
         if self.counts_confusion() {
@@ -54,22 +53,6 @@ impl ModelPrograms {
         }
         let probabilities = graph.push(Softmax {}, &[logits])?;
         graph.output("probabilities", probabilities);
-        graph.push(Advance {}, &[step])?;
         compiled(name, &graph, caps, picks)
     }
-}
-
-/// Adds the number of examples whose label is among the `k` most likely classes, and of all that
-/// have a label, to the state `total` `u32[2]`.
-pub(super) fn accumulate_correct(
-    graph: &mut Graph,
-    total: &str,
-    k: usize,
-    logits: Value,
-    labels: Value,
-) -> Result<(), ShapeError> {
-    let correct = graph.push(CorrectCount { k }, &[logits, labels])?;
-    let total = graph.source(total, TensorType::u32([2]));
-    graph.push(Accumulate {}, &[total, correct])?;
-    Ok(())
 }

@@ -26,7 +26,9 @@ pub(in crate::train) struct BatchInput {
 pub(in crate::train) struct BatchGradients {
     /// Logits, `[n, classes]`.
     pub logits: Value,
-    /// Mean loss, `[1]`.
+    /// Losses of the examples, `[n]`.
+    pub losses: Value,
+    /// Mean loss, `[1]`; nothing of the step reads it.
     pub loss: Value,
     /// Gradients in the order of the arena; zeros for parameters that are frozen.
     pub gradients: Value,
@@ -66,7 +68,7 @@ impl ModelPrograms {
         let gradients = self.differentiate(graph, (losses, shares), specs, &values)?;
         graph.set_scope("update");
         let gradients = self.pack(graph, gradients)?;
-        Ok(BatchGradients { logits, loss, gradients, parameters, states })
+        Ok(BatchGradients { logits, losses, loss, gradients, parameters, states })
     }
 
     /// The same part by part, each forward and backward before the next, so that the activations of
@@ -126,7 +128,7 @@ impl ModelPrograms {
         let loss = graph.push(MaskedMean {}, &[losses, input.batch.labels])?;
         graph.set_scope("update");
         let gradients = self.pack(graph, sum)?;
-        Ok(BatchGradients { logits, loss, gradients, parameters, states })
+        Ok(BatchGradients { logits, losses, loss, gradients, parameters, states })
     }
 
     /// Starts the model in training or evaluation.

@@ -71,7 +71,7 @@ impl ModelPrograms {
                 ),
             )));
         }
-        let arena = Arena::new(&parameters);
+        let arena = Arena::new(&parameters).with_states(&states);
         let precision = Precision::F32;
         let (layer_rates, rates, evaluated) = (LayerRates::default(), Vec::new(), PARAMETERS);
         Ok(Self {

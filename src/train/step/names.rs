@@ -6,6 +6,8 @@ pub(in crate::train) const STEP: &str = "step";
 pub(in crate::train) const PARAMETERS: &str = "parameters";
 /// Name of the source of their moving average.
 pub(in crate::train) const AVERAGE: &str = "ema/parameters";
+/// Name of the source of all running statistics.
+pub(in crate::train) const RUNNING_STATISTICS: &str = "running_statistics";
 /// Name of the device state `[1]` that every step multiplies its learning rate by.
 pub(in crate::train) const RATE_FACTOR: &str = "rate_factor";
 /// Name of the ring of losses, one per step of an epoch.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::model::ModelPrograms;
+use super::names::{PARAMETERS, RUNNING_STATISTICS};
 use crate::exec::Executor;
 use crate::tensor::HostTensor;
 use crate::train::TrainError;
@@ -11,7 +12,8 @@ use crate::train::TrainError;
 #[derive(Debug, Clone)]
 pub struct PendingWeights {
     parameters: Vec<f32>,
-    states: Vec<(String, Vec<f32>)>,
+    /// Running statistics in the order of the arena.
+    states: Vec<f32>,
 }
 
 impl PendingWeights {
@@ -41,9 +43,10 @@ impl PendingWeights {
             let values = find(&entry.spec.name, &entry.spec.shape)?;
             parameters[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
         }
-        let mut states = Vec::with_capacity(model.states.len());
-        for state in &model.states {
-            states.push((state.name.clone(), find(&state.name, &state.shape)?));
+        let mut states = vec![0.0; model.arena.state_elements];
+        for entry in &model.arena.states {
+            let values = find(&entry.spec.name, &entry.spec.shape)?;
+            states[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
         }
         let known = model.arena.entries.len() + model.states.len();
         if weights.len() != known {
@@ -66,9 +69,9 @@ impl PendingWeights {
     /// # Errors
     /// When the device fails.
     pub fn write(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
-        executor.write("parameters", 0, bytemuck::cast_slice(&self.parameters))?;
-        for (name, values) in &self.states {
-            executor.write(name, 0, bytemuck::cast_slice(values))?;
+        executor.write(PARAMETERS, 0, bytemuck::cast_slice(&self.parameters))?;
+        if !self.states.is_empty() {
+            executor.write(RUNNING_STATISTICS, 0, bytemuck::cast_slice(&self.states))?;
         }
         Ok(())
     }

@@ -2,7 +2,6 @@
 
 use super::batch::{Batch, Mixing};
 use super::compiled::compiled;
-use super::evaluation::accumulate_correct;
 use super::feed::Feed;
 use super::gradients::{BatchGradients, BatchInput, fold_seed};
 use super::loss_scaling::LossScaling;
@@ -11,7 +10,7 @@ use super::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RATE_LOG, STEP};
 use crate::compile::{CompileError, Picks, Program};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Graph, Value};
-use crate::ops::{Advance, Binary, Record, Unscale, WeightAverage};
+use crate::ops::{Binary, EndStep, Unscale, WeightAverage};
 use crate::tensor::TensorType;
 use crate::train::Recipe;
 use crate::train::recipe::ema::EmaConfig;
@@ -44,7 +43,7 @@ impl ModelPrograms {
         let scaling = LossScaling::of(self.precision, &mut graph);
         let scale = scaling.as_ref().map(|scaling| scaling.scale);
         let batch = BatchInput { batch, step, scale };
-        let BatchGradients { logits, loss, gradients, parameters, states } =
+        let BatchGradients { logits, losses, loss, gradients, parameters, states } =
             self.gradients(&mut graph, recipe, batch)?;
 
         graph.set_scope("update");
@@ -56,8 +55,7 @@ impl ModelPrograms {
             }
             None => (gradients, None),
         };
-        states.push(&mut graph, overflow)?;
-        graph.set_scope("update");
+        states.push(&mut graph, &self.arena, overflow)?;
         let unclipped = gradients;
         let gradients = recipe.clipping.apply(&mut graph, gradients)?;
         let mut rate = self.rate(&mut graph, recipe, feed, step)?;
@@ -86,11 +84,10 @@ impl ModelPrograms {
         graph.set_scope("metrics");
         let ring = TensorType::f32([feed.steps_per_epoch()]);
         let loss_log = graph.source(LOSS_LOG, ring.clone());
-        graph.push(Record {}, &[loss_log, loss, step])?;
         let rate_log = graph.source(RATE_LOG, ring);
-        graph.push(Record {}, &[rate_log, rate, step])?;
-        accumulate_correct(&mut graph, "train/correct", 1, logits, labels)?;
-        graph.push(Advance {}, &[step])?;
+        let correct = graph.source("train/correct", TensorType::u32([2]));
+        let inputs = [loss_log, rate_log, correct, step, losses, logits, labels, rate];
+        graph.push_multi::<4>(EndStep {}, &inputs)?;
         Ok(TrainingGraph { graph, loss })
     }
 

@@ -189,7 +189,27 @@ impl GatherBatch {
             .file(&shard_bindings(FIRST_SHARD, shards))
             .file(text)
             .write(Operand::Output(0));
-        (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)))
+        let kernel =
+            (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(FIRST_SHARD + s)));
+        if !Self::stores_labels(shards, caps) {
+            return kernel.file("fn store_label(row: u32, example: u32) {}\n");
+        }
+        let labels = FIRST_SHARD + shards;
+        kernel
+            .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
+            .file(&format!(
+                "@group(0) @binding({labels}) var<storage, read> labels: array<u32>;\n\
+                 @group(0) @binding({}) var<storage, read_write> y: array<u32>;\n",
+                labels + 1
+            ))
+            .file(include_str!("../../../../shaders/batch/gather_row_label.wgsl"))
+            .read(Operand::Input(0))
+            .write(Operand::Output(1))
+    }
+
+    /// Whether the kernel of the images can bind the labels, too.
+    fn stores_labels(shards: usize, caps: &Caps) -> bool {
+        FIRST_SHARD + shards + 2 <= caps.max_storage_buffers as usize
     }
 
     /// WGSL of `normalized(bytes, phase)`, with the numbers of this op, for `width` neighboring
@@ -279,13 +299,12 @@ impl OpDef for GatherBatch {
         [("words", 4), ("bytes", 1)]
             .into_iter()
             .filter(|(_, width)| sizes.image.is_multiple_of(*width))
-            .map(|(variant, width)| Lowering {
-                variant: variant.to_owned(),
-                scratch: Vec::new(),
-                kernels: vec![
-                    self.images_kernel(&sizes, shards, width, caps),
-                    self.labels_kernel(&sizes, caps),
-                ],
+            .map(|(variant, width)| {
+                let mut kernels = vec![self.images_kernel(&sizes, shards, width, caps)];
+                if !Self::stores_labels(shards, caps) {
+                    kernels.push(self.labels_kernel(&sizes, caps));
+                }
+                Lowering { variant: variant.to_owned(), scratch: Vec::new(), kernels }
             })
             .collect()
     }

@@ -1,7 +1,7 @@
 //! What the ops of batch normalization share: operand checks, and how their kernels split rows.
 
 use crate::error::ShapeError;
-use crate::graph::{Caps, Kernel, Operand};
+use crate::graph::{Caps, Kernel, Operand, grid};
 use crate::ops::kit::{Lanes, of_dtype, same_type};
 use crate::tensor::{DType, TensorType};
 
@@ -17,6 +17,14 @@ const BLOCK_ROWS: usize = 8;
 const COMBINE_INVOCATIONS: u32 = 64;
 /// Invocations of a workgroup of the other kernels.
 const WORKGROUP_SIZE: u32 = 64;
+
+/// Groups of channels of one workgroup, where its invocations share the rows of a chunk.
+const GROUP_BLOCK: usize = 4;
+/// Invocations that share the rows of a chunk.
+const ROW_LANES: usize = 64;
+/// Fewest rows of such a chunk, and most chunks: each workgroup adds all of them.
+const MIN_SHARED_ROWS: usize = 128;
+const MAX_SHARED_CHUNKS: usize = 256;
 
 /// A tensor of `rows x channels`.
 #[derive(Debug, Clone, Copy)]
@@ -124,6 +132,31 @@ impl Sizes {
             WORKGROUP_SIZE,
             caps,
         )
+    }
+
+    /// Rows of a chunk that the invocations of a workgroup share; the last chunk may have fewer.
+    fn shared_rows(self) -> usize {
+        self.rows.div_ceil(MAX_SHARED_CHUNKS).next_multiple_of(ROW_LANES).max(MIN_SHARED_ROWS)
+    }
+
+    /// Bytes of two partial sums per such chunk and channel.
+    pub fn shared_bytes(self) -> usize {
+        2 * self.bytes_of_chunks(self.shared_rows())
+    }
+
+    /// A kernel whose workgroups each take one such chunk for a block of groups of channels.
+    pub fn per_shared_chunk(self, name: &str, lanes: Lanes, caps: &Caps) -> Kernel {
+        let blocks = (self.channels / lanes.count()).div_ceil(GROUP_BLOCK);
+        let chunks = self.rows.div_ceil(self.shared_rows());
+        self.declare(name, lanes)
+            .constant("CHUNK_ROWS", self.shared_rows())
+            .constant("CHUNKS", chunks)
+            .constant("BLOCKS", blocks)
+            .constant("GROUP_BLOCK", GROUP_BLOCK)
+            .constant("ROW_LANES", ROW_LANES)
+            .file(include_str!("../../../../shaders/common/workgroup_index.wgsl"))
+            .file(include_str!("../../../../shaders/common/group_totals.wgsl"))
+            .workgroups(grid(chunks * blocks, caps))
     }
 
     /// A kernel whose workgroups each combine the chunks of `chunk_rows` of one group of channels.

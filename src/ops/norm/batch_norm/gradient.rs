@@ -4,7 +4,8 @@ use super::channels::{Sizes, joined};
 use super::{BatchNormGrad, cpu};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, Op, OpDef, Operand,
+    Signature,
 };
 use crate::ops::kit::{Lanes, operands};
 use crate::tensor::parallel::{for_each_chunk, map_indices};
@@ -36,6 +37,31 @@ pub(super) fn channel_gradients<T: Real>(io: &HostIo<'_, T>, epsilon: f32) -> Ve
         ChannelGradient { inverse_deviation, gamma: gamma[c].to_f64(), mean, dgamma, dbeta }
     };
     map_indices(channels, &gradient)
+}
+
+impl BatchNormGrad {
+    /// The variant whose workgroups share rows, and of which those that write `dx` combine the sums.
+    fn shared(&self, sizes: Sizes, lanes: Lanes, caps: &Caps) -> Lowering {
+        let sums = sizes
+            .per_shared_chunk("batch_norm_grad_chunks", lanes, caps)
+            .file(include_str!("../../../../shaders/norm/batch_norm_grad_chunks.wgsl"))
+            .read(Operand::Input(0))
+            .read(Operand::Input(2))
+            .read(Operand::Input(4))
+            .write(Operand::Scratch(0));
+        let rows = sizes
+            .per_shared_chunk("batch_norm_grad_rows", lanes, caps)
+            .constant_f32("EPSILON", self.epsilon)
+            .file(include_str!("../../../../shaders/norm/batch_norm_grad_rows.wgsl"));
+        let inputs = [0, 1, 2, 3, 4].map(Operand::Input);
+        let rows = inputs.into_iter().fold(rows, Kernel::read).read(Operand::Scratch(0));
+        let rows = [0, 1, 2].map(Operand::Output).into_iter().fold(rows, Kernel::write);
+        Lowering {
+            variant: lanes.variant("shared_rows"),
+            scratch: vec![sizes.shared_bytes()],
+            kernels: vec![sums, rows],
+        }
+    }
 }
 
 impl OpDef for BatchNormGrad {
@@ -70,6 +96,8 @@ impl OpDef for BatchNormGrad {
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+        /// Buffers that the variant binds whose workgroups share rows.
+        const BUFFERS: u32 = 9;
         let sizes = Sizes::of(&sig.inputs[0]);
         let lower = |&lanes: &Lanes| {
             let [sums, combine] = sizes.gradient_sums(self.epsilon, lanes, caps);
@@ -90,7 +118,18 @@ impl OpDef for BatchNormGrad {
                 kernels: vec![sums, combine, apply],
             }
         };
-        Lanes::fitting(sizes.channels).iter().map(lower).collect()
+        let all = Lanes::fitting(sizes.channels);
+        let stages = all.iter().map(lower);
+        // One dispatch and one barrier fewer, and more invocations.
+        if caps.max_storage_buffers < BUFFERS {
+            return stages.collect();
+        }
+        let shared = all.iter().map(|&lanes| self.shared(sizes, lanes, caps));
+        if caps.prefers_loops() {
+            stages.chain(shared).collect()
+        } else {
+            shared.chain(stages).collect()
+        }
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

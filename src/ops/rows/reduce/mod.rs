@@ -117,18 +117,10 @@ impl OpDef for SumRows {
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
-        let (rows, columns) = sig.inputs[0].rows_columns();
-        let part_rows = (PART / columns.max(1)).clamp(1, LONGEST_PART);
         let run = move |io: &mut HostIo<'_, f32>, parts: &mut [f32]| {
-            let x = io.inputs.float(0);
-            for_each_chunk(parts, columns, &|part, sums| {
-                let first = part * part_rows;
-                let rows = &x[first * columns..rows.min(first + part_rows) * columns];
-                add_rows(rows, sums);
-            });
-            add_rows(parts, io.outputs.float(0));
+            sum_in_parts(io.inputs.float(0), parts, io.outputs.float(0));
         };
-        let scratch = rows.div_ceil(part_rows) * columns;
+        let scratch = elements_of_parts(&sig.inputs[0]);
         vec![HostKernel::new("row_parts", run).with_scratch(scratch)]
     }
 
@@ -296,6 +288,27 @@ impl OpDef for Reduce {
 /// Elements that one task of a host kernel adds, and the most rows of them.
 const PART: usize = 1 << 16;
 const LONGEST_PART: usize = 1024;
+
+/// Rows of a part.
+fn part_rows(columns: usize) -> usize {
+    (PART / columns.max(1)).clamp(1, LONGEST_PART)
+}
+
+/// Elements of the sums of all parts of `x`.
+pub(super) fn elements_of_parts(x: &TensorType) -> usize {
+    let (rows, columns) = x.rows_columns();
+    rows.div_ceil(part_rows(columns)) * columns
+}
+
+/// `y[c] = sum_r x[r, c]`: first those of parts, then theirs.
+pub(super) fn sum_in_parts(x: &[f32], parts: &mut [f32], y: &mut [f32]) {
+    let (columns, part_rows) = (y.len(), part_rows(y.len()));
+    for_each_chunk(parts, columns, &|part, sums| {
+        let first = part * part_rows * columns;
+        add_rows(&x[first..x.len().min(first + part_rows * columns)], sums);
+    });
+    add_rows(parts, y);
+}
 
 /// `y[c] = sum_r x[r, c]` in the order of the rows, on one thread.
 fn add_rows(x: &[f32], y: &mut [f32]) {

@@ -68,14 +68,16 @@ impl Adam {
         let kernel = constant(Kernel::new("adam_rates"), "WEIGHT_DECAY", self.weight_decay);
         kernel
             .file(&complements_table(self.beta1, self.beta2))
+            .file(include_str!("../../../../../shaders/update/adam_corrections.wgsl"))
             .file(include_str!("../../../../../shaders/update/adam_rates.wgsl"))
             .read(Operand::Input(4))
             .read(Operand::Input(5))
             .write(Operand::Scratch(0))
     }
 
-    /// The kernel that updates `width` elements per invocation.
-    fn update(&self, p: usize, width: usize, caps: &Caps) -> Kernel {
+    /// The kernel that updates `width` elements per invocation, with what all share given or
+    /// computed in each.
+    fn update(&self, p: usize, width: usize, given: bool, caps: &Caps) -> Kernel {
         let numbers = [
             ("BETA1", self.beta1),
             ("BETA2", self.beta2),
@@ -89,13 +91,23 @@ impl Adam {
             .fold(Kernel::new("adam"), |kernel, (name, value)| constant(kernel, name, value))
             .constant("DECOUPLED", usize::from(self.decoupled))
             .constant("DECAYED", self.decayed);
-        rated_lanes(kernel, p, width, caps, &self.rates)
+        let kernel = rated_lanes(kernel, p, width, caps, &self.rates)
             .file(include_str!("../../../../../shaders/update/adam.wgsl"))
             .read(Operand::Input(1))
-            .read(Operand::Scratch(0))
             .update(Operand::Output(0))
             .update(Operand::Output(1))
-            .update(Operand::Output(2))
+            .update(Operand::Output(2));
+        if given {
+            return kernel
+                .file(include_str!("../../../../../shaders/update/adam_rates_given.wgsl"))
+                .read(Operand::Scratch(0));
+        }
+        kernel
+            .file(&complements_table(self.beta1, self.beta2))
+            .file(include_str!("../../../../../shaders/update/adam_corrections.wgsl"))
+            .file(include_str!("../../../../../shaders/update/adam_rates_here.wgsl"))
+            .read(Operand::Input(4))
+            .read(Operand::Input(5))
     }
 }
 
@@ -167,13 +179,19 @@ impl OpDef for Adam {
         /// Bytes of the factors that all elements share: three floats.
         const RATES_BYTES: usize = 12;
         let p = sig.outputs[0].elements();
-        widths(p)
-            .map(|(variant, width)| Lowering {
-                variant: variant.to_owned(),
-                scratch: vec![RATES_BYTES],
-                kernels: vec![self.rates(), self.update(p, width, caps)],
-            })
-            .collect()
+        let two = widths(p).map(|(variant, width)| Lowering {
+            variant: variant.to_owned(),
+            scratch: vec![RATES_BYTES],
+            kernels: vec![self.rates(), self.update(p, width, true, caps)],
+        });
+        let one = widths(p).map(|(variant, width)| {
+            let kernel = self.update(p, width, false, caps);
+            Lowering::single(&format!("{variant}_alone"), kernel)
+        });
+        let (two, one) = (two.collect(), one.collect());
+        // A software GPU starts a dispatch in no time, and has few lanes to compute rates with.
+        let best: [Vec<Lowering>; 2] = if caps.prefers_loops() { [two, one] } else { [one, two] };
+        best.into_iter().flatten().collect()
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
