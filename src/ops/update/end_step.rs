@@ -83,6 +83,7 @@ impl OpDef for EndStep {
             .constant("RATES", sig.outputs[1].elements())
             .constant("WORKGROUP_SIZE", WORKGROUP_SIZE.min(rows.max(1).next_power_of_two()))
             .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
+            .file(include_str!("../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../shaders/common/exp_log.wgsl"))
             .file(include_str!("../../../shaders/common/batch_tally.wgsl"))
             .file(include_str!("../../../shaders/update/end_step.wgsl"));
