@@ -9,6 +9,7 @@
 mod autodiff;
 mod chains;
 mod check;
+mod checks;
 mod derivatives;
 mod error;
 mod flow;
@@ -25,6 +26,7 @@ mod translate;
 
 pub use autodiff::backward;
 pub use check::{KernelError, check_kernel};
+pub use checks::{AuditCounts, Checks};
 pub use error::CompileError;
 pub use kernel_files::{KernelFile, kernel_files, kernel_index};
 pub use picks::{Pick, Picks, fingerprint};

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Program;
+use super::checks::{AuditCounts, Checks};
+use super::program::Program;
 use crate::graph::{Lowering, Op, Signature};
 use crate::tensor::TensorType;
 
@@ -37,6 +38,12 @@ pub struct Picks {
     pub device: String,
     /// Driver and its version.
     pub driver: String,
+    /// Which kernels are compiled with checks: last bits may depend on it.
+    #[serde(default, skip_serializing_if = "Checks::is_default")]
+    pub checks: Checks,
+    /// What audits told of a run's kernels; a record only.
+    #[serde(default, skip_serializing_if = "AuditCounts::is_empty")]
+    pub audits: AuditCounts,
     #[serde(default, rename = "pick", with = "as_list")]
     picks: BTreeMap<Key, Pick>,
 }
@@ -47,7 +54,8 @@ type Key = (String, String, Vec<String>);
 impl Picks {
     /// No picks yet for a device.
     pub fn new(device: &str, driver: &str) -> Self {
-        Self { device: device.to_owned(), driver: driver.to_owned(), picks: BTreeMap::new() }
+        let (device, driver) = (device.to_owned(), driver.to_owned());
+        Self { device, driver, ..Self::default() }
     }
 
     /// The variants that a program uses, for nodes that run kernels.

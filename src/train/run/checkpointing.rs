@@ -24,10 +24,12 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The variant of each kernel of the run's programs.
+    /// The variant of each kernel of the run's programs, and which of them run without checks.
     pub fn kernels(&self) -> Picks {
         let device = self.executor.info();
         let mut kernels = Picks::new(&device.name, &device.driver);
+        kernels.checks = self.executor.picks().checks;
+        kernels.audits = self.executor.audit_counts();
         for program in self.programs() {
             kernels.merge(Picks::of_program(&device.name, &device.driver, program));
         }
