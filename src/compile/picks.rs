@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Program;
+use super::checks::{AuditCounts, Checks};
+use super::program::Program;
 use crate::graph::{DeviceModel, Lowering, Op, Signature};
 use crate::tensor::TensorType;
 
@@ -41,6 +42,12 @@ pub struct Picks {
     /// sums in those that have one; none for devices that no model describes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<DeviceModel>,
+    /// Which kernels are compiled with checks: last bits may depend on it.
+    #[serde(default, skip_serializing_if = "Checks::is_default")]
+    pub checks: Checks,
+    /// What audits told of a run's kernels; a record only.
+    #[serde(default, skip_serializing_if = "AuditCounts::is_empty")]
+    pub audits: AuditCounts,
     #[serde(default, rename = "pick", with = "as_list")]
     picks: BTreeMap<Key, Pick>,
 }
@@ -52,7 +59,7 @@ impl Picks {
     /// No picks yet for a device.
     pub fn new(device: &str, driver: &str) -> Self {
         let (device, driver) = (device.to_owned(), driver.to_owned());
-        Self { device, driver, model: None, picks: BTreeMap::new() }
+        Self { device, driver, ..Self::default() }
     }
 
     /// The variants that a program uses, for nodes that run kernels.

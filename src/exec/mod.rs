@@ -1,6 +1,7 @@
 //! Floor 4: executors replay a [`Program`] on a device: the CPU by host kernels, a GPU by its
 //! lowerings, or a GPU and the reference in lock-step.
 
+mod audits;
 mod buffers;
 mod cpu;
 mod device;
@@ -15,9 +16,10 @@ mod ticket;
 
 use std::sync::Arc;
 
-use crate::compile::{Picks, Program};
+use crate::compile::{AuditCounts, Picks, Program};
 use crate::graph::Caps;
 
+pub use audits::{Audit, Audits, KeepAudits};
 pub use cpu::CpuExecutor;
 pub use device::{DeviceChoice, Judge, Opened, open, open_gpu, open_judged};
 pub use error::{Divergence, ExecError};
@@ -47,9 +49,18 @@ pub trait Executor {
     /// The variants that programs for this device are compiled with.
     fn picks(&self) -> &Picks;
 
-    /// Replaces the variants that programs compiled from now on use, and the model of the device
-    /// where they hold one.
+    /// Replaces the variants that programs compiled from now on use, the model of the device where they
+    /// hold one, and which kernels are compiled with checks.
     fn pin(&mut self, picks: Picks);
+
+    /// Takes what earlier audits told of kernels on this device; `keep` is told what later ones add.
+    /// Without it, every kernel is audited once.
+    fn know(&mut self, _audits: Audits, _keep: KeepAudits) {}
+
+    /// What audits told of the kernels that were loaded so far.
+    fn audit_counts(&self) -> AuditCounts {
+        AuditCounts::default()
+    }
 
     /// Allocates a program's buffers and makes its pipelines. States that are known already are
     /// shared.

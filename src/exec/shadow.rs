@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytemuck::pod_collect_to_vec;
 
 use super::{
-    CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket,
-    RunProfile,
+    Audits, CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, KeepAudits,
+    ProgramId, ReadTicket, RunProfile,
 };
-use crate::compile::{Picks, Program, Step};
+use crate::compile::{AuditCounts, Picks, Program, Step};
 use crate::graph::Caps;
 use crate::tensor::compare_scaled;
 use crate::tensor::half::as_f64;
@@ -111,6 +111,14 @@ impl Executor for ShadowExecutor {
 
     fn pin(&mut self, picks: Picks) {
         self.gpu.pin(picks);
+    }
+
+    fn know(&mut self, audits: Audits, keep: KeepAudits) {
+        self.gpu.know(audits, keep);
+    }
+
+    fn audit_counts(&self) -> AuditCounts {
+        self.gpu.audit_counts()
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {

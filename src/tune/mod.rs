@@ -4,8 +4,10 @@
 //! A candidate must fit the device, then agree with the reference (the contract of
 //! [`crate::verify`]: values, untouched neighbors, the same bits twice), and only then is it
 //! timed. [`tune`] gives [`Picks`], which [`store`] keeps per device and
-//! driver. [`verdicts`] keeps which device `--device auto` takes.
+//! driver. [`verdicts`] keeps which device `--device auto` takes, [`audits`] which kernels need no
+//! checks.
 
+pub mod audits;
 mod candidates;
 mod speed;
 pub mod store;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::{Fact, device_facts};
 use super::{CaseCheck, Failure, check_gradient, check_infer, host_kernels, lowerings};
+use crate::compile::AuditCounts;
 use crate::exec::{DeviceInfo, ExecError, Executor};
 use crate::graph::Case;
 use crate::ops::{OpEntry, entries};
@@ -67,6 +68,9 @@ pub struct DoctorReport {
     pub facts: Vec<Fact>,
     /// Results by op, in the order of the registry.
     pub ops: Vec<OpReport>,
+    /// How many of their kernels run without checks of indices, since these were proved.
+    #[serde(default)]
+    pub audits: AuditCounts,
     /// Why the check ended early, if it did: the device was lost.
     pub aborted: Option<String>,
     /// Time spent in all, in seconds.
@@ -120,6 +124,7 @@ pub fn diagnose_ops(
         large: options.large,
         facts: Vec::new(),
         ops: Vec::new(),
+        audits: AuditCounts::default(),
         aborted: None,
         seconds: 0.0,
     };
@@ -148,6 +153,7 @@ pub fn diagnose_ops(
             break;
         }
     }
+    report.audits = executor.audit_counts();
     report.seconds = start.elapsed().as_secs_f64();
     report
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::doctor::{DoctorReport, OpReport};
+use crate::compile::AuditCounts;
 
 /// Columns that the text keeps to, where no single word is longer.
 const WIDTH: usize = 80;
@@ -42,6 +43,14 @@ pub fn render(report: &DoctorReport) -> String {
     text.push('\n');
     if let Some(reason) = &report.aborted {
         line(&mut text, "ended early: ", reason);
+    }
+    if !report.audits.is_empty() {
+        let AuditCounts { proved, by_data, refused } = report.audits;
+        let _ = writeln!(
+            text,
+            "{proved} kernels proved to need no checks, {by_data} checked because of data, {refused} \
+             refused"
+        );
     }
     if !report.large {
         text.push_str("without the large shapes of real models (--large)\n");
@@ -116,6 +125,7 @@ mod tests {
                 hazard: true,
             }],
             ops: vec![failing],
+            audits: AuditCounts { proved: 4000, by_data: 200, refused: 1 },
             aborted: None,
             seconds: 125.0,
         }
@@ -127,6 +137,7 @@ mod tests {
         let widest = text.lines().map(|line| line.chars().count()).max();
         assert!(widest <= Some(WIDTH), "{text}");
         assert!(text.contains("and 2 more"), "{text}");
+        assert!(text.contains("4000 kernels proved") && text.contains("1 refused"), "{text}");
         let last = text.lines().last().unwrap_or_default();
         assert!(
             last.starts_with("92 checks passed, 5 failed in 125 s on CPU executor ("),

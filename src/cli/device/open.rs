@@ -7,9 +7,9 @@ use clap::Args;
 
 use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
-use crate::compile::Picks;
+use crate::compile::{Checks, Picks};
 use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge, Verdict};
-use crate::tune::{know_device, store, verdicts};
+use crate::tune::{audits, know_device, store, verdicts};
 
 /// Which variants kernels are compiled with.
 #[derive(Debug, Clone, Args)]
@@ -18,6 +18,10 @@ pub(in crate::cli) struct PickArgs {
     /// we measured on one like it; `none` the best guesses; else a file, e.g. RUN/kernels.toml
     #[arg(long, default_value = "auto", value_name = "auto|none|FILE")]
     picks: String,
+    /// Compile all kernels with checks of their indices and loops, also those that an audit on this
+    /// device has proved to need none
+    #[arg(long)]
+    checked: bool,
 }
 
 impl PickArgs {
@@ -28,7 +32,12 @@ impl PickArgs {
 
     /// What commands without the flag use.
     pub fn auto() -> Self {
-        Self { picks: "auto".to_owned() }
+        Self { picks: "auto".to_owned(), checked: false }
+    }
+
+    /// Which kernels are compiled with checks, where it was asked for.
+    pub fn checks(&self) -> Option<Checks> {
+        self.checked.then_some(Checks::Everywhere)
     }
 }
 
@@ -112,12 +121,16 @@ pub(in crate::cli) fn open_shadow(
 
 fn pin(executor: &mut dyn Executor, args: &PickArgs) -> Result<(), Failure> {
     let info = executor.info().clone();
-    let picks = match args.picks.as_str() {
+    let mut picks = match args.picks.as_str() {
         "auto" => store::load(&info)?,
         "none" => Picks::default(),
         file => store::read(Path::new(file), &info)?,
     };
     log::info!("picks: {} by --picks {}", picks.iter().count(), args.picks);
+    picks.checks = args.checks().unwrap_or(picks.checks);
+    if let Some(path) = audits::path_of(&info) {
+        executor.know(audits::load(&path, &info), audits::keep(path, info));
+    }
     know_device(executor, picks);
     Ok(())
 }

@@ -136,7 +136,12 @@ impl Resumed {
         if !info.computes_like(&state.device) {
             changed.push(format!("it was on {}, this is {info}", state.device));
         } else if picks.is_auto() {
-            executor.pin(Picks::parse(&state.kernels)?);
+            let mut kernels = Picks::parse(&state.kernels)?;
+            if let Some(checks) = picks.checks().filter(|&checks| checks != kernels.checks) {
+                changed.push("--checked compiles other kernels".to_owned());
+                kernels.checks = checks;
+            }
+            executor.pin(kernels);
         } else {
             changed.push("--picks may choose other kernels".to_owned());
         }

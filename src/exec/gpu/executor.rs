@@ -5,13 +5,18 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
-use super::pipeline::Pipeline;
+use super::audit::Auditor;
+use super::pipeline::{Pipeline, Planned};
 use super::pipeline_cache::PipelineCache;
 use super::readback::{Readback, StagingPool};
 use super::texture::{Texture, TextureCopy};
-use crate::compile::{BoundRegion, Buffer, Dispatch, Picks, Program, Region, TextureRead};
+use crate::compile::{
+    AuditCounts, BoundRegion, Buffer, Checks, Dispatch, Picks, Program, Region, TextureRead,
+};
 use crate::exec::buffers::Buffers;
-use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket, RunProfile};
+use crate::exec::{
+    Audits, DeviceInfo, ExecError, Executor, KeepAudits, ProgramId, ReadTicket, RunProfile,
+};
 use crate::graph::{Access, Caps};
 
 /// Submissions that may wait on the device before the host waits for the oldest.
@@ -26,6 +31,7 @@ const STAGED_BYTES: usize = 8 << 20;
 pub struct GpuExecutor {
     opened: Opened,
     picks: Picks,
+    audits: Auditor,
     pipelines: PipelineCache,
     buffers: Buffers<wgpu::Buffer>,
     programs: Vec<LoadedProgram>,
@@ -93,8 +99,11 @@ impl GpuExecutor {
     /// # Errors
     /// When the driver refuses.
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self, ExecError> {
+        let opened = adapter::open(adapter)?;
+        let audits = Auditor::new(&opened.info);
         Ok(Self {
-            opened: adapter::open(adapter)?,
+            opened,
+            audits,
             picks: Picks::default(),
             pipelines: PipelineCache::default(),
             buffers: Buffers::default(),
@@ -360,12 +369,23 @@ impl Executor for GpuExecutor {
         self.picks = picks;
     }
 
+    fn know(&mut self, audits: Audits, keep: KeepAudits) {
+        self.audits.know(audits, keep);
+    }
+
+    fn audit_counts(&self) -> AuditCounts {
+        self.audits.counts()
+    }
+
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
         let map = self.allocate_buffers(&program)?;
         let textures = self.allocate_textures(&program)?;
-        self.pipelines.prepare(&self.opened, &program.kernels)?;
-        let pipelines: Vec<&Pipeline> =
-            program.kernels.iter().filter_map(|kernel| self.pipelines.get(kernel)).collect();
+        let proofs = match self.picks.checks {
+            Checks::Everywhere => vec![None; program.kernels.len()],
+            Checks::WhereNeeded => self.audits.prove(&self.opened, &program)?,
+        };
+        let planned: Vec<Planned<'_>> = program.kernels.iter().zip(proofs).collect();
+        let pipelines = self.pipelines.prepare(&self.opened, &planned)?;
         let mut dispatches = Vec::with_capacity(program.dispatch_count());
         let mut step_ends = Vec::with_capacity(program.steps.len());
         for step in &program.steps {

@@ -1,6 +1,7 @@
 //! The GPU executor: the only place that names wgpu.
 
 mod adapter;
+mod audit;
 mod executor;
 mod fault;
 mod pipeline;

@@ -1,5 +1,6 @@
 //! Pipelines: a kernel's WGSL text as a device runs it.
 
+use super::audit::Proof;
 use super::fault::Faults;
 use super::texture;
 use crate::compile::KernelText;
@@ -13,16 +14,20 @@ pub(super) struct Pipeline {
     pub layout: wgpu::BindGroupLayout,
 }
 
-/// Makes the pipeline of a kernel.
+/// A kernel, and what shows that it needs no checks.
+pub(super) type Planned<'k> = (&'k KernelText, Option<Proof>);
+
+/// Makes the pipeline of a kernel; without checks of its indices, loops and divisors where these are
+/// proved.
 ///
 /// # Errors
 /// When the driver rejects it.
 pub(super) fn create(
     device: &wgpu::Device,
     faults: &Faults,
-    kernel: &KernelText,
+    (kernel, proof): Planned<'_>,
 ) -> Result<Pipeline, ExecError> {
-    faults.scoped(device, &format!("kernel {}", kernel.name), 0, || build(device, kernel))
+    faults.scoped(device, &format!("kernel {}", kernel.name), 0, || build(device, kernel, proof))
 }
 
 fn binding_type(access: Access) -> wgpu::BindingType {
@@ -40,7 +45,7 @@ fn binding_type(access: Access) -> wgpu::BindingType {
     }
 }
 
-fn build(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
+fn build(device: &wgpu::Device, kernel: &KernelText, proof: Option<Proof>) -> Pipeline {
     let entries: Vec<wgpu::BindGroupLayoutEntry> = (0_u32..)
         .zip(&kernel.accesses)
         .map(|(binding, &access)| wgpu::BindGroupLayoutEntry {
@@ -58,10 +63,14 @@ fn build(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
         bind_group_layouts: &[Some(&layout)],
         ..Default::default()
     });
-    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+    let text = wgpu::ShaderModuleDescriptor {
         label,
         source: wgpu::ShaderSource::Wgsl(kernel.source.as_str().into()),
-    });
+    };
+    let module = match proof {
+        Some(proof) => unchecked(device, text, proof),
+        None => device.create_shader_module(text),
+    };
     let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
         label,
         layout: Some(&pipeline_layout),
@@ -75,4 +84,20 @@ fn build(device: &wgpu::Device, kernel: &KernelText) -> Pipeline {
         cache: None,
     });
     Pipeline { pipeline, layout }
+}
+
+/// Compiles a text without checks.
+#[expect(unsafe_code, reason = "wgpu's checks cost a tenth to a quarter of a step")]
+fn unchecked(
+    device: &wgpu::Device,
+    text: wgpu::ShaderModuleDescriptor<'_>,
+    _proof: Proof,
+) -> wgpu::ShaderModule {
+    // SAFETY: wgpu asks that the kernel reaches no element outside of its arrays and bindings, that its
+    // loops end, and that it divides no integer by zero and none by -1 that this would overflow. Only
+    // `Auditor::prove` makes a proof, for kernels in which nothing but shapes and the invocation's place
+    // decides these (`audit/analysis.rs`), and for which this device has evaluated each of them, for
+    // every invocation of every dispatch with these very sizes, and found it inside (`audit/form.rs`).
+    // A pipeline is bound by the program it was proved for, whose sizes never change.
+    unsafe { device.create_shader_module_trusted(text, wgpu::ShaderRuntimeChecks::unchecked()) }
 }

@@ -12,9 +12,8 @@ use std::time::{Duration, Instant};
 use rayon::prelude::*;
 
 use super::adapter::{self, Opened};
-use super::pipeline::{self, Pipeline};
+use super::pipeline::{self, Pipeline, Planned};
 use super::texture::Texture;
-use crate::compile::KernelText;
 use crate::exec::ExecError;
 use crate::graph::{Access, texels};
 
@@ -31,11 +30,11 @@ const BYTES: u64 = 256;
 /// When the driver rejects a kernel.
 pub(super) fn compile(
     opened: &Opened,
-    kernels: &[&KernelText],
+    kernels: &[Planned<'_>],
 ) -> Result<Vec<Pipeline>, ExecError> {
     // Long texts take longest: last, one could keep a core waiting.
     let mut order: Vec<usize> = (0..kernels.len()).collect();
-    order.sort_by_key(|&i| std::cmp::Reverse(kernels[i].source.len()));
+    order.sort_by_key(|&i| std::cmp::Reverse(kernels[i].0.source.len()));
     let next = AtomicUsize::new(0);
     let take = || order.get(next.fetch_add(1, Ordering::Relaxed)).map(|&i| (i, kernels[i]));
     let site = Site::new(opened)?;
@@ -54,9 +53,9 @@ pub(super) fn compile(
         }
         Ok::<(), ExecError>(())
     })?;
-    let finish = |(made, kernel): (Option<Pipeline>, &&KernelText)| match made {
+    let finish = |(made, kernel): (Option<Pipeline>, &Planned<'_>)| match made {
         Some(pipeline) => Ok(pipeline),
-        None => site.compile(kernel),
+        None => site.compile(*kernel),
     };
     made.into_par_iter().zip(kernels).map(finish).collect()
 }
@@ -64,12 +63,12 @@ pub(super) fn compile(
 /// Compiles kernels on a second device, for the driver's cache, as long as the driver keeps one.
 fn help<'k>(
     opened: &Opened,
-    take: &dyn Fn() -> Option<(usize, &'k KernelText)>,
+    take: &dyn Fn() -> Option<(usize, Planned<'k>)>,
 ) -> Result<(), ExecError> {
     let second = adapter::open(&opened.adapter)?;
     let site = Site::new(&second)?;
     let mut unproven = true;
-    let mut first: Option<(&KernelText, Duration)> = None;
+    let mut first: Option<(Planned<'_>, Duration)> = None;
     while let Some((_, kernel)) = take() {
         let time = site.time(kernel)?;
         match first {
@@ -113,16 +112,17 @@ impl<'a> Site<'a> {
         })
     }
 
-    fn time(&self, kernel: &KernelText) -> Result<Duration, ExecError> {
+    fn time(&self, kernel: Planned<'_>) -> Result<Duration, ExecError> {
         let start = Instant::now();
         self.compile(kernel)?;
         Ok(start.elapsed())
     }
 
     /// Makes a pipeline, and waits until the driver has compiled it.
-    fn compile(&self, kernel: &KernelText) -> Result<Pipeline, ExecError> {
+    fn compile(&self, kernel: Planned<'_>) -> Result<Pipeline, ExecError> {
         let Opened { device, queue, faults, .. } = self.opened;
         let pipeline = pipeline::create(device, faults, kernel)?;
+        let (kernel, _) = kernel;
         let what = format!("kernel {}", kernel.name);
         let submission = faults.scoped(device, &what, 0, || {
             let entries: Vec<wgpu::BindGroupEntry<'_>> = (0_u32..)
@@ -158,6 +158,7 @@ impl<'a> Site<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compile::KernelText;
 
     fn kernel(name: &str, body: &str) -> KernelText {
         let source = format!(
@@ -179,10 +180,10 @@ mod tests {
                 let mut kernels: Vec<KernelText> = (0..count)
                     .map(|i| kernel(&format!("times{i}"), &format!("y[id.x] = {i}f * x[id.x];")))
                     .collect();
-                let all: Vec<&KernelText> = kernels.iter().collect();
+                let all: Vec<Planned<'_>> = kernels.iter().map(|kernel| (kernel, None)).collect();
                 assert_eq!(compile(&opened, &all).expect("they are right").len(), count);
                 kernels.insert(count / 2, kernel("wrong", "y[id.x] = nonsense;"));
-                let all: Vec<&KernelText> = kernels.iter().collect();
+                let all: Vec<Planned<'_>> = kernels.iter().map(|kernel| (kernel, None)).collect();
                 let error = compile(&opened, &all).expect_err("one is wrong").to_string();
                 assert!(error.contains("kernel wrong") && error.contains("nonsense"), "{error}");
             }

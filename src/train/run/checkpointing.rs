@@ -24,12 +24,14 @@ impl Trainer<'_> {
         Ok(())
     }
 
-    /// The variant of each kernel of the run's programs, and the model of the device that their
-    /// choice and their shares of sums depend on.
+    /// The variant of each kernel of the run's programs, which of them run without checks, and the
+    /// model of the device that their choice and their shares of sums depend on.
     pub fn kernels(&self) -> Picks {
         let device = self.executor.info();
         let mut kernels = Picks::new(&device.name, &device.driver);
         kernels.model = self.executor.caps().gpu_model();
+        kernels.checks = self.executor.picks().checks;
+        kernels.audits = self.executor.audit_counts();
         for program in self.programs() {
             kernels.merge(Picks::of_program(&device.name, &device.driver, program));
         }
