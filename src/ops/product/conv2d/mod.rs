@@ -12,6 +12,7 @@ mod geometry;
 mod gpu;
 mod input_grad;
 mod phases;
+mod sampled;
 mod weight_grad;
 mod windows;
 mod winograd;
