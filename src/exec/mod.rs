@@ -15,7 +15,7 @@ mod ticket;
 
 use std::sync::Arc;
 
-use crate::compile::{Picks, Program};
+use crate::compile::{KernelText, Picks, Program};
 use crate::graph::Caps;
 
 pub use cpu::CpuExecutor;
@@ -56,6 +56,13 @@ pub trait Executor {
     /// # Errors
     /// When a state is known with another size, a kernel is rejected, or memory is short.
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError>;
+
+    /// Makes the pipelines of kernels ahead of the programs that use them, several at once where the
+    /// device allows it, and tells how many seconds each took: none for one that was there already. A
+    /// kernel that the driver rejects is rejected again by [`Self::load`].
+    fn prepare(&mut self, kernels: &[KernelText]) -> Vec<f64> {
+        vec![0.0; kernels.len()]
+    }
 
     /// Writes into a state; seen by all runs that are started later.
     ///

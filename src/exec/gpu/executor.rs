@@ -9,7 +9,9 @@ use super::pipeline::Pipeline;
 use super::pipeline_cache::PipelineCache;
 use super::readback::{Readback, StagingPool};
 use super::texture::{Texture, TextureCopy};
-use crate::compile::{BoundRegion, Buffer, Dispatch, Picks, Program, Region, TextureRead};
+use crate::compile::{
+    BoundRegion, Buffer, Dispatch, KernelText, Picks, Program, Region, TextureRead,
+};
 use crate::exec::buffers::Buffers;
 use crate::exec::{DeviceInfo, ExecError, Executor, ProgramId, ReadTicket, RunProfile};
 use crate::graph::{Access, Caps};
@@ -379,6 +381,10 @@ impl Executor for GpuExecutor {
         }
         self.programs.push(LoadedProgram { dispatches, buffers: map, textures, step_ends });
         Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn prepare(&mut self, kernels: &[KernelText]) -> Vec<f64> {
+        self.pipelines.prepare_each(&self.opened, kernels)
     }
 
     fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {

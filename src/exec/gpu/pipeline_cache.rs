@@ -1,6 +1,7 @@
 //! Pipelines, cached by the hash of their WGSL text.
 
 use std::collections::HashMap;
+use std::time::Instant;
 
 use rayon::prelude::*;
 use sha2::{Digest, Sha256};
@@ -33,6 +34,35 @@ impl PipelineCache {
         };
         self.by_hash.extend(new.into_iter().map(hash).zip(made));
         Ok(())
+    }
+
+    /// Makes the pipelines of those kernels that are new and that the driver accepts, and tells the
+    /// seconds that each took.
+    pub fn prepare_each(&mut self, opened: &Opened, kernels: &[KernelText]) -> Vec<f64> {
+        let make = |kernel: &KernelText| {
+            if self.by_hash.contains_key(&hash(kernel)) {
+                return (0.0, None);
+            }
+            let start = Instant::now();
+            let made = if opened.info.is_software() {
+                warm_up::compile(opened, &[kernel]).ok().and_then(|mut made| made.pop())
+            } else {
+                create(&opened.device, &opened.faults, kernel).ok()
+            };
+            (start.elapsed().as_secs_f64(), made)
+        };
+        // A software device compiles on the thread of its only queue.
+        let made: Vec<(f64, Option<Pipeline>)> = if opened.info.is_software() {
+            kernels.iter().map(make).collect()
+        } else {
+            kernels.par_iter().map(make).collect()
+        };
+        let mut seconds = Vec::with_capacity(kernels.len());
+        for (kernel, (spent, pipeline)) in kernels.iter().zip(made) {
+            self.by_hash.extend(pipeline.map(|pipeline| (hash(kernel), pipeline)));
+            seconds.push(spent);
+        }
+        seconds
     }
 
     /// Number of pipelines.
