@@ -6,8 +6,8 @@ use super::geometry::image;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, sampled, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op, OpDef,
-    Operand, Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op,
+    OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::product::tail::ProductTail;
 use crate::tensor::parallel::for_each_chunk;

@@ -4,7 +4,8 @@ use super::geometry::image;
 use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, sampled, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HalfForm, HostIo, HostKernel, Inputs, Lowering, OpDef, Operand, Signature, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, HostKernel, Inputs, Lowering, OpDef, Operand, Signature,
+    Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
