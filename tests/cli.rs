@@ -12,6 +12,8 @@ mod log;
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/tune.rs"]
+mod tune;
 #[path = "cli/wgsl.rs"]
 mod wgsl;
 

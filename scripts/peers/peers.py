@@ -2,18 +2,16 @@
 
 import argparse
 import datetime
-import gzip
 import json
 import os
 import pathlib
 import platform
 import statistics
-import struct
 import subprocess
 import sys
 import tempfile
 
-import numpy as np
+from random_data import write_data
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MODELS = ["mnist-cnn", "mnist-mlp-torch", "cifar10-alexnet"]
@@ -25,27 +23,6 @@ ENVIRONMENT = {
     "LP_NUM_THREADS": THREADS,
     "OMP_NUM_THREADS": THREADS,
 }
-
-
-def write_data(folder):
-    """Random images in the files of MNIST and CIFAR-10: speed does not depend on what they show."""
-    random = np.random.default_rng(1)
-    mnist = folder / "mnist"
-    mnist.mkdir()
-    for prefix, count in (("train", 10_000), ("t10k", 1_000)):
-        images = random.integers(0, 256, (count, 28, 28), dtype=np.uint8)
-        labels = random.integers(0, 10, count, dtype=np.uint8)
-        with gzip.open(mnist / f"{prefix}-images-idx3-ubyte.gz", "wb", 1) as file:
-            file.write(struct.pack(">4I", 2051, count, 28, 28) + images.tobytes())
-        with gzip.open(mnist / f"{prefix}-labels-idx1-ubyte.gz", "wb", 1) as file:
-            file.write(struct.pack(">2I", 2049, count) + labels.tobytes())
-    cifar = folder / "cifar-10-batches-bin"
-    cifar.mkdir()
-    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
-        records = random.integers(0, 256, (2_000, 3_073), dtype=np.uint8)
-        records[:, 0] %= 10
-        (cifar / f"{name}.bin").write_bytes(records.tobytes())
-    (cifar / "batches.meta.txt").write_text("".join(f"class{i}\n" for i in range(10)))
 
 
 def run(command):
@@ -66,7 +43,8 @@ def time_verigrad(args, model, device, data):
 
 def time_torch(args, model):
     worker = str(pathlib.Path(__file__).with_name("models.py"))
-    row = json.loads(run([sys.executable, worker, model, str(args.seconds)]))
+    command = [sys.executable, worker, model, str(args.seconds), "--device", args.torch_device]
+    row = json.loads(run(command))
     return row["seconds"], row
 
 
@@ -119,6 +97,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=3, help="of one turn")
     parser.add_argument("--models", type=lambda text: text.split(","), default=MODELS)
     parser.add_argument("--devices", type=lambda text: text.split(","), default=["llvmpipe", "cpu"])
+    parser.add_argument("--torch-device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--out", type=pathlib.Path)
     args = parser.parse_args()
     load = [os.getloadavg()[0]]
@@ -142,6 +121,7 @@ def main():
         "threads": int(THREADS),
         "python": platform.python_version(),
         "torch": facts["torch"],
+        "torch_device": args.torch_device,
         "devices": json.loads(run([args.binary, "devices", "--json"])),
         "seconds_per_step": results,
         "table": text.splitlines(),

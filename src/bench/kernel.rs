@@ -10,8 +10,8 @@ use super::{BenchError, DevicePeaks, Timing};
 use crate::compile::{Program, compile};
 use crate::exec::Executor;
 use crate::graph::{Caps, Case, Cost, Graph, Lowering};
-use crate::ops::entries;
-use crate::tensor::HostTensor;
+use crate::ops::{Matmul, entries};
+use crate::tensor::{DType, HostTensor, TensorType};
 use crate::verify::{lowerings, make_inputs};
 
 /// What [`measure_kernels`] measures.
@@ -19,6 +19,11 @@ use crate::verify::{lowerings, make_inputs};
 pub struct KernelOptions {
     /// Only ops whose name contains this text.
     pub filter: String,
+    /// Only cases whose names contain this text.
+    pub cases: String,
+    /// Instead of the registry's, matrix products of these sizes, `[m, k, n]`, in f32 and, where the
+    /// device has them, in 16 bits.
+    pub products: Vec<[usize; 3]>,
     /// Only the lowering that comes first: what is used without tuning.
     pub first_only: bool,
 }
@@ -68,14 +73,42 @@ pub fn measure_kernels(
         return Err(BenchError::NoGpu);
     }
     let mut rows = Vec::new();
+    let sizes = options.products.iter();
+    let of_products: Vec<Case> = sizes.flat_map(|&size| products(size, executor.caps())).collect();
+    for case in of_products {
+        let mut of_case = measure_case(executor, peaks, &case, options, progress)?;
+        mark_fastest(&mut of_case);
+        rows.append(&mut of_case);
+    }
+    if !options.products.is_empty() {
+        return Ok(rows);
+    }
     for entry in entries().filter(|entry| entry.name.contains(&options.filter)) {
-        for case in (entry.cases)().into_iter().filter(|case| case.bench) {
+        let wanted = |case: &Case| case.bench && case.name.contains(&options.cases);
+        for case in (entry.cases)().into_iter().filter(wanted) {
             let mut of_case = measure_case(executor, peaks, &case, options, progress)?;
             mark_fastest(&mut of_case);
             rows.append(&mut of_case);
         }
     }
     Ok(rows)
+}
+
+/// Matrix products of one size: of f32, and of the forms in 16 bits that a device with `caps` has.
+fn products([m, k, n]: [usize; 3], caps: &Caps) -> Vec<Case> {
+    let case = |name: &str, halves: &[usize]| {
+        let op = Arc::new(Matmul::default());
+        let ty = |i: usize, dims: [usize; 2]| {
+            let dtype = if halves.contains(&i) { DType::F16 } else { DType::F32 };
+            TensorType::new(dtype, dims)
+        };
+        Case::of_model(&format!("{m}x{k}x{n}{name}"), op, &[ty(0, [m, k]), ty(1, [k, n])])
+    };
+    let mut cases = vec![case("", &[])];
+    if caps.f16 {
+        cases.extend([case("_f16_left", &[0]), case("_f16_both", &[0, 1])]);
+    }
+    cases
 }
 
 fn measure_case(

@@ -37,5 +37,5 @@ pub use model::{MemoryAt, ModelRow, SetupPart, measure_steps};
 pub use peaks::DevicePeaks;
 pub use roofline::{Bound, RooflineRow, roofline, roofline_table};
 pub use table::{json_lines, kernel_table, model_text};
-pub use timing::Timing;
+pub use timing::{Timing, time_in_turns, time_trial};
 pub use trace::chrome_trace;

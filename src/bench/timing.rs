@@ -31,6 +31,57 @@ pub struct Timing {
     pub runs: u32,
 }
 
+/// Samples of a program among others that it is compared with.
+const TRIAL_SAMPLES: usize = 5;
+/// How long such a sample should take: enough that the cost of a submission hardly counts.
+const TRIAL_SAMPLE: Duration = Duration::from_millis(4);
+/// How many times the fastest one's time makes further samples pointless.
+const BEHIND: f64 = 1.5;
+
+/// Times a program that has run before, for which it took `once` seconds, in a few milliseconds.
+/// Where it is far behind `fastest` seconds, one sample is enough.
+///
+/// # Errors
+/// When the device reports an error.
+pub fn time_trial(
+    executor: &mut dyn Executor,
+    program: ProgramId,
+    once: f64,
+    fastest: f64,
+) -> Result<Timing, ExecError> {
+    let mut runs = runs_for(TRIAL_SAMPLE, once);
+    let mut each = time_samples(executor, program, runs)? / f64::from(runs);
+    while runs_for(TRIAL_SAMPLE, each) >= 2 * runs {
+        runs = runs_for(TRIAL_SAMPLE, each);
+        each = time_samples(executor, program, runs)? / f64::from(runs);
+    }
+    let mut seconds = vec![each];
+    while seconds.len() < TRIAL_SAMPLES && each < BEHIND * fastest {
+        seconds.push(time_samples(executor, program, runs)? / f64::from(runs));
+    }
+    Ok(Timing::of(seconds, runs))
+}
+
+/// Times programs in turns, so that a device that slows down slows all of them; each has a timing,
+/// from which its number of runs follows.
+///
+/// # Errors
+/// When the device reports an error.
+pub fn time_in_turns(
+    executor: &mut dyn Executor,
+    programs: &[(ProgramId, Timing)],
+) -> Result<Vec<Timing>, ExecError> {
+    let mut seconds = vec![Vec::new(); programs.len()];
+    for _ in 0..TRIAL_SAMPLES {
+        for (&(program, timing), seconds) in programs.iter().zip(&mut seconds) {
+            let runs = timing.runs;
+            seconds.push(time_samples(executor, program, runs)? / f64::from(runs));
+        }
+    }
+    let timings = programs.iter().zip(seconds);
+    Ok(timings.map(|((_, timing), seconds)| Timing::of(seconds, timing.runs)).collect())
+}
+
 /// Times a program that is loaded and has its inputs. A first run, which may still compile, does
 /// not count.
 ///
@@ -45,8 +96,8 @@ pub(super) fn time_program(
     // A short run is mostly the cost of submitting it: estimate again with more of them.
     let mut runs = 1;
     let mut once = time_samples(executor, program, 1)?;
-    while runs_for(once) >= 2 * runs {
-        runs = runs_for(once);
+    while runs_for(SAMPLE, once) >= 2 * runs {
+        runs = runs_for(SAMPLE, once);
         once = time_samples(executor, program, runs)? / f64::from(runs);
     }
     let mut seconds = vec![once];
@@ -89,8 +140,8 @@ fn time_samples(
 }
 
 /// Number of runs that fill a sample, when one takes `once` seconds.
-fn runs_for(once: f64) -> u32 {
-    let ratio = (SAMPLE.as_secs_f64() / once.max(1e-9)).clamp(1.0, f64::from(MAX_RUNS));
+fn runs_for(sample: Duration, once: f64) -> u32 {
+    let ratio = (sample.as_secs_f64() / once.max(1e-9)).clamp(1.0, f64::from(MAX_RUNS));
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -106,8 +157,8 @@ mod tests {
 
     #[test]
     fn runs_fill_a_sample_within_limits() {
-        assert_eq!(runs_for(0.0), MAX_RUNS);
-        assert_eq!(runs_for(0.01), 10);
-        assert_eq!(runs_for(3.0), 1);
+        assert_eq!(runs_for(SAMPLE, 0.0), MAX_RUNS);
+        assert_eq!(runs_for(SAMPLE, 0.01), 10);
+        assert_eq!(runs_for(SAMPLE, 3.0), 1);
     }
 }

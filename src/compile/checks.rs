@@ -33,6 +33,13 @@ pub struct AuditCounts {
 }
 
 impl AuditCounts {
+    /// Adds other counts.
+    pub fn add(&mut self, other: Self) {
+        self.proved += other.proved;
+        self.by_data += other.by_data;
+        self.refused += other.refused;
+    }
+
     /// Whether nothing was audited.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()

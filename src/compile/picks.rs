@@ -27,6 +27,9 @@ pub struct Pick {
     /// Time of one run when it was measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub microseconds: Option<f64>,
+    /// Whether it came with the program: then nobody is told where it no longer holds.
+    #[serde(skip)]
+    pub preset: bool,
 }
 
 /// Pinned variants for one device and driver. Nodes without a pick, or whose pick names kernels
@@ -91,6 +94,13 @@ impl Picks {
         toml::to_string_pretty(self)
     }
 
+    /// The same picks, as such that came with the program.
+    #[must_use]
+    pub fn into_preset(mut self) -> Self {
+        self.picks.values_mut().for_each(|pick| pick.preset = true);
+        self
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.picks.is_empty()
@@ -118,7 +128,7 @@ impl Picks {
         let (op, attributes, inputs) = key.clone();
         let variant = variant.to_owned();
         let microseconds = seconds.map(|seconds| (seconds * 1e7).round() / 10.0);
-        let pick = Pick { op, attributes, inputs, variant, kernels, microseconds };
+        let pick = Pick { op, attributes, inputs, variant, kernels, microseconds, preset: false };
         self.picks.insert(key, pick);
     }
 
@@ -146,16 +156,28 @@ impl Picks {
         let found = lowerings.iter().position(|lowering| {
             lowering.variant == pick.variant && fingerprint(lowering) == pick.kernels
         });
-        if found.is_none() {
-            let inputs = pick.inputs.join(", ");
-            log::warn!(
-                "the pinned variant {} of {} {inputs} is not what this version compiles; taking \
-                 the best guess (measure again with `verigrad tune`)",
-                pick.variant,
-                pick.op
-            );
+        if found.is_none()
+            && let Some(notice) = pick.void_notice()
+        {
+            log::warn!("{notice}");
         }
         found
+    }
+}
+
+impl Pick {
+    /// What to tell the user where the pick is void; nothing on one that nobody here has made.
+    fn void_notice(&self) -> Option<String> {
+        let notice = || {
+            format!(
+                "the pinned variant {} of {} {} is not what this version compiles; taking the best \
+                 guess (measure again with `verigrad tune`)",
+                self.variant,
+                self.op,
+                self.inputs.join(", ")
+            )
+        };
+        (!self.preset).then(notice)
     }
 }
 
@@ -238,6 +260,11 @@ mod tests {
         lowerings[last].kernels[0].source.push_str("// changed\n");
         assert_eq!(read.choose(&op, &sig, &lowerings), 0, "another text");
         assert!(!read.covers(&op, &sig, &lowerings));
+        let told = |picks: &Picks| picks.iter().filter_map(Pick::void_notice).count();
+        assert_eq!(told(&read), 1, "the user's own pick is void, which is said");
+        let preset = read.into_preset();
+        assert_eq!(preset.choose(&op, &sig, &lowerings), 0, "a void preset is harmless");
+        assert_eq!(told(&preset), 0, "and silent");
     }
 
     #[test]

@@ -69,6 +69,13 @@ pub trait Executor {
     /// When a state is known with another size, a kernel is rejected, or memory is short.
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError>;
 
+    /// Makes the pipelines of programs ahead of loading them, several at once where the device allows
+    /// it, and tells for each program how many seconds each of its kernels took: none for one that was
+    /// there already. A kernel that the driver rejects is rejected again by [`Self::load`].
+    fn prepare(&mut self, programs: &[Program]) -> Vec<Vec<f64>> {
+        programs.iter().map(|program| vec![0.0; program.kernels.len()]).collect()
+    }
+
     /// Writes into a state; seen by all runs that are started later.
     ///
     /// # Errors

@@ -4,7 +4,9 @@ use std::any::Any;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use super::{Caps, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Signature, Vjp};
+use super::{
+    Caps, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Inputs, Lowering, Signature, Vjp,
+};
 use crate::error::ShapeError;
 use crate::tensor::{TensorType, Tolerance};
 
@@ -54,6 +56,18 @@ pub trait Op: Any + Debug + Send + Sync {
 
     /// The same loops over f64 tensors, for gradient checks.
     fn reference_f64(&self, io: &mut HostIo<'_, f64>);
+
+    /// Elements of an output at given positions, by the arithmetic of the reference, where the op
+    /// has code for it: see [`super::OpDef::reference_at`].
+    fn reference_at(
+        &self,
+        _inputs: &Inputs<'_, f32>,
+        _sig: &Signature,
+        _output: usize,
+        _positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        None
+    }
 
     /// Every variant that a device with `caps` can run, best guess first: those that the op writes,
     /// with operands in 16 bits, or read through textures. Empty for ops that only say where data

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::half::{self, widened_signature};
 use super::{
-    Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Lowering, Op, Operand,
+    Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op, Operand,
     Signature, Structure, Vjp, lowerings,
 };
 use crate::error::ShapeError;
@@ -39,6 +39,18 @@ pub trait OpDef: Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 's
     /// The specification: plain loops with f64 sums, that share no code with the lowerings. They
     /// run on f32, and on f64 for gradient checks.
     fn reference<T: Real>(&self, io: &mut HostIo<'_, T>);
+
+    /// Elements of output `output` at given positions, by the arithmetic of the reference: for ops
+    /// that take long to compute as a whole. None where there is no such code.
+    fn reference_at(
+        &self,
+        _inputs: &Inputs<'_, f32>,
+        _sig: &Signature,
+        _output: usize,
+        _positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        None
+    }
 
     /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
     /// only say where data lie.
@@ -150,6 +162,16 @@ impl<O: OpDef> Op for O {
 
     fn reference_f64(&self, io: &mut HostIo<'_, f64>) {
         OpDef::reference(self, io);
+    }
+
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        OpDef::reference_at(self, inputs, &widened_signature(sig), output, positions)
     }
 
     fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::parallel::{BLOCK, map_indices};
 use super::shape::DType;
 
 /// Unit roundoff of f32.
@@ -91,6 +92,18 @@ impl Tolerance {
         // a device take either neighbor, a whole one away, or flush what is subnormal.
         computed + 3.0 * F16_ROUNDOFF * (expected.abs() + computed) + F16_MIN_POSITIVE
     }
+
+    /// Whether `got` agrees with the reference value `expected`. A non-finite one demands a
+    /// non-finite result; see [`compare`].
+    pub fn allows(&self, expected: f64, got: f64, scale: f64) -> bool {
+        if expected.is_nan() {
+            got.is_nan()
+        } else if expected.is_infinite() {
+            !got.is_finite()
+        } else {
+            (expected - got).abs() <= self.allowed(expected, scale)
+        }
+    }
 }
 
 /// The first element that disagrees with the reference.
@@ -141,23 +154,40 @@ pub fn compare_scaled(
     tolerance: Tolerance,
     scale: f64,
 ) -> Result<(), Mismatch> {
-    let scale = expected.iter().filter(|v| v.is_finite()).fold(scale, |m, v| m.max(v.abs()));
+    let largest = |values: &[f64]| {
+        let finite = values.iter().filter(|v| v.is_finite());
+        finite.fold(0.0_f64, |most, v| most.max(v.abs()))
+    };
+    let blocks = expected.len().min(got.len()).div_ceil(BLOCK);
+    let block = |values: &'_ [f64], b: usize| b * BLOCK..values.len().min((b + 1) * BLOCK);
+    let of_blocks = map_indices(blocks, &|b| largest(&expected[block(expected, b)]));
+    let scale = of_blocks.into_iter().fold(scale, f64::max);
+    let mismatches = map_indices(blocks, &|b| {
+        let pairs = expected[block(expected, b)].iter().zip(&got[block(got, b)]);
+        compare_block(b * BLOCK, pairs, tolerance, scale)
+    });
+    let mut found = mismatches.into_iter().flatten();
+    let Some(first) = found.next() else { return Ok(()) };
+    let count = first.count + found.map(|mismatch| mismatch.count).sum::<usize>();
+    Err(Mismatch { count, ..first })
+}
+
+/// The first mismatch among elements from `start` on, with the number of them.
+fn compare_block<'a>(
+    start: usize,
+    pairs: impl Iterator<Item = (&'a f64, &'a f64)>,
+    tolerance: Tolerance,
+    scale: f64,
+) -> Option<Mismatch> {
     let mut first: Option<Mismatch> = None;
-    for (index, (&expected, &got)) in expected.iter().zip(got).enumerate() {
-        let allowed = tolerance.allowed(expected, scale);
-        let agrees = if expected.is_nan() {
-            got.is_nan()
-        } else if expected.is_infinite() {
-            !got.is_finite()
-        } else {
-            (expected - got).abs() <= allowed
-        };
-        if !agrees {
+    for (index, (&expected, &got)) in (start..).zip(pairs) {
+        if !tolerance.allows(expected, got, scale) {
+            let allowed = tolerance.allowed(expected, scale);
             let found = first.get_or_insert(Mismatch { index, expected, got, allowed, count: 0 });
             found.count += 1;
         }
     }
-    first.map_or(Ok(()), Err)
+    first
 }
 
 #[cfg(test)]

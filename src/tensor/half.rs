@@ -2,6 +2,7 @@
 
 use half::f16;
 
+use super::parallel::for_each_block;
 use super::shape::{DType, TensorType};
 
 /// The element at position `i` of a tensor that is kept as words.
@@ -30,14 +31,21 @@ pub fn narrow(values: &[f32], words: &mut [u32]) {
 
 /// The elements of a tensor that is kept as words, as f64; of integers, the words.
 pub fn as_f64(words: &[u32], ty: &TensorType) -> Vec<f64> {
-    match ty.dtype {
-        DType::F32 => words.iter().map(|&word| f64::from(f32::from_bits(word))).collect(),
-        DType::F16 => {
-            let halves = 0..ty.elements().min(2 * words.len());
-            halves.map(|i| element(words, i).to_f64()).collect()
+    let count = match ty.dtype {
+        DType::F16 => ty.elements().min(2 * words.len()),
+        DType::F32 | DType::U32 | DType::U8 => words.len(),
+    };
+    let mut values = vec![0.0; count];
+    for_each_block(&mut values, &|start, values| {
+        for (i, value) in (start..).zip(values) {
+            *value = match ty.dtype {
+                DType::F32 => f64::from(f32::from_bits(words[i])),
+                DType::F16 => element(words, i).to_f64(),
+                DType::U32 | DType::U8 => f64::from(words[i]),
+            };
         }
-        DType::U32 | DType::U8 => words.iter().map(|&word| f64::from(word)).collect(),
-    }
+    });
+    values
 }
 
 /// The nearest 16-bit float.

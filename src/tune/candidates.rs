@@ -1,19 +1,22 @@
-//! One op on one set of shapes: its candidates, checked and timed.
+//! One op on one set of shapes, its candidates, and which of them is picked.
 
-use std::collections::HashSet;
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
 
-use crate::bench::{BenchError, Timing, time_lowering};
+use crate::bench::Timing;
 use crate::compile::{Picks, Program, runnable};
-use crate::exec::{ExecError, Executor};
-use crate::graph::{Caps, Case, Lowering, Op, Signature};
-use crate::verify::CaseCheck;
+use crate::graph::{Caps, Lowering, Op, Signature};
 
 /// Time by which a candidate must beat the best guess to be picked: less is noise.
 const MARGIN: f64 = 0.97;
 /// Runs within which a candidate must earn what its preparation takes longer.
 const RUNS: f64 = 1000.0;
+/// Floating-point operations in the time of moving a byte: between those of processors and GPUs. It
+/// only says what is tuned first.
+const FLOP_PER_BYTE: u64 = 12;
+/// How much more often a training step runs than a step of an evaluation.
+const RARELY: u64 = 10;
 
 /// An op on given shapes.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Task {
 pub enum Outcome {
     /// It is right and was timed.
     Timed(Timing),
+    /// Its first run took so many seconds that it was neither checked nor timed any further.
+    Slow(f64),
     /// It is wrong or could not be run, for this reason.
     Dropped(String),
 }
@@ -42,7 +47,7 @@ pub struct Candidate {
     pub lowering: Lowering,
     /// What became of it.
     pub outcome: Outcome,
-    /// Time of its check in seconds, most of which is its compilation.
+    /// Time of its compilation, in seconds.
     pub preparation: f64,
 }
 
@@ -51,8 +56,31 @@ impl Candidate {
     pub fn seconds(&self) -> Option<f64> {
         match &self.outcome {
             Outcome::Timed(timing) => Some(timing.seconds),
-            Outcome::Dropped(_) => None,
+            Outcome::Slow(_) | Outcome::Dropped(_) => None,
         }
+    }
+}
+
+/// Seconds that a task took, by what they were spent on.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Spent {
+    /// Compiling kernels, beside each other where the device allows it.
+    pub compiling: f64,
+    /// Making inputs and running the reference.
+    pub reference: f64,
+    /// Running candidates and comparing what they give.
+    pub checking: f64,
+    /// Timing them.
+    pub timing: f64,
+}
+
+impl Spent {
+    /// Adds what another task took.
+    pub fn add(&mut self, other: Self) {
+        self.compiling += other.compiling;
+        self.reference += other.reference;
+        self.checking += other.checking;
+        self.timing += other.timing;
     }
 }
 
@@ -63,6 +91,8 @@ pub struct Tuned {
     pub task: Task,
     /// Its candidates.
     pub candidates: Vec<Candidate>,
+    /// What it took.
+    pub spent: Spent,
 }
 
 impl Tuned {
@@ -87,60 +117,33 @@ impl Tuned {
 }
 
 /// The distinct ops and shapes of programs that have more than one variant on a device with
-/// `caps`, and no pick yet.
+/// `caps`, and no pick yet: those first that take most of a step, as far as that follows from their
+/// work. The first program is the one that runs most often.
 pub fn tasks(programs: &[&Program], caps: &Caps, picks: &Picks) -> Vec<Task> {
-    let mut seen = HashSet::new();
-    let mut tasks = Vec::new();
-    for step in programs.iter().flat_map(|program| &program.steps) {
-        let sig = step.signature();
-        let lowerings = runnable(step.op.as_ref(), &sig, caps);
-        let key = (step.op.name(), step.op.attributes().to_string(), sig.clone());
-        if lowerings.len() > 1
-            && !picks.covers(step.op.as_ref(), &sig, &lowerings)
-            && seen.insert(key)
-        {
-            tasks.push(Task { scope: step.scope.clone(), op: step.op.clone(), sig });
+    let mut tasks: Vec<(Task, u64)> = Vec::new();
+    let mut known: HashMap<(&str, String, Signature), Option<usize>> = HashMap::new();
+    for (number, program) in programs.iter().enumerate() {
+        for step in &program.steps {
+            let sig = step.signature();
+            let key = (step.op.name(), step.op.attributes().to_string(), sig.clone());
+            let at = *known.entry(key).or_insert_with(|| {
+                let lowerings = runnable(step.op.as_ref(), &sig, caps);
+                let open = lowerings.len() > 1 && !picks.covers(step.op.as_ref(), &sig, &lowerings);
+                open.then(|| {
+                    let task = Task { scope: step.scope.clone(), op: step.op.clone(), sig };
+                    tasks.push((task, 0));
+                    tasks.len() - 1
+                })
+            });
+            if let Some((task, work)) = at.and_then(|at| tasks.get_mut(at)) {
+                let cost = task.op.cost(&task.sig);
+                let once = cost.bytes + cost.flop / FLOP_PER_BYTE;
+                *work += if number == 0 { once } else { once / RARELY };
+            }
         }
     }
-    tasks
-}
-
-/// Checks and times every candidate of a task.
-///
-/// # Errors
-/// When the device is lost, or the op rejects the shapes.
-pub fn tune_task(executor: &mut dyn Executor, task: &Task) -> Result<Tuned, BenchError> {
-    let case = Case::of_model("tune", task.op.clone(), &task.sig.inputs);
-    let check = CaseCheck::new(&case, &task.sig)?;
-    let mut candidates = Vec::new();
-    for lowering in runnable(task.op.as_ref(), &task.sig, executor.caps()) {
-        let start = Instant::now();
-        let checked = check.check(executor, &lowering).map_err(BenchError::from);
-        let preparation = start.elapsed().as_secs_f64();
-        let timed =
-            checked.and_then(|()| time_lowering(executor, &case, check.inputs(), &lowering));
-        let outcome = match timed {
-            Ok(timing) => {
-                log::debug!(
-                    "{}: {} {} takes {:.1} µs, its check {:.0} ms",
-                    task.scope,
-                    task.op.title(),
-                    lowering.variant,
-                    1e6 * timing.seconds,
-                    1e3 * preparation
-                );
-                Outcome::Timed(timing)
-            }
-            Err(lost @ BenchError::Exec(ExecError::Lost { .. })) => return Err(lost),
-            Err(error) => {
-                let (op, variant) = (task.op.name(), &lowering.variant);
-                log::warn!("{}: {op} {variant} is dropped: {error}", task.scope);
-                Outcome::Dropped(error.to_string())
-            }
-        };
-        candidates.push(Candidate { lowering, outcome, preparation });
-    }
-    Ok(Tuned { task: task.clone(), candidates })
+    tasks.sort_by_key(|&(_, work)| Reverse(work));
+    tasks.into_iter().map(|(task, _)| task).collect()
 }
 
 #[cfg(test)]
@@ -168,7 +171,11 @@ mod tests {
             },
         };
         let task = Task { scope: "dense".to_owned(), op: Arc::new(Matmul::default()), sig };
-        Tuned { task, candidates: times.iter().enumerate().map(candidate).collect() }
+        Tuned {
+            task,
+            candidates: times.iter().enumerate().map(candidate).collect(),
+            spent: Spent::default(),
+        }
     }
 
     #[test]

@@ -9,8 +9,9 @@ use crate::compile::Picks;
 use crate::exec::DeviceInfo;
 use crate::train::{FileError, read_text, write_atomically};
 
-/// Picks that were measured on devices we had, for those who have the same. Each file was made by
-/// `verigrad tune RECIPE -o FILE`, once for each built-in recipe.
+/// Picks that were measured on devices we had, for those who have the same: a file for each device and
+/// driver, made by `verigrad tune RECIPE -o FILE`, once for each built-in recipe. Picks whose kernels
+/// have changed since are passed over.
 const PRESETS: &[&str] = &[include_str!("../../assets/tuned/llvmpipe-22.3.6.toml")];
 
 /// Why picks cannot be read or kept.
@@ -123,7 +124,7 @@ pub(super) fn file_name(device: &DeviceInfo) -> String {
 /// The picks inside the binary for a device.
 pub fn preset(device: &DeviceInfo) -> Option<Picks> {
     let parsed = PRESETS.iter().filter_map(|text| Picks::parse(text).ok());
-    parsed.into_iter().find(|picks| fits(picks, device))
+    parsed.into_iter().find(|picks| fits(picks, device)).map(Picks::into_preset)
 }
 
 fn fits(picks: &Picks, device: &DeviceInfo) -> bool {
@@ -150,6 +151,10 @@ mod tests {
             let picks = Picks::parse(text).expect("a preset is valid");
             assert!(!picks.is_empty() && !picks.device.is_empty() && !picks.driver.is_empty());
         }
+        let devices = PRESETS.iter().filter_map(|text| Picks::parse(text).ok());
+        let devices: Vec<_> = devices.map(|picks| (picks.device, picks.driver)).collect();
+        let distinct: std::collections::HashSet<_> = devices.iter().collect();
+        assert_eq!(distinct.len(), devices.len(), "a device and driver has one preset");
     }
 
     #[test]

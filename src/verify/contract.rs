@@ -77,7 +77,7 @@ pub enum Failure {
 }
 
 /// Guard bytes before and behind each tensor: the alignment of binding offsets.
-const GUARD_BYTES: usize = 256;
+pub(super) const GUARD_BYTES: usize = 256;
 /// Content of the first guard word; each further one, over all buffers, is one more, so that a
 /// kernel which copies guard words from one tensor to another is caught.
 const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
@@ -208,7 +208,10 @@ pub fn check_lowering(
 }
 
 /// The outputs by f64 reference code.
-fn expected_outputs(case: &Case, inputs: &[HostTensor]) -> Result<Vec<Vec<f64>>, ShapeError> {
+pub(super) fn expected_outputs(
+    case: &Case,
+    inputs: &[HostTensor],
+) -> Result<Vec<Vec<f64>>, ShapeError> {
     let mut graph = Graph::default();
     let mut tensors = HashMap::new();
     let mut values = Vec::new();
@@ -219,6 +222,39 @@ fn expected_outputs(case: &Case, inputs: &[HostTensor]) -> Result<Vec<Vec<f64>>,
     }
     let outputs = graph.push_node(case.op.clone(), &values)?;
     evaluate(&graph, &HashMap::new(), &tensors, &outputs)
+}
+
+/// Guard words of `bytes` bytes; buffer `i` has number `2 i` before its tensor, and the next behind it.
+pub(super) fn guard(number: usize, bytes: usize) -> Vec<u32> {
+    let earlier = number * GUARD_BYTES / 4;
+    let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
+    (0..).map(|word| first.wrapping_add(word)).take(bytes / 4).collect()
+}
+
+/// Whether the words before and behind a tensor that lies `GUARD_BYTES` into its buffer and has
+/// `words` words are as before.
+///
+/// # Errors
+/// The first guard word that is not.
+pub(super) fn check_guards(
+    operand: &str,
+    words: usize,
+    before: &[u32],
+    after: &[u32],
+) -> Result<(), Failure> {
+    let guard = GUARD_BYTES / 4;
+    let out_of_bounds = |word: usize, side: &'static str| Failure::OutOfBounds {
+        operand: operand.to_owned(),
+        word,
+        side,
+    };
+    let changed = |range: std::ops::Range<usize>| {
+        range.clone().find(|&i| before[i] != after[i]).map(|i| i - range.start)
+    };
+    if let Some(word) = changed(guard + words..after.len()) {
+        return Err(out_of_bounds(word, "behind"));
+    }
+    changed(0..guard).map_or(Ok(()), |word| Err(out_of_bounds(guard - word, "before")))
 }
 
 /// A program of one step, each tensor in a buffer of its own between guard words.
@@ -232,15 +268,10 @@ impl TestBench {
     /// being caught by the device's bounds checks.
     fn new(case: &Case, sig: &Signature, lowering: &Lowering, inputs: &[HostTensor]) -> Self {
         let program = single_step(&case.name, &case.op, sig, lowering, GUARD_BYTES);
-        let guard = |at: usize| -> Vec<u32> {
-            let earlier = at * GUARD_BYTES / 4;
-            let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
-            (first..).take(GUARD_BYTES / 4).collect()
-        };
         let content = |(i, buffer): (usize, &Buffer)| {
             let unwritten = || vec![UNWRITTEN_WORD; (buffer.bytes - 2 * GUARD_BYTES) / 4];
             let words = inputs.get(i).map_or_else(unwritten, |input| input.words().to_vec());
-            [guard(2 * i), words, guard(2 * i + 1)].concat()
+            [guard(2 * i, GUARD_BYTES), words, guard(2 * i + 1, GUARD_BYTES)].concat()
         };
         let contents = program.buffers.iter().enumerate().map(content).collect();
         Self { program, contents }
@@ -248,21 +279,10 @@ impl TestBench {
 
     /// Guard words and plain inputs must be as before.
     fn check_untouched(&self, case: &Case, after: &[Vec<u32>]) -> Result<(), Failure> {
-        let guard = GUARD_BYTES / 4;
         for ((buffer, before), after) in self.program.buffers.iter().zip(&self.contents).zip(after)
         {
-            let operand = || buffer.name.clone();
-            let changed = |range: std::ops::Range<usize>| {
-                range.clone().find(|&i| before[i] != after[i]).map(|i| i - range.start)
-            };
-            let behind = after.len() - guard;
-            if let Some(word) = changed(behind..after.len()) {
-                return Err(Failure::OutOfBounds { operand: operand(), word, side: "behind" });
-            }
-            if let Some(word) = changed(0..guard) {
-                let word = guard - word;
-                return Err(Failure::OutOfBounds { operand: operand(), word, side: "before" });
-            }
+            let words = after.len() - 2 * GUARD_BYTES / 4;
+            check_guards(&buffer.name, words, before, after)?;
         }
         for (input, operand) in self.program.steps[0].inputs.iter().enumerate() {
             let aliased = case.op.aliases().iter().any(|&(_, i)| i == input);

@@ -1,5 +1,9 @@
 //! The check of a device: every op of the registry, on every case, by every kernel it could run.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -7,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Fact, device_facts};
 use super::{CaseCheck, Failure, check_gradient, check_infer, host_kernels, lowerings};
 use crate::compile::AuditCounts;
-use crate::exec::{DeviceInfo, ExecError, Executor};
-use crate::graph::Case;
+use crate::exec::{DeviceInfo, ExecError, Executor, GpuExecutor};
+use crate::graph::{Caps, Case};
 use crate::ops::{OpEntry, entries};
 
 /// What [`diagnose`] checks.
@@ -21,9 +25,11 @@ pub struct DoctorOptions {
     pub quick: bool,
     /// Only ops whose name contains this text.
     pub filter: String,
+    /// Only the op whose name is `filter`.
+    pub exact: bool,
 }
 
-/// How far [`diagnose`] has come, told before each case.
+/// How far [`diagnose`] has come, told after each case.
 #[derive(Debug, Clone, Copy)]
 pub struct DoctorProgress<'a> {
     /// Cases that are done.
@@ -32,8 +38,10 @@ pub struct DoctorProgress<'a> {
     pub total: usize,
     /// Name of the op.
     pub op: &'a str,
-    /// Name of the case that comes next.
+    /// Name of the case that was done last.
     pub case: &'a str,
+    /// The verdict on the op, where that was its last case.
+    pub verdict: Option<&'a OpReport>,
 }
 
 /// Checks of one op.
@@ -53,7 +61,7 @@ pub struct OpReport {
     pub failed: usize,
     /// What failed, each as `case, variant: message`.
     pub failures: Vec<String>,
-    /// Time spent, in seconds.
+    /// Time spent, in seconds: the sum over its cases, some of which may have been checked at once.
     pub seconds: f64,
 }
 
@@ -104,10 +112,17 @@ pub fn diagnose(
 ) -> DoctorReport {
     let start = Instant::now();
     let facts = device_facts(executor);
-    let selected: Vec<&OpEntry> =
-        entries().filter(|entry| entry.name.contains(&options.filter)).collect();
-    let report = diagnose_ops(&selected, executor, options, progress);
+    let report = diagnose_ops(&selected(options), executor, options, progress);
     DoctorReport { facts, seconds: start.elapsed().as_secs_f64(), ..report }
+}
+
+/// The ops of the registry that the options ask for.
+fn selected(options: &DoctorOptions) -> Vec<&'static OpEntry> {
+    let asked_for = |entry: &&OpEntry| match options.exact {
+        true => entry.name == options.filter,
+        false => entry.name.contains(&options.filter),
+    };
+    entries().filter(asked_for).collect()
 }
 
 /// Checks given ops as [`diagnose`] checks those of the registry, whatever the options' filter: for
@@ -119,43 +134,204 @@ pub fn diagnose_ops(
     progress: &mut dyn FnMut(DoctorProgress<'_>),
 ) -> DoctorReport {
     let start = Instant::now();
-    let mut report = DoctorReport {
-        device: executor.info().clone(),
-        large: options.large,
-        facts: Vec::new(),
-        ops: Vec::new(),
-        audits: AuditCounts::default(),
-        aborted: None,
-        seconds: 0.0,
-    };
-    let with_cases = |entry: &&OpEntry| {
-        let mut cases = entry.cases_for(executor.caps());
-        cases.retain(|case| options.large || !case.bench);
-        (entry.name, cases)
-    };
-    let selected: Vec<(&str, Vec<Case>)> = ops.iter().map(with_cases).collect();
-    let total = selected.iter().map(|(_, cases)| cases.len()).sum();
-    let mut done = 0;
-    for (name, cases) in &selected {
-        let start = Instant::now();
-        let mut op = OpReport { op: (*name).to_owned(), ..OpReport::default() };
-        for case in cases {
-            progress(DoctorProgress { done, total, op: name, case: &case.name });
-            done += 1;
-            report.aborted = check_case(executor, case, options, &mut op);
-            if report.aborted.is_some() {
-                break;
-            }
-        }
-        op.seconds = start.elapsed().as_secs_f64();
-        report.ops.push(op);
-        if report.aborted.is_some() {
+    let jobs = jobs(ops, executor.caps(), options);
+    let mut tally = Tally::new(ops, &jobs);
+    for (number, job) in jobs.iter().enumerate() {
+        let (report, lost) = job.run(executor, options);
+        tally.add(number, report, lost, progress);
+        if tally.aborted.is_some() {
             break;
         }
     }
-    report.audits = executor.audit_counts();
-    report.seconds = start.elapsed().as_secs_f64();
-    report
+    let report = tally.into_report(executor.info(), options, start);
+    DoctorReport { audits: executor.audit_counts(), ..report }
+}
+
+/// Runs the registry like [`diagnose`], on `threads` threads, each with a device that it opens. Cases
+/// are handed out in the order of the registry, and so are the results.
+///
+/// # Errors
+/// When the first device cannot be opened.
+pub fn diagnose_in_parallel(
+    open: &(dyn Fn() -> Result<GpuExecutor, ExecError> + Sync),
+    threads: usize,
+    options: &DoctorOptions,
+    progress: &mut dyn FnMut(DoctorProgress<'_>),
+) -> Result<DoctorReport, ExecError> {
+    let start = Instant::now();
+    let mut first = open()?;
+    let (info, facts) = (first.info().clone(), device_facts(&mut first));
+    let ops = selected(options);
+    let jobs = jobs(&ops, first.caps(), options);
+    let mut tally = Tally::new(&ops, &jobs);
+    drop(first);
+    let next = AtomicUsize::new(0);
+    let audits = Mutex::new(AuditCounts::default());
+    let (sender, results) = channel();
+    thread::scope(|scope| {
+        for _ in 0..threads.clamp(1, jobs.len().max(1)) {
+            let (jobs, next, audits, sender) = (&jobs, &next, &audits, sender.clone());
+            scope.spawn(move || work(open, jobs, next, options, audits, &sender));
+        }
+        drop(sender);
+        for (number, report, lost) in results {
+            tally.add(number, report, lost, progress);
+            if tally.aborted.is_some() {
+                next.store(jobs.len(), Ordering::Relaxed);
+            }
+        }
+    });
+    let audits = audits.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(DoctorReport { facts, audits, ..tally.into_report(&info, options, start) })
+}
+
+/// A result: the number of its job, the report, and why the device was lost, if it was.
+type JobResult = (usize, OpReport, Option<String>);
+
+/// Does one job after another on a device of its own.
+fn work(
+    open: &(dyn Fn() -> Result<GpuExecutor, ExecError> + Sync),
+    jobs: &[Job],
+    next: &AtomicUsize,
+    options: &DoctorOptions,
+    audits: &Mutex<AuditCounts>,
+    results: &Sender<JobResult>,
+) {
+    let retire = |device: &GpuExecutor| {
+        audits.lock().unwrap_or_else(PoisonError::into_inner).add(device.audit_counts());
+    };
+    /// Pipelines after which the device is opened anew: compiled kernels take a megabyte each, as
+    /// long as their device is open.
+    const MOST_PIPELINES: usize = 500;
+    let mut device: Option<GpuExecutor> = None;
+    loop {
+        let number = next.fetch_add(1, Ordering::Relaxed);
+        let Some(job) = jobs.get(number) else { break };
+        if let Some(full) = device.take_if(|device| device.pipelines() > MOST_PIPELINES) {
+            retire(&full);
+        }
+        let opened = match device.take() {
+            Some(device) => Ok(device),
+            None => open(),
+        };
+        let result = match opened {
+            Ok(mut opened) => {
+                let (report, lost) = job.run(&mut opened, options);
+                device = Some(opened);
+                (number, report, lost)
+            }
+            Err(error) => (number, OpReport::default(), Some(error.to_string())),
+        };
+        // Nobody waits where the run has ended.
+        if results.send(result).is_err() {
+            break;
+        }
+    }
+    device.iter().for_each(retire);
+}
+
+/// A case to check.
+struct Job {
+    /// Position of its op.
+    op: usize,
+    case: Case,
+}
+
+/// The cases that options ask for, op by op.
+fn jobs(ops: &[&OpEntry], caps: &Caps, options: &DoctorOptions) -> Vec<Job> {
+    let of_op = |(op, entry): (usize, &&OpEntry)| {
+        let mut cases = entry.cases_for(caps);
+        cases.retain(|case| options.large || !case.bench);
+        cases.into_iter().map(move |case| Job { op, case })
+    };
+    ops.iter().enumerate().flat_map(of_op).collect()
+}
+
+impl Job {
+    /// What was found, and the reason where the device was lost.
+    fn run(
+        &self,
+        executor: &mut dyn Executor,
+        options: &DoctorOptions,
+    ) -> (OpReport, Option<String>) {
+        let start = Instant::now();
+        let mut report = OpReport::default();
+        let lost = check_case(executor, &self.case, options, &mut report);
+        report.seconds = start.elapsed().as_secs_f64();
+        (report, lost)
+    }
+}
+
+/// Results as they come, in whatever order.
+struct Tally<'a> {
+    jobs: &'a [Job],
+    names: Vec<&'static str>,
+    /// The report on each case.
+    cases: Vec<Option<OpReport>>,
+    aborted: Option<String>,
+    done: usize,
+}
+
+impl<'a> Tally<'a> {
+    fn new(ops: &[&OpEntry], jobs: &'a [Job]) -> Self {
+        let names = ops.iter().map(|entry| entry.name).collect();
+        let cases = jobs.iter().map(|_| None).collect();
+        Self { jobs, names, cases, aborted: None, done: 0 }
+    }
+
+    fn add(
+        &mut self,
+        number: usize,
+        report: OpReport,
+        lost: Option<String>,
+        progress: &mut dyn FnMut(DoctorProgress<'_>),
+    ) {
+        let Job { op, case } = &self.jobs[number];
+        self.cases[number] = Some(report);
+        self.done += 1;
+        self.aborted = self.aborted.take().or(lost);
+        let is_last = self.of_op(*op).all(|case| case.is_some());
+        let verdict = is_last.then(|| self.verdict(*op));
+        progress(DoctorProgress {
+            done: self.done,
+            total: self.jobs.len(),
+            op: self.names[*op],
+            case: &case.name,
+            verdict: verdict.as_ref(),
+        });
+    }
+
+    fn of_op(&self, op: usize) -> impl Iterator<Item = Option<&OpReport>> {
+        let cases = self.jobs.iter().zip(&self.cases);
+        cases.filter(move |(job, _)| job.op == op).map(|(_, report)| report.as_ref())
+    }
+
+    /// The sum over the cases of an op that are done, in their order.
+    fn verdict(&self, op: usize) -> OpReport {
+        let mut sum = OpReport { op: self.names[op].to_owned(), ..OpReport::default() };
+        self.of_op(op).flatten().for_each(|case| sum.add(case));
+        sum
+    }
+
+    fn into_report(
+        self,
+        device: &DeviceInfo,
+        options: &DoctorOptions,
+        start: Instant,
+    ) -> DoctorReport {
+        // After the loss of a device, ops of which nothing was checked are left out.
+        let begun = |op: &usize| self.aborted.is_none() || self.of_op(*op).flatten().count() > 0;
+        let ops = (0..self.names.len()).filter(begun).map(|op| self.verdict(op)).collect();
+        DoctorReport {
+            device: device.clone(),
+            large: options.large,
+            facts: Vec::new(),
+            ops,
+            audits: AuditCounts::default(),
+            aborted: self.aborted.clone(),
+            seconds: start.elapsed().as_secs_f64(),
+        }
+    }
 }
 
 /// Checks one case; gives the reason where the device was lost.
@@ -209,6 +385,17 @@ fn check_case(
 }
 
 impl OpReport {
+    /// Adds the checks of further cases.
+    fn add(&mut self, other: &Self) {
+        self.cases += other.cases;
+        self.lowerings += other.lowerings;
+        self.gradients += other.gradients;
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.failures.extend_from_slice(&other.failures);
+        self.seconds += other.seconds;
+    }
+
     fn note(&mut self, case: &Case, what: &str, result: Result<(), Failure>) {
         match result {
             Ok(()) => self.passed += 1,

@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(report.facts, []);
         assert_eq!(seen.len(), report.ops[0].cases);
         assert!(
-            seen.iter().enumerate().all(|(i, &(done, total))| done == i && total == seen.len())
+            seen.iter().enumerate().all(|(i, &(done, total))| done == i + 1 && total == seen.len())
         );
     }
 }

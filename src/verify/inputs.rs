@@ -7,6 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use sha2::{Digest, Sha256};
 
 use crate::graph::{Case, Fill, TestInput};
+use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{DType, HostTensor, TensorType};
 
 /// The inputs of a case, the same on every machine.
@@ -14,10 +15,7 @@ pub fn make_inputs(case: &Case) -> Vec<HostTensor> {
     case.inputs
         .iter()
         .enumerate()
-        .map(|(i, input)| {
-            let mut rng = named_rng(&format!("{}/{}/{i}", case.op.name(), case.name));
-            make_input(input, &mut rng)
-        })
+        .map(|(i, input)| make_input(input, &format!("{}/{}/{i}", case.op.name(), case.name)))
         .collect()
 }
 
@@ -36,12 +34,28 @@ pub(super) fn normal(ty: &TensorType, rng: &mut impl Rng) -> HostTensor {
     tensor.expect("one value per element")
 }
 
-fn make_input(input: &TestInput, rng: &mut ChaCha8Rng) -> HostTensor {
+/// Numbers that are drawn one after another from one generator; each further block of them has a
+/// generator of its own, so that large inputs are made on all cores.
+fn drawn(n: usize, name: &str, draw: &(dyn Fn(&mut ChaCha8Rng) -> f32 + Sync)) -> Vec<f32> {
+    const BLOCK: usize = 1 << 16;
+    let mut values = vec![0.0; n];
+    for_each_chunk(&mut values, BLOCK, &|block, values| {
+        let mut rng = match block {
+            0 => named_rng(name),
+            _ => named_rng(&format!("{name}/{block}")),
+        };
+        values.fill_with(|| draw(&mut rng));
+    });
+    values
+}
+
+fn make_input(input: &TestInput, name: &str) -> HostTensor {
     let n = input.ty.elements();
+    let rng = &mut named_rng(name);
     let values: Vec<f32> = match &input.fill {
-        Fill::Normal => (0..n).map(|_| StandardNormal.sample(rng)).collect(),
-        Fill::Uniform(low, high) => (0..n).map(|_| rng.random_range(*low..*high)).collect(),
-        Fill::NonFinite => (0..n).map(|_| normal_or_not_finite(rng)).collect(),
+        Fill::Normal => drawn(n, name, &|rng| StandardNormal.sample(rng)),
+        &Fill::Uniform(low, high) => drawn(n, name, &|rng| rng.random_range(low..high)),
+        Fill::NonFinite => drawn(n, name, &normal_or_not_finite),
         Fill::Distinct => distinct(n, rng),
         Fill::Probabilities => probabilities(&input.ty, rng),
         Fill::Floats(values) => values.clone(),

@@ -19,13 +19,20 @@ mod gradient;
 mod host;
 mod inputs;
 pub(crate) mod probe;
+mod sample;
 mod single_step;
+mod trial;
 
 pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings, signature};
-pub use doctor::{DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose, diagnose_ops};
+pub use doctor::{
+    DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose, diagnose_in_parallel,
+    diagnose_ops,
+};
 pub use doctor_text::render;
 pub use facts::{Fact, device_facts};
 pub use gradient::check_gradient;
 pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;
-pub use single_step::single_step;
+pub use sample::sample_positions;
+pub use single_step::{checked_step, kernel_texts, single_step};
+pub use trial::{Trial, TrialRun, passes_small_cases};

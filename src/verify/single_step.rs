@@ -7,7 +7,7 @@ use crate::compile::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
     place_in_textures,
 };
-use crate::graph::{Lowering, Op, Operand, Signature};
+use crate::graph::{Kernel, Lowering, Op, Operand, Signature};
 use crate::tensor::TensorType;
 
 /// A program that runs a lowering of an op. Its buffers are those of the inputs, in order, of the
@@ -61,11 +61,6 @@ pub fn single_step(
         Dispatch { kernel, bindings, textures: Vec::new(), workgroups: k.workgroups }
     });
     let dispatches = dispatches.collect();
-    let kernels = lowering.kernels.iter().map(|k| KernelText {
-        name: k.name.clone(),
-        source: k.source.clone(),
-        accesses: k.bindings.iter().map(|b| b.access).collect(),
-    });
     let mut steps = vec![Step {
         scope: name.to_owned(),
         op: op.clone(),
@@ -78,8 +73,23 @@ pub fn single_step(
         name: name.to_owned(),
         buffers,
         textures: place_in_textures(&mut steps),
-        kernels: kernels.collect(),
+        kernels: kernel_texts(lowering),
         steps,
         outputs: BTreeMap::new(),
     }
+}
+
+/// The program by which the contract checks a lowering.
+pub fn checked_step(op: &Arc<dyn Op>, sig: &Signature, lowering: &Lowering) -> Program {
+    single_step("check", op, sig, lowering, super::contract::GUARD_BYTES)
+}
+
+/// The kernels of a lowering, as a device compiles them.
+pub fn kernel_texts(lowering: &Lowering) -> Vec<KernelText> {
+    let text = |kernel: &Kernel| KernelText {
+        name: kernel.name.clone(),
+        source: kernel.source.clone(),
+        accesses: kernel.bindings.iter().map(|binding| binding.access).collect(),
+    };
+    lowering.kernels.iter().map(text).collect()
 }

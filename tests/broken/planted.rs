@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use verigrad::error::ShapeError;
-use verigrad::graph::{Caps, Cost, Fill, HostIo, HostKernel, Lowering, Op, Signature, Vjp};
+use verigrad::graph::{Caps, Cost, Fill, HostIo, HostKernel, Inputs, Lowering, Op, Signature, Vjp};
 use verigrad::tensor::{TensorType, Tolerance};
 
 /// Names that kernels give their outputs.
@@ -20,13 +20,29 @@ pub enum Plant {
     Invalid,
     /// Its results are off by one part in a thousand.
     Inexact,
+    /// One element somewhere inside is wrong.
+    OneElement,
+    /// The very last element is wrong.
+    LastElement,
 }
 
 impl Plant {
-    pub const ALL: [Self; 4] = [Self::Nothing, Self::LastWorkgroup, Self::Invalid, Self::Inexact];
+    pub const ALL: [Self; 6] = [
+        Self::Nothing,
+        Self::LastWorkgroup,
+        Self::Invalid,
+        Self::Inexact,
+        Self::OneElement,
+        Self::LastElement,
+    ];
 
-    /// Spoils a lowering that is right.
-    fn spoil(self, mut lowering: Lowering) -> Lowering {
+    /// The element that [`Self::OneElement`] spoils, of so many.
+    pub fn inner_element(elements: usize) -> usize {
+        elements * 2 / 7 + 3
+    }
+
+    /// Spoils a lowering that is right and gives so many elements.
+    fn spoil(self, mut lowering: Lowering, elements: usize) -> Lowering {
         lowering.variant = format!("planted {self:?}");
         let Some(kernel) = lowering.kernels.last_mut() else { return lowering };
         match self {
@@ -36,34 +52,56 @@ impl Plant {
                 None => kernel.workgroups = [0, 1, 1],
             },
             Self::Invalid => kernel.source.push_str("\nfn main() { no WGSL }\n"),
-            Self::Inexact => kernel.source = inexact(&kernel.source),
+            Self::Inexact => kernel.source = scaled(&kernel.source, |_| "1.001".to_owned()),
+            Self::OneElement => {
+                kernel.source = wrong_at(&kernel.source, Self::inner_element(elements));
+            }
+            Self::LastElement => kernel.source = wrong_at(&kernel.source, elements - 1),
         }
         lowering
     }
 }
 
-/// The kernel with every stored element of its output off by one part in a thousand.
-fn inexact(source: &str) -> String {
+/// The kernel with one element of its output wrong.
+fn wrong_at(source: &str, element: usize) -> String {
+    scaled(source, |index| format!("select(1.0, 1.5, ({index}) == {element}u)"))
+}
+
+/// The kernel with every stored element of its output multiplied by what is told its index.
+fn scaled(source: &str, factor: impl Fn(&str) -> String) -> String {
     let spoiled = |line: &str| match line.split_once("] = ") {
         Some((place, value)) if OUTPUTS.iter().any(|name| line.trim_start().starts_with(name)) => {
-            format!("{place}] = ({}) * 1.001;", value.trim_end_matches(';'))
+            let index = place.split_once('[').map_or("", |(_, index)| index);
+            format!("{place}] = ({}) * {};", value.trim_end_matches(';'), factor(index))
         }
         _ => line.to_owned(),
     };
-    let inexact: String = source.lines().map(|line| spoiled(line) + "\n").collect();
-    assert!(inexact != source, "no store was found");
-    inexact
+    let spoiled: String = source.lines().map(|line| spoiled(line) + "\n").collect();
+    assert!(spoiled != source, "no store was found");
+    spoiled
+}
+
+/// Whether this is the variant that plants are made of: one element a thread, stored by a plain index.
+pub fn is_plain(variant: &str) -> bool {
+    variant.trim_end_matches("_texels") == "one_per_thread"
 }
 
 /// Behaves like another op, with planted variants in front of its own.
 #[derive(Debug)]
 pub struct Planted {
     inner: Arc<dyn Op>,
+    /// Instead, one element of its own plain variant is wrong.
+    poses: bool,
 }
 
 impl Planted {
     pub fn new(inner: Arc<dyn Op>) -> Self {
-        Self { inner }
+        Self { inner, poses: false }
+    }
+
+    /// Like the op, with a wrong variant in the place and under the name of a right one.
+    pub fn posing(inner: Arc<dyn Op>) -> Self {
+        Self { inner, poses: true }
     }
 }
 
@@ -88,11 +126,29 @@ impl Op for Planted {
         self.inner.reference_f64(io);
     }
 
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        self.inner.reference_at(inputs, sig, output, positions)
+    }
+
     fn lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        let own = self.inner.lowerings(sig, caps);
-        let simplest = own.last().cloned();
-        let planted = Plant::ALL.iter().zip(simplest.iter().cycle());
-        planted.map(|(plant, lowering)| plant.spoil(lowering.clone())).chain(own).collect()
+        let mut own = self.inner.lowerings(sig, caps);
+        let elements = sig.outputs[0].elements();
+        let Some(at) = own.iter().position(|lowering| is_plain(&lowering.variant)) else {
+            return own;
+        };
+        if self.poses {
+            let spoiled = Plant::OneElement.spoil(own[at].clone(), elements);
+            own[at] = Lowering { variant: own[at].variant.clone(), ..spoiled };
+            return own;
+        }
+        let planted = Plant::ALL.iter().map(|plant| plant.spoil(own[at].clone(), elements));
+        planted.chain(own.iter().cloned()).collect()
     }
 
     fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {

@@ -1,9 +1,12 @@
 //! `verigrad bench`: speed of kernels, or of the training step of a recipe.
 
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use serde::Serialize;
 
 use crate::bench::{
     KernelOptions, MemoryAt, ModelRow, SetupPart, Timing, compare, comparison_table, json_lines,
@@ -34,9 +37,15 @@ pub(in crate::cli) struct BenchArgs {
     picks: PickArgs,
     #[command(flatten)]
     data: DataArgs,
+    /// Instead of the benchmarks of ops, matrix products of these sizes, e.g. 1024x1024x1024
+    #[arg(long, value_name = "MxKxN,...", value_delimiter = ',', value_parser = product_size)]
+    products: Vec<[usize; 3]>,
     /// Measure the variant that is chosen first, and no others
     #[arg(long)]
     first: bool,
+    /// Of ops, only the cases whose names contain this text
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "TEXT")]
+    cases: String,
     /// Seconds to measure a recipe for
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -55,9 +64,21 @@ pub(in crate::cli) struct BenchArgs {
     /// Change a value of the recipe
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Append each row to a file as soon as it is measured, as a JSON line
+    #[arg(long, value_name = "FILE.jsonl")]
+    jsonl: Option<PathBuf>,
     /// Print JSON lines
     #[arg(long)]
     json: bool,
+}
+
+/// Reads the size of a matrix product.
+fn product_size(text: &str) -> Result<[usize; 3], String> {
+    let sizes: Result<Vec<usize>, _> = text.split('x').map(str::parse).collect();
+    let sizes = sizes.ok().and_then(|sizes| <[usize; 3]>::try_from(sizes).ok());
+    sizes.filter(|sizes| !sizes.contains(&0)).ok_or_else(|| {
+        format!("{text} is no size of a product; write rows, length and columns, as in 64x128x32")
+    })
 }
 
 /// Most steps that are profiled for the table and the trace.
@@ -71,6 +92,15 @@ pub(in crate::cli) fn measure(args: &BenchArgs) -> Result<(), Failure> {
     } else {
         measure_ops(args)
     }
+}
+
+/// Appends a row to a file, where one is named, so that a run that is ended keeps it.
+fn append<R: Serialize>(path: Option<&Path>, row: &R) -> Result<(), Failure> {
+    let Some(path) = path else { return Ok(()) };
+    let line = format!("{}\n", serde_json::to_string(row)?);
+    let file = OpenOptions::new().create(true).append(true).open(path);
+    file.and_then(|mut file| file.write_all(line.as_bytes()))
+        .map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
 }
 
 /// Prints a measurement, and its comparison with the baseline where one was named.
@@ -95,10 +125,20 @@ fn measure_ops(args: &BenchArgs) -> Result<(), Failure> {
     let mut gpu = exec::open_gpu(&choice)?;
     know_device(&mut gpu, Picks::default());
     let peaks = measure_peaks(&mut gpu)?;
-    let options = KernelOptions { filter: args.what.clone(), first_only: args.first };
+    let options = KernelOptions {
+        filter: args.what.clone(),
+        cases: args.cases.clone(),
+        products: args.products.clone(),
+        first_only: args.first,
+    };
+    let mut appended = Ok(());
     let rows = measure_kernels(&mut gpu, &peaks, &options, &mut |row| {
         log::info!("{} {} {}", row.op, row.case, row.variant);
+        if appended.is_ok() {
+            appended = append(args.jsonl.as_deref(), row);
+        }
     })?;
+    appended?;
     if rows.is_empty() {
         let names: Vec<&str> = builtin_recipes().iter().map(|recipe| recipe.name).collect();
         let (what, names) = (&args.what, names.join(", "));
@@ -206,6 +246,7 @@ fn measure_recipe(args: &BenchArgs) -> Result<(), Failure> {
         row.clock.description(),
         roofline_table(&row.peaks, &row.ops)
     );
+    append(args.jsonl.as_deref(), &row)?;
     print(args, &json_lines(&[row])?, &text)
 }
 

@@ -9,7 +9,8 @@ use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::exec::{self, DeviceChoice};
-use crate::verify::{DoctorOptions, DoctorProgress, diagnose, render};
+use crate::ops::entries;
+use crate::verify::{DoctorOptions, OpReport, diagnose_in_parallel, render};
 
 /// Arguments of `verigrad doctor`.
 #[derive(Debug, Args)]
@@ -25,29 +26,56 @@ pub(in crate::cli) struct DoctorArgs {
     /// Leave out the gradient rules, which do not depend on the device
     #[arg(long)]
     quick: bool,
+    /// Only the op of exactly this name
+    #[arg(long, requires = "op")]
+    exact: bool,
+    /// Print the names of the ops, and check none
+    #[arg(long)]
+    list: bool,
+    /// Threads, each of which opens the device and checks cases [default: one for each core, at most
+    /// 16]
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+/// Most threads that are started without being asked for.
+const MOST_JOBS: usize = 16;
+
 /// Checks all kernels on a GPU and prints what was found.
 pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
+    if args.list {
+        for entry in entries().filter(|entry| entry.name.contains(&args.op)) {
+            output::line(format_args!("{}", entry.name));
+        }
+        return Ok(());
+    }
     let choice: DeviceChoice = args.device.device.parse()?;
-    let mut gpu = exec::open_gpu(&choice)?;
-    let options = DoctorOptions { large: args.large, quick: args.quick, filter: args.op.clone() };
+    let (large, quick, exact) = (args.large, args.quick, args.exact);
+    let options = DoctorOptions { large, quick, exact, filter: args.op.clone() };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let jobs = args.jobs.unwrap_or(cores.min(MOST_JOBS));
     let bar = std::io::stderr().is_terminal().then(|| ProgressBar::new(0));
     if let (Some(bar), Ok(style)) =
         (&bar, ProgressStyle::with_template("[{bar:24}] {pos}/{len}  {msg}"))
     {
         bar.set_style(style.progress_chars("=> "));
     }
-    let report = diagnose(&mut gpu, &options, &mut |progress: DoctorProgress<'_>| {
+    let open = || exec::open_gpu(&choice);
+    let report = diagnose_in_parallel(&open, jobs, &options, &mut |progress| {
         if let Some(bar) = &bar {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
             bar.set_message(format!("{} {}", progress.op, progress.case));
         }
-    });
+        let Some(verdict) = progress.verdict else { return };
+        match &bar {
+            Some(bar) => bar.println(first_verdict(verdict)),
+            None => eprintln!("{}", first_verdict(verdict)),
+        }
+    })?;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
@@ -61,4 +89,13 @@ pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
     } else {
         Err(format!("{} checks failed on {}", report.failed(), report.device.name).into())
     }
+}
+
+/// One line on an op as soon as its last case is done.
+fn first_verdict(op: &OpReport) -> String {
+    let verdict = match op.failed {
+        0 => "right".to_owned(),
+        failed => format!("{failed} CHECKS FAILED"),
+    };
+    format!("{:<28} {:>4} kernels, {verdict}", op.op, op.lowerings)
 }

@@ -1,11 +1,12 @@
 //! `verigrad tune`: measures the variants of a recipe's kernels on this device.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
 
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
-use crate::cli::device::tuning::tune_programs;
+use crate::cli::device::tuning::{TuneOptions, tune_programs};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::output;
@@ -29,6 +30,9 @@ pub(in crate::cli) struct TuneArgs {
     /// Measure only what has no pick yet
     #[arg(long)]
     missing: bool,
+    /// Begin no op after this time; those that take most of a step come first
+    #[arg(long, value_name = "SECONDS")]
+    budget: Option<u64>,
 }
 
 /// Tunes a recipe and keeps the picks.
@@ -44,12 +48,9 @@ pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
     know_device(executor.as_mut(), known);
     let data = read_data(&recipe, &args.data)?;
     let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
-    let picks = tune_programs(executor.as_mut(), &programs)?;
-    if picks.is_empty() {
-        return Ok(());
-    }
-    let path = store::save(&picks, executor.info(), args.output.as_deref())?;
-    output::line(format_args!("picks    {}", path.display()));
+    let budget = args.budget.map(Duration::from_secs);
+    let options = TuneOptions { output: args.output.as_deref(), budget };
+    tune_programs(executor.as_mut(), &programs, &options)?;
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Measures the variants of a run's kernels, and keeps the picks.
 
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -9,12 +10,23 @@ use crate::data::Splits;
 use crate::exec::Executor;
 use crate::report::format::{duration, grouped};
 use crate::train::{Recipe, RunPrograms};
-use crate::tune::{self, Tuned, store};
+use crate::tune::{self, Outcome, Spent, Tuned, store};
 
-/// Measures what has no pick yet in the programs of a run, and prints what became of it.
+/// Where picks go, and how long measuring them may take.
+#[derive(Debug, Default)]
+pub(in crate::cli) struct TuneOptions<'a> {
+    /// The file; the one of the device where absent.
+    pub output: Option<&'a Path>,
+    /// No op is begun after this time.
+    pub budget: Option<Duration>,
+}
+
+/// Measures what has no pick yet in the programs of a run, keeps each pick as it comes, and prints
+/// what became of it.
 pub(in crate::cli) fn tune_programs(
     executor: &mut dyn Executor,
     programs: &RunPrograms,
+    options: &TuneOptions<'_>,
 ) -> Result<Picks, Failure> {
     let started = Instant::now();
     let tasks =
@@ -23,22 +35,66 @@ pub(in crate::cli) fn tune_programs(
         output::line(format_args!("nothing to tune: every op has one variant, or has its pick"));
         return Ok(Picks::default());
     }
-    let (mut checked, mut dropped, mut saved) = (0, 0, 0.0);
-    let picks = tune::tune(executor, &tasks, &mut |done, tuned| {
-        checked += tuned.candidates.len();
-        dropped += tuned.candidates.iter().filter(|c| c.seconds().is_none()).count();
-        saved += saving(tuned).unwrap_or(0.0);
-        output::line(format_args!("{:>3}/{} {}", done + 1, tasks.len(), describe(tuned)));
+    let device = executor.info().clone();
+    let mut total = Total::default();
+    let mut kept: Result<Option<PathBuf>, store::StoreError> = Ok(None);
+    let picks = tune::tune(executor, &tasks, options.budget, &mut |progress| {
+        total.add(progress.tuned);
+        let (done, all) = (progress.done, tasks.len());
+        output::line(format_args!("{done:>3}/{all} {}", describe(progress.tuned)));
+        if kept.is_ok() && !progress.picks.is_empty() {
+            kept = store::save(progress.picks, &device, options.output).map(Some);
+        }
     })?;
-    output::line(format_args!(
-        "tuned    {} ops, {} variants checked against the reference, {dropped} dropped, {:.2} ms \
-         faster in all, in {}",
-        tasks.len(),
-        grouped(checked),
-        1e3 * saved,
-        duration(started.elapsed())
-    ));
+    total.print(tasks.len(), started.elapsed());
+    if let Some(path) = kept? {
+        output::line(format_args!("picks    {}", path.display()));
+    }
     Ok(picks)
+}
+
+/// What became of all candidates.
+#[derive(Debug, Default)]
+struct Total {
+    tasks: usize,
+    candidates: usize,
+    slow: usize,
+    dropped: usize,
+    saved: f64,
+    spent: Spent,
+}
+
+impl Total {
+    fn add(&mut self, tuned: &Tuned) {
+        let count = |is: fn(&Outcome) -> bool| {
+            tuned.candidates.iter().filter(|candidate| is(&candidate.outcome)).count()
+        };
+        self.tasks += 1;
+        self.candidates += tuned.candidates.len();
+        self.slow += count(|outcome| matches!(outcome, Outcome::Slow(_)));
+        self.dropped += count(|outcome| matches!(outcome, Outcome::Dropped(_)));
+        self.saved += saving(tuned).unwrap_or(0.0);
+        self.spent.add(tuned.spent);
+    }
+
+    fn print(&self, tasks: usize, elapsed: Duration) {
+        let checked = self.candidates - self.slow;
+        output::line(format_args!(
+            "tuned    {} of {tasks} ops, {} variants checked against the reference, {} too slow to \
+             be checked, {} dropped, {:.2} ms faster in all, in {}",
+            self.tasks,
+            grouped(checked),
+            self.slow,
+            self.dropped,
+            1e3 * self.saved,
+            duration(elapsed)
+        ));
+        let Spent { compiling, reference, checking, timing } = self.spent;
+        output::line(format_args!(
+            "         compiling {compiling:.1} s, references {reference:.1} s, checks {checking:.1} \
+             s, timing {timing:.1} s"
+        ));
+    }
 }
 
 /// Seconds by which the pick is faster than the best guess.
@@ -74,9 +130,8 @@ pub(in crate::cli) fn tuned_programs(
         return Ok(None);
     }
     let mut programs = RunPrograms::compile(recipe, data, executor.caps(), executor.picks())?;
-    let measured = tune_programs(executor, &programs)?;
+    let measured = tune_programs(executor, &programs, &TuneOptions::default())?;
     if !measured.is_empty() {
-        store::save(&measured, executor.info(), None)?;
         let mut all = executor.picks().clone();
         all.merge(measured.clone());
         executor.pin(all);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
-use super::audit::Auditor;
+use super::audit::{Auditor, Proof};
 use super::pipeline::{Pipeline, Planned};
 use super::pipeline_cache::PipelineCache;
 use super::readback::{Readback, StagingPool};
@@ -147,6 +147,14 @@ impl GpuExecutor {
     ) -> Result<Vec<u8>, ExecError> {
         let index = self.programs[program.0].buffers[buffer];
         self.start_read(index)?.wait()
+    }
+
+    /// What shows of each kernel of a program that it needs no checks, where anything does.
+    fn proofs(&mut self, program: &Program) -> Result<Vec<Option<Proof>>, ExecError> {
+        match self.picks.checks {
+            Checks::Everywhere => Ok(vec![None; program.kernels.len()]),
+            Checks::WhereNeeded => self.audits.prove(&self.opened, program),
+        }
     }
 
     /// Allocates what is new among a program's buffers, and tells where all of them are.
@@ -380,10 +388,7 @@ impl Executor for GpuExecutor {
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
         let map = self.allocate_buffers(&program)?;
         let textures = self.allocate_textures(&program)?;
-        let proofs = match self.picks.checks {
-            Checks::Everywhere => vec![None; program.kernels.len()],
-            Checks::WhereNeeded => self.audits.prove(&self.opened, &program)?,
-        };
+        let proofs = self.proofs(&program)?;
         let planned: Vec<Planned<'_>> = program.kernels.iter().zip(proofs).collect();
         let pipelines = self.pipelines.prepare(&self.opened, &planned)?;
         let mut dispatches = Vec::with_capacity(program.dispatch_count());
@@ -402,6 +407,21 @@ impl Executor for GpuExecutor {
         }
         self.programs.push(LoadedProgram { dispatches, buffers: map, textures, step_ends });
         Ok(ProgramId(self.programs.len() - 1))
+    }
+
+    fn prepare(&mut self, programs: &[Program]) -> Vec<Vec<f64>> {
+        let proofs: Vec<_> = programs.iter().map(|program| self.proofs(program)).collect();
+        let planned: Vec<Vec<Planned<'_>>> = programs
+            .iter()
+            .zip(proofs)
+            .map(|(program, proofs)| {
+                // Where the device fails, loading tells.
+                let proofs = proofs.unwrap_or_else(|_| vec![None; program.kernels.len()]);
+                program.kernels.iter().zip(proofs).collect()
+            })
+            .collect();
+        let mut seconds = self.pipelines.prepare_each(&self.opened, &planned.concat()).into_iter();
+        planned.iter().map(|kernels| seconds.by_ref().take(kernels.len()).collect()).collect()
     }
 
     fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {

@@ -177,16 +177,21 @@ pub struct TailOperands<'a, T> {
 impl<T: Real> TailOperands<'_, T> {
     /// The specification: element `i` of the result, in the given column.
     pub fn apply(&self, sum: f64, i: usize, column: usize) -> T {
+        T::from_f64(self.apply_f64(sum, i, column))
+    }
+
+    /// The same, not rounded to the type of the tensors.
+    pub fn apply_f64(&self, sum: f64, i: usize, column: usize) -> f64 {
         let bias = self.bias.map_or(0.0, |bias| bias[column].to_f64());
         let residual = self.residual.map_or(0.0, |residual| residual[i].to_f64());
         let z = sum + bias + residual;
-        T::from_f64(match (self.tail.derivative, self.value) {
+        match (self.tail.derivative, self.value) {
             (Some(function), Some(value)) => {
                 let value = value[i].to_f64();
                 z * function.derivative(value, value)
             }
             _ => self.tail.activation.apply(z),
-        })
+        }
     }
 }
 

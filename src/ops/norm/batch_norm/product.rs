@@ -7,7 +7,8 @@ use super::cpu;
 use super::forward::channel_statistics;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, Op, OpDef, Operand, Signature,
+    Activation, Caps, Case, Cost, Fill, HostIo, HostKernel, Inputs, Lowering, Op, OpDef, Operand,
+    Signature,
 };
 use crate::ops::kit::{Lanes, ops_among};
 use crate::ops::product::gemm::{ChunkedLowering, Task};
@@ -86,6 +87,30 @@ impl OpDef for ProductStatistics {
     fn reference<T: Real>(&self, io: &mut HostIo<'_, T>) {
         self.product.reference(io);
         channel_statistics(io.outputs.floats());
+    }
+
+    /// A statistic needs the whole column of its channel.
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        let (inner, product) = (Self::inner(sig), self.product.op());
+        if output == 0 {
+            return product.reference_at(inputs, &inner, 0, positions);
+        }
+        let Sizes { channels, .. } = Sizes::of(&sig.outputs[0]);
+        let rows = sig.outputs[0].elements() / channels;
+        let statistic = |&channel: &usize| {
+            let column: Vec<usize> = (0..rows).map(|row| row * channels + channel).collect();
+            let mut y = product.reference_at(inputs, &inner, 0, &column)?;
+            let (mut mean, mut variance) = ([0.0], [0.0]);
+            channel_statistics([&mut y[..], &mut mean, &mut variance]);
+            Some(if output == 1 { mean[0] } else { variance[0] })
+        };
+        positions.iter().map(statistic).collect()
     }
 
     /// The variants of the product. Those that can collect statistics as they go do; the others are

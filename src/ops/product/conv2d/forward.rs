@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::geometry::image;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, winograd};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, sampled, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef, Operand,
+    Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op, OpDef, Operand,
     Signature, Vjp,
 };
 use crate::ops::SumRows;
@@ -62,6 +62,17 @@ impl OpDef for Conv2d {
                 }
             }
         });
+    }
+
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        _output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        let sizes = self.sizes(&sig.inputs).ok()?;
+        Some(sampled::forward(self, &sizes, inputs, positions))
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {

@@ -13,6 +13,7 @@ mod gpu;
 mod input_grad;
 mod padded;
 mod phases;
+mod sampled;
 mod weight_grad;
 mod windows;
 mod winograd;

@@ -1,10 +1,11 @@
 //! The gradient of a convolution with respect to its weights.
 
 use super::geometry::image;
-use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, winograd};
+use super::{Conv2d, Conv2dInputGrad, Conv2dWeightGrad, cpu, gpu, sampled, winograd};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, HostKernel, Inputs, Lowering, OpDef, Operand, Signature,
+    Vjp,
 };
 use crate::tensor::parallel::for_each_chunk;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -45,6 +46,17 @@ impl OpDef for Conv2dWeightGrad {
                 *dw = T::from_f64(sum);
             }
         });
+    }
+
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        _output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        let sizes = self.sizes(&sig.inputs).ok()?;
+        Some(sampled::weight_grad(self, &sizes, inputs, positions))
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {

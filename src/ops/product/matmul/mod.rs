@@ -12,12 +12,12 @@ use super::gemm::Task;
 use super::tail::ProductTail;
 use crate::error::ShapeError;
 use crate::graph::{
-    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Lowering, Op, OpDef,
-    Operand, Signature, Vjp,
+    Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op,
+    OpDef, Operand, Signature, Vjp,
 };
 use crate::ops::SumRows;
 use crate::ops::kit::of_dtype;
-use crate::tensor::parallel::for_each_chunk;
+use crate::tensor::parallel::{for_each_chunk, map_indices};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// `y[m, n] = f(sum_k a[m, k] b[k, n] + bias[n] + residual[m, n])`; with a `derivative`,
@@ -112,6 +112,28 @@ impl OpDef for Matmul {
                 row[n] = tail.apply(sum, m * n_count + n, n);
             }
         });
+    }
+
+    fn reference_at(
+        &self,
+        inputs: &Inputs<'_, f32>,
+        sig: &Signature,
+        _output: usize,
+        positions: &[usize],
+    ) -> Option<Vec<f64>> {
+        let Sizes { m: m_count, k: k_count, n: n_count } = self.sizes(&sig.inputs).ok()?;
+        let (a, b) = (inputs.float(0), inputs.float(1));
+        let tail = self.tail().operands(inputs);
+        Some(map_indices(positions.len(), &|p| {
+            let (m, n) = (positions[p] / n_count, positions[p] % n_count);
+            let mut sum = 0.0_f64;
+            for k in 0..k_count {
+                let a_mk = if self.transpose_a { a[k * m_count + m] } else { a[m * k_count + k] };
+                let b_kn = if self.transpose_b { b[n * k_count + k] } else { b[k * n_count + n] };
+                sum += f64::from(a_mk) * f64::from(b_kn);
+            }
+            tail.apply_f64(sum, positions[p], n)
+        }))
     }
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
