@@ -48,6 +48,9 @@ impl Tile {
 const SOFTWARE_TILES: usize = 128;
 /// Turns of the workgroups that a GPU runs at once, into which a sum may be cut to fill them.
 const MOST_TURNS: usize = 4;
+/// Part of the time of one workgroup for each multiprocessor that other shares may take: by the
+/// estimate, which no measurement of such shares has confirmed yet.
+const CLEARLY: f64 = 0.5;
 /// Fewest terms of one share of a sum.
 const LEAST_TERMS: usize = 128;
 
@@ -93,14 +96,17 @@ impl Plan {
         if caps.prefers_loops() {
             return Self::cut(tile, task, SOFTWARE_TILES, caps);
         }
-        // As many shares as fit the turns, of those the fastest.
-        let whole = Self::cut(tile, task, 1, caps);
-        let (at_once, tiles) = (whole.work(task).at_once(caps), whole.tiles.max(1));
-        (1..=MOST_TURNS)
-            .map(|turns| Self::cut(tile, task, turns * at_once / tiles * tiles, caps))
-            .fold(whole, |best, plan| {
-                if plan.seconds(task, caps) < best.seconds(task, caps) { plan } else { best }
-            })
+        // A workgroup for each multiprocessor, or as many shares as fit the turns, or one, where
+        // that is far better: only the first has been measured.
+        let first = Self::cut(tile, task, caps.model.processors as usize, caps);
+        let (at_once, tiles) = (first.work(task).at_once(caps), first.tiles.max(1));
+        let turns = (1..=MOST_TURNS).map(|turns| turns * at_once / tiles * tiles);
+        let others = turns.chain([1]).map(|wanted| Self::cut(tile, task, wanted, caps));
+        let by_seconds =
+            |a: &Self, b: &Self| a.seconds(task, caps).total_cmp(&b.seconds(task, caps));
+        let best = others.min_by(by_seconds);
+        let most = CLEARLY * first.seconds(task, caps);
+        best.filter(|plan| plan.seconds(task, caps) < most).unwrap_or(first)
     }
 
     /// A tile on a product whose sum is cut until there are `wanted` workgroups.
