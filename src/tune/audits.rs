@@ -1,11 +1,10 @@
 //! What audits of kernels told, kept in a file per device and driver in the user's cache.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::store::{StoreError, file_name};
+use super::store::{StoreError, file_name, write};
 use crate::exec::{Audits, DeviceInfo, KeepAudits};
-use crate::train::{FileError, write_atomically};
+use crate::train::read_text;
 
 /// Kernels in a file from which on it is begun anew: by then, most are of texts that have changed.
 const MOST: usize = 5000;
@@ -13,7 +12,7 @@ const MOST: usize = 5000;
 /// What a file tells of a device; nothing where there is none, or it holds something else.
 pub fn load(path: &Path, device: &DeviceInfo) -> Audits {
     let read = || {
-        let audits: Audits = toml::from_str(&fs::read_to_string(path).ok()?).ok()?;
+        let audits: Audits = toml::from_str(&read_text(path).ok()?).ok()?;
         audits.hold_for(&device.name, &device.driver).then_some(audits)
     };
     read().unwrap_or_else(|| Audits::new(&device.name, &device.driver))
@@ -31,10 +30,7 @@ pub fn save(path: &Path, device: &DeviceInfo, audits: &Audits) -> Result<(), Sto
     all.merge(audits.clone());
     let text = toml::to_string(&all)
         .map_err(|error| StoreError::Text { path: path.to_owned(), message: error.to_string() })?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder).map_err(FileError::of("create the folder", folder))?;
-    }
-    Ok(write_atomically(path, text.as_bytes())?)
+    write(path, &text)
 }
 
 /// Keeps whatever an executor learns in a file.
@@ -76,10 +72,10 @@ mod tests {
         let told = ["a", "b", "c", "d"].map(|key| all.get(key));
         assert_eq!(told, [Some(Audit::Proved), Some(Audit::ByData), Some(Audit::Refused), None]);
         assert!(load(&path, &device("2")).is_empty(), "another driver");
-        let text = fs::read_to_string(&path).expect("it can be read");
-        fs::write(&path, text.replace("version = ", "version = 9")).expect("it can be written");
+        let text = read_text(&path).expect("it can be read");
+        write(&path, &text.replace("version = ", "version = 9")).expect("it can be written");
         assert!(load(&path, &device_1).is_empty(), "another version");
-        fs::write(&path, "nonsense").expect("it can be written");
+        write(&path, "nonsense").expect("it can be written");
         assert!(load(&path, &device_1).is_empty(), "no audits");
     }
 

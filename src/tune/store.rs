@@ -101,11 +101,16 @@ pub fn save(
     let text = all
         .to_toml()
         .map_err(|error| StoreError::Text { path: path.clone(), message: error.to_string() })?;
+    write(&path, &text)?;
+    Ok(path)
+}
+
+/// Writes a file, and makes its folder where there is none.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(FileError::of("create the folder", folder))?;
     }
-    write_atomically(&path, text.as_bytes())?;
-    Ok(path)
+    Ok(write_atomically(path, text.as_bytes())?)
 }
 
 /// The user's file for a device: `verigrad/tuned/DEVICE-DRIVER.toml` in the folder for caches.
