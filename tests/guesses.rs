@@ -10,6 +10,7 @@
 //! not offered then counts as the slowest measured one of the same filtering.
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
+
 use std::sync::Arc;
 
 use verigrad::graph::{Caps, DeviceModel, Op, Signature};
