@@ -1,7 +1,5 @@
 //! `doctor` on the devices that are there: it asks for facts, checks ops and ends with a verdict.
 
-#![expect(clippy::panic, reason = "a test fails by panicking")]
-
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::verify::{DoctorOptions, OpReport, diagnose, diagnose_in_parallel, render};
