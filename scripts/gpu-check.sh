@@ -107,13 +107,6 @@ doctor() {
     sh "$bin" "$device" "$out" {}
 }
 
-# train RUNS ARGUMENTS...: a short training of a small model.
-train() {
-  local runs=$1
-  shift
-  "$bin/verigrad" train digits --device "$device" --set epochs=2 --set checkpoint.every=20 \
-    --runs "$out/$runs" "$@"
-}
 
 sha_of() {
   sed -n 's/.*"weights_sha256": "\([0-9a-f]*\)".*/\1/p' "$out/$1/digits-1/result.json"
@@ -121,9 +114,14 @@ sha_of() {
 
 # Twice the same training, and once with a SIGKILL in the middle: the weights must be the same bits.
 same_bits() {
-  local process
-  train same/first && train same/second || return 1
-  train same/killed >/dev/null &
+  local process run
+  # A short training of a small model.
+  local training=(digits --device "$device" --set epochs=2 --set checkpoint.every=20)
+  for run in first second; do
+    "$bin/verigrad" train "${training[@]}" --runs "$out/same/$run" || return 1
+  done
+  # The process itself, not a shell around it, which SIGKILL would end in its place.
+  "$bin/verigrad" train "${training[@]}" --runs "$out/same/killed" >/dev/null &
   process=$!
   for _ in $(seq 200); do
     if [[ -n "$(find "$out/same/killed" -path '*checkpoint*' -type f 2>/dev/null | head -n 1)" ]]; then

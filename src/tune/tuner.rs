@@ -15,6 +15,8 @@ use crate::verify::{Trial, TrialRun, checked_step, kernel_texts, passes_small_ca
 const HOPELESS: f64 = 3.0;
 /// What a first run may take besides, in seconds.
 const SLACK: f64 = 2e-3;
+/// A run of less, in seconds, is made again before its candidate is given up.
+const BRIEF: f64 = 0.05;
 /// Candidates within this factor of the fastest one are timed again, in turns.
 const CLOSE: f64 = 1.15;
 /// Kernels that are compiled together: enough for all cores.
@@ -228,7 +230,12 @@ fn checked(
         Ok(run) => run,
         Err(error) => return Ok(State::Done(dropped(error.into())?)),
     };
-    if run.seconds() > HOPELESS * fastest + SLACK {
+    let is_hopeless = |run: &TrialRun| run.seconds() > HOPELESS * fastest + SLACK;
+    // A short run may have been late for other reasons.
+    if is_hopeless(&run) && run.seconds() < BRIEF {
+        run.repeat(executor)?;
+    }
+    if is_hopeless(&run) {
         return Ok(State::Done(Outcome::Slow(run.seconds())));
     }
     match trial.finish(executor, &mut run) {

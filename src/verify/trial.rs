@@ -73,7 +73,7 @@ pub struct TrialRun {
     variant: String,
     /// What the buffers hold before a run that it could change; none of others.
     contents: Vec<Option<Vec<u32>>>,
-    /// Time of the run.
+    /// Time of the last run.
     seconds: f64,
 }
 
@@ -83,7 +83,7 @@ impl TrialRun {
         self.id
     }
 
-    /// Time of the first run.
+    /// Time of the last checked run.
     pub fn seconds(&self) -> f64 {
         self.seconds
     }
@@ -150,7 +150,7 @@ impl<'a> Trial<'a> {
         }
         let variant = lowering.variant.clone();
         let mut run = TrialRun { id, program, variant, contents, seconds: 0.0 };
-        run.run(executor)?;
+        run.repeat(executor)?;
         Ok(run)
     }
 
@@ -192,7 +192,7 @@ impl<'a> Trial<'a> {
         executor: &mut dyn Executor,
         run: &mut TrialRun,
     ) -> Result<(), ExecError> {
-        run.run(executor)?;
+        run.repeat(executor)?;
         let words = self.read_outputs(executor, run)?;
         let outputs = words.iter().zip(&self.sig.outputs).map(|(words, ty)| as_f64(words, ty));
         let outputs = outputs.collect();
@@ -258,7 +258,7 @@ impl<'a> Trial<'a> {
             after[buffer][offset / 4..(offset + bytes) / 4].to_vec()
         });
         let first = first.collect();
-        run.run(executor)?;
+        run.repeat(executor)?;
         Ok([first, self.read_outputs(executor, run)?])
     }
 
@@ -311,7 +311,10 @@ impl<'a> Trial<'a> {
 
 impl TrialRun {
     /// Runs once, all that it may change being as before the first run.
-    fn run(&mut self, executor: &mut dyn Executor) -> Result<(), ExecError> {
+    ///
+    /// # Errors
+    /// When the device reports an error.
+    pub fn repeat(&mut self, executor: &mut dyn Executor) -> Result<(), ExecError> {
         for (buffer, content) in self.program.buffers.iter().zip(&self.contents) {
             if let Some(content) = content {
                 executor.write(&buffer.name, 0, cast_slice(content))?;
