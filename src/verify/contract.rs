@@ -12,7 +12,7 @@ use super::single_step::single_step;
 use crate::compile::{Buffer, Program};
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
-use crate::graph::{Caps, Case, Graph, Lowering, Signature};
+use crate::graph::{Caps, Case, Graph, Lowering, Op, Signature};
 use crate::tensor::half::{as_f64, round};
 use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
 
@@ -229,6 +229,11 @@ pub(super) fn guard(number: usize, bytes: usize) -> Vec<u32> {
     let earlier = number * GUARD_BYTES / 4;
     let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
     (0..).map(|word| first.wrapping_add(word)).take(bytes / 4).collect()
+}
+
+/// The program by which the contract checks a lowering.
+pub fn checked_step(op: &Arc<dyn Op>, sig: &Signature, lowering: &Lowering) -> Program {
+    single_step("check", op, sig, lowering, GUARD_BYTES)
 }
 
 /// Whether the words before and behind a tensor that lies `GUARD_BYTES` into its buffer and has

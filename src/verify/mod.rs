@@ -23,7 +23,9 @@ mod sample;
 mod single_step;
 mod trial;
 
-pub use contract::{CaseCheck, Failure, check_infer, check_lowering, lowerings, signature};
+pub use contract::{
+    CaseCheck, Failure, check_infer, check_lowering, checked_step, lowerings, signature,
+};
 pub use doctor::{
     DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose, diagnose_in_parallel,
     diagnose_ops,
@@ -34,5 +36,5 @@ pub use gradient::check_gradient;
 pub use host::{check_host_kernel, host_kernels};
 pub use inputs::make_inputs;
 pub use sample::sample_positions;
-pub use single_step::{checked_step, kernel_texts, single_step};
+pub use single_step::{kernel_texts, single_step};
 pub use trial::{Trial, TrialRun, passes_small_cases};

@@ -79,11 +79,6 @@ pub fn single_step(
     }
 }
 
-/// The program by which the contract checks a lowering.
-pub fn checked_step(op: &Arc<dyn Op>, sig: &Signature, lowering: &Lowering) -> Program {
-    single_step("check", op, sig, lowering, super::contract::GUARD_BYTES)
-}
-
 /// The kernels of a lowering, as a device compiles them.
 pub fn kernel_texts(lowering: &Lowering) -> Vec<KernelText> {
     let text = |kernel: &Kernel| KernelText {

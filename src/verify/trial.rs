@@ -12,12 +12,12 @@ use std::time::Instant;
 use bytemuck::{cast_slice, pod_collect_to_vec};
 
 use super::contract::{
-    CaseCheck, Failure, GUARD_BYTES, UNWRITTEN_WORD, check_guards, check_output, expected_outputs,
-    guard, lowerings,
+    CaseCheck, Failure, GUARD_BYTES, UNWRITTEN_WORD, check_guards, check_output, checked_step,
+    expected_outputs, guard, lowerings,
 };
 use super::inputs::make_inputs;
 use super::sample::{Sample, check_at, reference_at};
-use super::single_step::{checked_step, single_step};
+use super::single_step::single_step;
 use crate::compile::{Program, Region};
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, ProgramId};
