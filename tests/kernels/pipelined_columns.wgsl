@@ -223,7 +223,7 @@ fn main(
   @builtin(local_invocation_index) local_index: u32,
 ) {
   // The grid can hold more workgroups than tiles; all invocations of one leave together. As
-  // flat_workgroup: naga, which demands uniform control flow around barriers and matrices, takes
+  // flat_workgroup: naga, which demands that matrices are multiplied in uniform control flow, takes
   // results of functions for different ones.
   let tile =
     (workgroup_id.z * num_workgroups.y + workgroup_id.y) * num_workgroups.x + workgroup_id.x;

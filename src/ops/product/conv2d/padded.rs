@@ -76,7 +76,7 @@ pub(super) fn weight_grad(geometry: &ConvGeometry, sizes: &Sizes, caps: &Caps) -
         scratch: vec![bytes(padded.in_pixels() * padded.c), bytes(padded.weights())],
         ..of_windows(Form::Columns, geometry, &padded)
     };
-    let lanes = if sizes.oc.is_multiple_of(4) { Lanes::Four } else { Lanes::One };
+    let lanes = Lanes::fitting(sizes.oc)[0];
     let run = sizes.c * sizes.oc / lanes.count();
     let crop = lanes
         .declare(Kernel::new("copy_runs"))

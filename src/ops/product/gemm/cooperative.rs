@@ -7,7 +7,7 @@
 
 use super::stages::Stages;
 use super::tile::{Plan, Tile};
-use super::{Form, Task, for_each, for_pairs};
+use super::{Form, Task, for_each, for_pairs, frame};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 
 /// How a workgroup divides its tile.
@@ -211,23 +211,10 @@ impl Matrices {
     fn main(&self, tile: &Tile) -> String {
         let block = tile.block.map(|side| side / self.size);
         let [a_loads, b_loads] = tile.loads();
-        let index = |i: usize| format!("local_index + {i}u * INVOCATIONS");
-        // Rows along the sum are found once.
-        let rows = match self.form {
-            Form::Rows => for_each(a_loads, &|i| {
-                format!("  let row{i} = row_at(first_row + ({}) / DEPTH4);\n", index(i))
-            }),
-            Form::Columns => String::new(),
-        };
-        let load_a = |i: usize, at: &str| match self.form {
-            Form::Rows => format!("load_a(row{i}, group, {at}, end, {})", index(i)),
-            Form::Columns => format!("load_a({at}, end, group, first_row / 4u, {})", index(i)),
-        };
-        let load_b =
-            |i: usize, at: &str| format!("load_b({at}, end, group, first_n4, {})", index(i));
+        let rows = frame::find_rows(self.form, a_loads);
         let put = |letter: &str, loads: usize, stage: &str| {
             for_each(loads, &|i| {
-                format!("    put_{letter}({stage}, {}, next_{letter}{i});\n", index(i))
+                format!("    put_{letter}({stage}, {}, next_{letter}{i});\n", frame::place(i))
             })
         };
         let variables = |letter: &str, loads: usize| {
@@ -245,8 +232,9 @@ impl Matrices {
 {rows}{sums}{variables}"
             ),
             load: &|at| {
-                for_each(a_loads, &|i| format!("    next_a{i} = {};\n", load_a(i, at)))
-                    + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, at)))
+                for_each(a_loads, &|i| {
+                    format!("    next_a{i} = {};\n", frame::load_a(self.form, i, at))
+                }) + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", frame::load_b(i, at)))
             },
             put: &|stage| put("a", a_loads, stage) + &put("b", b_loads, stage),
             products: self.products(block),

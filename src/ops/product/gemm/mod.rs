@@ -10,6 +10,7 @@ mod chunks;
 mod cooperative;
 mod estimate;
 mod form;
+mod frame;
 mod pipelined;
 mod stages;
 mod subgroup_columns;

@@ -9,7 +9,7 @@
 use super::chunks::Rows;
 use super::stages::Stages;
 use super::tile::{Plan, Tile};
-use super::{ChunkedLowering, Form, Task, VECTOR, chunks, for_each, for_pairs};
+use super::{ChunkedLowering, Form, Task, VECTOR, chunks, for_each, for_pairs, frame};
 use crate::graph::{Caps, Lowering};
 
 const fn tile(rows: usize, columns: usize, block: [usize; 2]) -> Tile {
@@ -128,15 +128,10 @@ impl Generator<'_> {
         }
     }
 
-    /// Which block or vector of `a` is number `i` of an invocation.
-    fn place_in_a(i: usize) -> String {
-        format!("local_index + {i}u * INVOCATIONS")
-    }
-
     /// Which vector of `b` is number `i` of an invocation.
     fn place_in_b(loads: &Loads, i: usize) -> String {
         match loads.loaders_of_a {
-            None => Self::place_in_a(i),
+            None => frame::place(i),
             Some(a) => format!("local_index - {a}u + {i}u * (INVOCATIONS - {a}u)"),
         }
     }
@@ -175,7 +170,7 @@ impl Generator<'_> {
     /// Lines that load the tiles which start at term `at`.
     fn load(&self, loads: &Loads, at: &str) -> String {
         let a = for_each(loads.a, &|i| {
-            let place = Self::place_in_a(i);
+            let place = frame::place(i);
             match self.task.form {
                 Form::Rows => self
                     .names_of_a(i)
@@ -201,7 +196,7 @@ impl Generator<'_> {
     /// Lines that put what was loaded into stage `stage`.
     fn put(&self, loads: &Loads, stage: &str) -> String {
         let a = for_each(loads.a, &|i| {
-            let (place, names) = (Self::place_in_a(i), self.names_of_a(i));
+            let (place, names) = (frame::place(i), self.names_of_a(i));
             match self.task.form {
                 Form::Rows => for_each(4, &|term| {
                     let of_rows: Vec<String> =
@@ -282,7 +277,7 @@ impl Generator<'_> {
         // Rows along the sum are found once.
         let rows = match self.task.form {
             Form::Rows => for_each(4 * loads.a, &|i| {
-                let block = Self::place_in_a(i / 4);
+                let block = frame::place(i / 4);
                 let row = format!("first_row + 4u * (({block}) / DEPTH4) + {}u", i % 4);
                 format!("  let row{i} = row_at({row});\n")
             }),

@@ -1,7 +1,7 @@
 //! Products whose workgroups compute a tile of the result each, from tiles of both factors in
 //! workgroup memory: how a product is dealt out, and what the texts of its kernels have in common.
 
-use super::{Form, Task, for_each, splits};
+use super::{Form, Task, for_each, frame, splits};
 use crate::graph::{Caps, Kernel, Work};
 
 /// What one workgroup computes, and each of its workers: invocations, or whole subgroups.
@@ -200,52 +200,28 @@ impl Body {
     /// `main`, for a tile on a product of the given form.
     pub fn main(&self, tile: &Tile, form: Form) -> String {
         let [a_loads, b_loads] = tile.loads();
-        let index = |i: usize| format!("local_index + {i}u * INVOCATIONS");
-        // The sum is counted in units of which a share has `per_split`, the whole `all`, and a
-        // tile `step`. Rows along the sum are found once.
-        let (rows, [per_split, all, step]) = match form {
-            Form::Rows => {
-                let row =
-                    |i| format!("  let row{i} = row_at(first_row + ({}) / DEPTH4);\n", index(i));
-                (for_each(a_loads, &row), ["K4_PER_SPLIT", "K4", "DEPTH4"])
-            }
-            Form::Columns => (String::new(), ["ROWS_PER_SPLIT", "M", "TILE_DEPTH"]),
-        };
-        let load_a = |i: usize, at: &str| match form {
-            Form::Rows => format!("load_a(row{i}, group, {at}, end, {})", index(i)),
-            Form::Columns => format!("load_a({at}, end, group, first_row / 4u, {})", index(i)),
-        };
-        let load_b =
-            |i: usize, at: &str| format!("load_b({at}, end, group, first_n4, {})", index(i));
-        let first = for_each(a_loads, &|i| format!("  var next_a{i} = {};\n", load_a(i, "at")))
-            + &for_each(b_loads, &|i| format!("  var next_b{i} = {};\n", load_b(i, "at")));
+        let (rows, [per_split, all, step]) = (frame::find_rows(form, a_loads), frame::units(form));
+        let first = for_each(a_loads, &|i| {
+            format!("  var next_a{i} = {};\n", frame::load_a(form, i, "at"))
+        }) + &for_each(b_loads, &|i| {
+            format!("  var next_b{i} = {};\n", frame::load_b(i, "at"))
+        });
         let next_at = format!("at + {step}");
-        let next = for_each(a_loads, &|i| format!("    next_a{i} = {};\n", load_a(i, &next_at)))
-            + &for_each(b_loads, &|i| format!("    next_b{i} = {};\n", load_b(i, &next_at)));
+        let next = for_each(a_loads, &|i| {
+            format!("    next_a{i} = {};\n", frame::load_a(form, i, &next_at))
+        }) + &for_each(b_loads, &|i| {
+            format!("    next_b{i} = {};\n", frame::load_b(i, &next_at))
+        });
         let put = |letter: &str, loads| {
-            for_each(loads, &|i| format!("    tile_{letter}[{}] = next_{letter}{i};\n", index(i)))
+            for_each(loads, &|i| {
+                format!("    tile_{letter}[{}] = next_{letter}{i};\n", frame::place(i))
+            })
         };
         let put = put("a", a_loads) + &put("b", b_loads);
         let Self { sums, products, results } = self;
+        let head = frame::head("");
         format!(
-            "
-@compute @workgroup_size(INVOCATIONS)
-fn main(
-  @builtin(workgroup_id) workgroup_id: vec3<u32>,
-  @builtin(num_workgroups) num_workgroups: vec3<u32>,
-  @builtin(local_invocation_index) local_index: u32,
-) {{
-  // The grid can hold more workgroups than tiles; all invocations of one leave together. As
-  // flat_workgroup: naga, which demands that matrices are multiplied in uniform control flow, takes
-  // results of functions for different ones.
-  let tile =
-    (workgroup_id.z * num_workgroups.y + workgroup_id.y) * num_workgroups.x + workgroup_id.x;
-  if tile >= TILES {{ return; }}
-  let first_n4 = tile % N_TILES * TILE_N4;
-  let first_row = tile / N_TILES % ROW_TILES * TILE_ROWS;
-  let group = tile / (N_TILES * ROW_TILES) % GROUPS;
-  let split = tile / (N_TILES * ROW_TILES * GROUPS);
-{rows}{sums}  let end = min((split + 1u) * {per_split}, {all});
+            "{head}{rows}{sums}  let end = min((split + 1u) * {per_split}, {all});
   var at = split * {per_split};
 {first}  for (; at < end; at += {step}) {{
     // All invocations have read the tiles of the turn before.
