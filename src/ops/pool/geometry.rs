@@ -100,6 +100,7 @@ impl PoolGeometry {
 
     /// Where element `k` of window `o` lies on an axis of the input (0 height, 1 width) with
     /// `size` elements; none in the padding.
+    #[inline]
     pub(in crate::ops) fn position(
         &self,
         axis: usize,

@@ -43,6 +43,7 @@ fn pool(geometry: &PoolGeometry, io: &mut HostIo<'_, f32>) {
 
 /// Takes elements of `x` that are larger than those of `y`; the first NaN stays. Masks take the
 /// place of choices, which would become branches.
+#[inline]
 pub fn keep_larger(x: &[f32], tap: u32, y: &mut [f32], index: &mut [u32]) {
     for ((x, y), index) in x.iter().zip(y).zip(index) {
         let wins = (x > y) | (x.is_nan() & !y.is_nan());
