@@ -20,6 +20,21 @@ pub fn place_in_textures(steps: &mut [Step]) -> Vec<usize> {
     rows
 }
 
+/// Leaves out textures that nothing is copied into: a dispatch that reads an operand twice needs fewer than
+/// it reads.
+fn without_unused(
+    mut places: Vec<Vec<TextureRead>>,
+    rows: Vec<usize>,
+) -> (Vec<Vec<TextureRead>>, Vec<usize>) {
+    let used = |texture: &usize| rows[*texture] > 0;
+    let kept: Vec<usize> = (0..rows.len()).filter(used).collect();
+    for read in places.iter_mut().flatten() {
+        read.texture = kept.partition_point(|&texture| texture < read.texture);
+    }
+    let rows = kept.into_iter().map(|texture| rows[texture]).collect();
+    (places, rows)
+}
+
 /// A place for each operand that the dispatches read, in their order; rows of all textures.
 fn place_all(regions: &[Regions]) -> (Vec<Vec<TextureRead>>, Vec<usize>) {
     let count = regions.iter().map(|regions| regions.read.len()).max().unwrap_or(0);
@@ -32,7 +47,7 @@ fn place_all(regions: &[Regions]) -> (Vec<Vec<TextureRead>>, Vec<usize>) {
             texture.content = texture.content.filter(kept);
         }
     }
-    (places, textures.iter().map(|texture| texture.rows).collect())
+    without_unused(places, textures.iter().map(|texture| texture.rows).collect())
 }
 
 /// What a dispatch reads through textures, and what it writes.
@@ -150,5 +165,7 @@ mod tests {
         let places = placed(&[regions(&[3, 3], &[4])]);
         let texture = places[0][0].0;
         assert_eq!(places, [[(texture, true), (texture, false)]]);
+        let (_, rows) = place_all(&[regions(&[3, 3], &[4])]);
+        assert_eq!(rows.len(), 1, "no texture is empty: {rows:?}");
     }
 }

@@ -87,6 +87,14 @@ impl CpuExecutor {
         &self.buffers.all()[buffer][first..first + operand.region.bytes / 4]
     }
 
+    /// Replaces an operand of a program.
+    pub(super) fn replace(&mut self, program: ProgramId, operand: &OperandAt, words: &[u32]) {
+        let buffer = self.programs[program.0].buffers[operand.region.buffer];
+        let first = operand.region.offset / 4;
+        let content = &mut self.buffers.all_mut()[buffer][first..first + words.len()];
+        content.copy_from_slice(words);
+    }
+
     /// Replaces the content of a buffer of a program.
     pub(super) fn overwrite(&mut self, program: ProgramId, buffer: usize, bytes: &[u8]) {
         let index = self.programs[program.0].buffers[buffer];

@@ -11,6 +11,7 @@ pub mod gpu;
 mod info;
 mod profile;
 mod race;
+mod sensitivity;
 mod shadow;
 mod ticket;
 

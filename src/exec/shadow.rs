@@ -1,17 +1,19 @@
 //! The shadow executor: a GPU and the reference in lock-step, compared after every step.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytemuck::pod_collect_to_vec;
 
+use super::sensitivity::term_scales;
 use super::{
     Audits, CpuExecutor, DeviceInfo, Divergence, ExecError, Executor, GpuExecutor, KeepAudits,
     ProgramId, ReadTicket, RunProfile,
 };
-use crate::compile::{AuditCounts, Picks, Program, Step};
+use crate::compile::{AuditCounts, Picks, Program};
 use crate::graph::Caps;
-use crate::tensor::compare_scaled;
 use crate::tensor::half::as_f64;
+use crate::tensor::{compare, compare_scaled};
 
 /// Runs every step on a GPU and by reference code and compares the outputs.
 ///
@@ -34,44 +36,31 @@ impl ShadowExecutor {
     fn run_once(&mut self, id: ProgramId) -> Result<(), ExecError> {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         for (index, step) in program.steps.iter().enumerate() {
-            for operand in step.inputs.iter().chain(&step.outputs) {
-                let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
-                self.cpu.overwrite(on_cpu, operand.region.buffer, &bytes);
-            }
+            let operands = step.inputs.iter().chain(&step.outputs);
+            let buffers: BTreeSet<usize> = operands.map(|operand| operand.region.buffer).collect();
+            let read = |buffer| Ok((buffer, self.gpu.read_buffer(on_gpu, buffer)?));
+            let contents: Vec<(usize, Vec<u8>)> =
+                buffers.into_iter().map(read).collect::<Result<_, ExecError>>()?;
+            contents.iter().for_each(|(buffer, bytes)| self.cpu.overwrite(on_cpu, *buffer, bytes));
             self.cpu.run_step(on_cpu, index);
             self.gpu.run_step(on_gpu, index)?;
-            self.compare_step(id, index)?;
+            self.compare_step(id, index, &contents)?;
         }
         self.runs += 1;
         Ok(())
     }
 
-    /// The magnitude that a sum over `n` products of a step's operands reaches on its way, by the
-    /// root mean squares of the operands. Gradients behind a batch norm sum to nearly zero, so that
-    /// the result does not show it.
-    fn term_scale(&self, on_cpu: ProgramId, step: &Step, n: usize) -> f64 {
-        if n < 2 {
-            return 0.0;
-        }
-        let floats = step.inputs.iter().filter(|operand| operand.ty.dtype.is_float());
-        let squares = floats.map(|operand| {
-            let values = as_f64(self.cpu.words(on_cpu, operand), &operand.ty);
-            let sum: f64 = values.iter().map(|value| value.powi(2)).sum();
-            #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
-            let count = values.len().max(1) as f64;
-            sum / count
-        });
-        #[expect(clippy::cast_precision_loss, reason = "a length, far below 2^53")]
-        let n = n as f64;
-        (n * squares.product::<f64>()).sqrt()
-    }
-
-    fn compare_step(&mut self, id: ProgramId, index: usize) -> Result<(), ExecError> {
+    /// Compares the outputs of a step, which found `contents` in its buffers.
+    fn compare_step(
+        &mut self,
+        id: ProgramId,
+        index: usize,
+        contents: &[(usize, Vec<u8>)],
+    ) -> Result<(), ExecError> {
         let (on_gpu, on_cpu, program) = self.programs[id.0].clone();
         let step = &program.steps[index];
-        let sig = step.signature();
-        let tolerance = step.op.tolerance(&sig, &step.variant);
-        let scale = self.term_scale(on_cpu, step, tolerance.reduction_len);
+        let tolerance = step.op.tolerance(&step.signature(), &step.variant);
+        let mut scales: Option<Vec<f64>> = None;
         for (output, operand) in step.outputs.iter().enumerate() {
             let bytes = self.gpu.read_buffer(on_gpu, operand.region.buffer)?;
             let range = operand.region.offset..operand.region.offset + operand.region.bytes;
@@ -79,7 +68,15 @@ impl ShadowExecutor {
             let expected = as_f64(self.cpu.words(on_cpu, operand), &operand.ty);
             let got = as_f64(&got, &operand.ty);
             let tolerance = tolerance.stored_as(operand.ty.dtype);
-            compare_scaled(&expected, &got, tolerance, scale).map_err(|mismatch| {
+            let mut agrees = compare(&expected, &got, tolerance);
+            if agrees.is_err() && tolerance.reduction_len > 1 {
+                // The terms of the sums may be far larger than what is left of them.
+                let scales = scales.get_or_insert_with(|| {
+                    term_scales(&mut self.cpu, on_cpu, (&program, index), contents)
+                });
+                agrees = compare_scaled(&expected, &got, tolerance, scales[output]);
+            }
+            agrees.map_err(|mismatch| {
                 ExecError::Diverged(Box::new(Divergence {
                     device: self.gpu.info().name.clone(),
                     run: self.runs,
