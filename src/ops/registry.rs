@@ -107,6 +107,7 @@ pub static REGISTRY: &[OpEntry] = &[
     OpEntry::of::<ops::GlobalNorm>(),
     OpEntry::of::<ops::ClipByNorm>(),
     OpEntry::of::<ops::ClipByValue>(),
+    OpEntry::of::<ops::ClearGaps>(),
     OpEntry::of::<ops::Guarded>(),
     OpEntry::of::<ops::Unscale>(),
     OpEntry::of::<ops::UpdateLossScale>(),

@@ -1,5 +1,6 @@
 //! What changes from step to step: parameters, rates, running statistics, counters.
 
+pub(super) mod clear_gaps;
 pub(super) mod end_step;
 pub(super) mod histogram;
 pub(super) mod learning_rate;
@@ -9,6 +10,7 @@ pub(super) mod running_average;
 pub(super) mod state;
 pub(super) mod tally_batch;
 
+pub use clear_gaps::ClearGaps;
 pub use end_step::EndStep;
 pub use histogram::{Histogram, HistogramCounts};
 pub use learning_rate::{Anneal, LearningRate, Schedule};

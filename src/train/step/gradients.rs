@@ -6,7 +6,9 @@ use crate::compile::backward;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
 use crate::nn::{Mode, ModelBuilder, ParameterSpec, StateUpdates};
-use crate::ops::{Binary, Broadcast, Concat, Full, MaskedMean, MaskedMeanGrad, Over, Pack, View};
+use crate::ops::{
+    Binary, Broadcast, ClearGaps, Concat, Full, MaskedMean, MaskedMeanGrad, Over, Pack, View,
+};
 use crate::train::Recipe;
 use crate::train::recipe::loss_reduction::LossReduction;
 
@@ -67,7 +69,7 @@ impl ModelPrograms {
         let shares = shares(graph, recipe.loss_reduction, input)?;
         let gradients = self.differentiate(graph, (losses, shares), specs, &values)?;
         graph.set_scope("update");
-        let gradients = self.pack(graph, gradients)?;
+        let gradients = self.pack(graph, recipe, gradients)?;
         Ok(BatchGradients { logits, losses, loss, gradients, parameters, states })
     }
 
@@ -127,7 +129,7 @@ impl ModelPrograms {
         let losses = graph.push(Concat { axis: 0 }, &all_losses)?;
         let loss = graph.push(MaskedMean {}, &[losses, input.batch.labels])?;
         graph.set_scope("update");
-        let gradients = self.pack(graph, sum)?;
+        let gradients = self.pack(graph, recipe, sum)?;
         Ok(BatchGradients { logits, losses, loss, gradients, parameters, states })
     }
 
@@ -158,9 +160,16 @@ impl ModelPrograms {
     }
 
     /// Puts the gradients into the order of the arena. A parameter that the loss does not depend
-    /// on has a gradient of zeros, and so have those that are frozen: nothing is written there.
-    fn pack(&self, graph: &mut Graph, gradients: Gradients) -> Result<Value, ShapeError> {
+    /// on has a gradient of zeros. Nothing is written where parameters are frozen, nor between them,
+    /// unless what follows reads the arena as a whole: then there are zeros.
+    fn pack(
+        &self,
+        graph: &mut Graph,
+        recipe: &Recipe,
+        gradients: Gradients,
+    ) -> Result<Value, ShapeError> {
         let (mut offsets, mut packed) = (Vec::new(), Vec::new());
+        let mut tensors = Vec::new();
         for entry in &self.arena.entries {
             let found = gradients.iter().find(|(spec, _)| spec.name == entry.spec.name);
             let Some((spec, gradient)) = found else { continue };
@@ -170,6 +179,7 @@ impl ModelPrograms {
             };
             offsets.push(entry.offset);
             packed.push(gradient);
+            tensors.push([entry.offset, spec.shape.elements()]);
         }
         if packed.is_empty() && !self.arena.entries.is_empty() {
             return Err(ShapeError::new(
@@ -177,7 +187,13 @@ impl ModelPrograms {
                 "every layer is frozen, so nothing is left to train",
             ));
         }
-        graph.push(Pack { offsets, elements: self.arena.elements }, &packed)
+        let elements = self.arena.elements;
+        let arena = graph.push(Pack { offsets, elements }, &packed)?;
+        let gaps = ClearGaps::between(&tensors, elements);
+        let as_a_whole = recipe.clipping.by_norm.is_some()
+            || recipe.optimizer.hypergradient() > 0.0
+            || !self.precision.is_f32();
+        if as_a_whole && !gaps.gaps.is_empty() { graph.push(gaps, &[arena]) } else { Ok(arena) }
     }
 }
 
