@@ -10,6 +10,8 @@ mod histograms;
 mod resume;
 #[path = "training/small.rs"]
 mod small;
+#[path = "training/stop_at.rs"]
+mod stop_at;
 #[path = "training/updates.rs"]
 mod updates;
 

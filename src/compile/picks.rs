@@ -51,6 +51,9 @@ pub struct Picks {
     /// What audits told of a run's kernels; a record only.
     #[serde(default, skip_serializing_if = "AuditCounts::is_empty")]
     pub audits: AuditCounts,
+    /// Leaves every op a step of its own: what fusion is checked against. Never kept.
+    #[serde(skip)]
+    pub unfused: bool,
     #[serde(default, rename = "pick", with = "as_list")]
     picks: BTreeMap<Key, Pick>,
 }

@@ -1,37 +1,9 @@
 //! Runs that are interrupted and go on: in the same trainer, and from checkpoints.
 
-use verigrad::train::{
-    Checkpoint, CheckpointEvery, Flow, Hook, Metrics, StepLoss, StepsDone, Stop, StopReason,
-    TrainError,
-};
+use verigrad::train::{Checkpoint, CheckpointEvery, Metrics, StepLoss, StopReason};
 
+use super::stop_at::StopAt;
 use super::*;
-
-/// Interrupts a run after given steps.
-#[derive(Debug)]
-struct StopAt(Vec<u64>);
-
-impl Hook for StopAt {
-    fn name(&self) -> &'static str {
-        "stop_at"
-    }
-
-    fn most_steps(&self, step: u64) -> u64 {
-        self.0.first().map_or(u64::MAX, |&at| at - step)
-    }
-
-    fn after_steps(
-        &mut self,
-        done: &StepsDone<'_>,
-        _: &mut dyn Executor,
-    ) -> Result<Flow, TrainError> {
-        if self.0.first() != Some(&done.step) {
-            return Ok(Flow::Continue);
-        }
-        self.0.remove(0);
-        Ok(Flow::Stop(Stop::because(StopReason::Interrupted)))
-    }
-}
 
 /// Keeps what each epoch gave, and the last checkpoint.
 #[derive(Default)]

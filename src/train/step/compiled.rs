@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Instant;
 
-use crate::compile::{CompileError, Picks, Program, compile};
+use crate::compile::{CompileError, Picks, Program, compile, compile_unfused};
 use crate::graph::{Caps, Graph};
 
 /// Compiles a graph for a device, with the variants of `picks`.
@@ -18,6 +18,7 @@ pub(in crate::train) fn compiled(
 ) -> Result<Program, CompileError> {
     let started = Instant::now();
     let other_variants = Cell::new(0_usize);
+    let compile = if picks.unfused { compile_unfused } else { compile };
     let program = compile(name, graph, caps, &|op, sig, all| {
         let chosen = picks.choose(op, sig, all);
         if chosen > 0 {

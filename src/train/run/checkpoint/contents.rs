@@ -26,6 +26,13 @@ pub struct Checkpoint {
     pub(in crate::train) best: Vec<(String, HostTensor)>,
 }
 
+impl Checkpoint {
+    /// The states of the training program by name, as words of their buffers.
+    pub fn device_states(&self) -> &BTreeMap<String, Vec<u8>> {
+        &self.device
+    }
+}
+
 /// The part of a checkpoint that is no tensor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunState {
