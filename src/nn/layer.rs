@@ -71,9 +71,10 @@ impl Padding {
             Self::Named(NamedPadding::Same) => {
                 let total = |i: usize| {
                     let stride = stride[i].max(1);
-                    let reach = dilation[i] * (kernel[i].max(1) - 1) + 1;
-                    ((input[i].div_ceil(stride).max(1) - 1) * stride + reach)
-                        .saturating_sub(input[i])
+                    // What is beyond all numbers is refused where the geometry is checked.
+                    let reach = dilation[i].saturating_mul(kernel[i].max(1) - 1).saturating_add(1);
+                    let steps = (input[i].div_ceil(stride).max(1) - 1).saturating_mul(stride);
+                    steps.saturating_add(reach).saturating_sub(input[i])
                 };
                 let (vertical, horizontal) = (total(0), total(1));
                 let (top, left) = (vertical / 2, horizontal / 2);

@@ -104,7 +104,9 @@ impl Arena {
         specs.sort_by_key(|spec| spec.name.rsplit('.').next());
         for spec in specs {
             self.states.push(StateEntry { spec: spec.clone(), offset: self.state_elements });
-            self.state_elements += spec.shape.elements().next_multiple_of(ALIGNMENT);
+            let elements = spec.shape.elements().checked_next_multiple_of(ALIGNMENT);
+            let elements = elements.unwrap_or(usize::MAX);
+            self.state_elements = self.state_elements.saturating_add(elements);
         }
         self
     }
@@ -116,7 +118,8 @@ impl Arena {
 
     fn add(&mut self, spec: &ParameterSpec) {
         self.entries.push(ArenaEntry { spec: spec.clone(), offset: self.elements });
-        self.elements += spec.shape.elements().next_multiple_of(ALIGNMENT);
+        let elements = spec.shape.elements().checked_next_multiple_of(ALIGNMENT);
+        self.elements = self.elements.saturating_add(elements.unwrap_or(usize::MAX));
     }
 
     /// The entry of a parameter.

@@ -73,9 +73,10 @@ impl Shape {
         elements.is_some_and(|n| u32::try_from(n).is_ok())
     }
 
-    /// Number of elements; 1 for a shape without dimensions.
+    /// Number of elements; 1 for a shape without dimensions. What no number can hold is the largest there is,
+    /// which no device and no index reaches.
     pub fn elements(&self) -> usize {
-        self.0.iter().product()
+        self.0.iter().fold(1, |product: usize, &dim| product.saturating_mul(dim))
     }
 }
 
@@ -150,7 +151,8 @@ impl TensorType {
 
     /// Size in a buffer, in bytes, rounded up to whole 32-bit words.
     pub fn bytes(&self) -> usize {
-        (self.elements() * self.dtype.bytes()).next_multiple_of(4)
+        let bytes = self.elements().saturating_mul(self.dtype.bytes());
+        bytes.checked_next_multiple_of(4).unwrap_or(usize::MAX)
     }
 
     /// Size in a buffer, in 32-bit words.

@@ -21,7 +21,7 @@ pub use labels::IGNORED_LABEL;
 pub(super) use labels::{labels_of, sample_labels};
 pub(super) use lanes::Lanes;
 pub(super) use names::name_of;
-pub(super) use operands::{of_dtype, operands, same_type, scalar};
+pub(super) use operands::{at_most, of_dtype, operands, same_type, scalar};
 pub(super) use repeat::{Repeat, Unit};
 pub(super) use rounding::{FLUSHED, LARGEST_COTANGENT, exponential_sum_ulps, sum_ulps};
 pub(super) use row_kernels::{row_lowerings, rows_of};

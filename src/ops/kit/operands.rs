@@ -35,6 +35,20 @@ pub fn same_type(
     }
 }
 
+/// Demands that the numbers of a window are not absurd: so indices, which have 32 bits, reach all that
+/// a window touches.
+///
+/// # Errors
+/// Names what is too large.
+pub fn at_most(op: &str, most: usize, numbers: &[(&str, &[usize])]) -> Result<(), ShapeError> {
+    match numbers.iter().find(|(_, values)| values.iter().any(|&value| value > most)) {
+        None => Ok(()),
+        Some((what, values)) => {
+            Err(ShapeError::new(op, format!("{what} is {values:?}, at most {most} is possible")))
+        }
+    }
+}
+
 /// Demands an element type.
 ///
 /// # Errors

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::Kernel;
-use crate::ops::kit::of_dtype;
+use crate::ops::kit::{at_most, of_dtype};
 use crate::tensor::{DType, TensorType};
 
 /// Where the windows of a pooling lie. Output sizes are rounded down:
@@ -21,6 +21,11 @@ pub struct PoolGeometry {
     pub padding: [usize; 4],
 }
 
+/// Largest stride, and extent of an input.
+const MOST: usize = 65_535;
+/// Largest extent of a window.
+const MOST_OF_WINDOW: usize = 4096;
+
 impl PoolGeometry {
     /// Windows side by side, without padding.
     pub const fn non_overlapping(window: [usize; 2]) -> Self {
@@ -33,6 +38,9 @@ impl PoolGeometry {
     /// When the window or the stride is zero, the padding exceeds half the window (then a window
     /// could hold padding only), or the window exceeds the padded input.
     pub fn output(&self, op: &str, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {
+        at_most(op, MOST, &[("stride", &self.stride), ("input", &input)])?;
+        // Each output reads a whole window.
+        at_most(op, MOST_OF_WINDOW, &[("window", &self.window[..]), ("padding", &self.padding)])?;
         let [top, bottom, left, right] = self.padding;
         let axes = [("height", 0, [top, bottom]), ("width", 1, [left, right])];
         let mut output = [0; 2];

@@ -35,6 +35,8 @@ impl Unrolled {
         const MAX_CHANNELS: usize = 4;
         /// Products that are unrolled at most.
         const MAX_PRODUCTS: usize = 600;
+        /// Values that are loaded and shuffled for them at most.
+        const MAX_VALUES: usize = 2000;
         let lanes = gemm::shuffling_lanes(caps)?;
         let window = sizes.kh * sizes.kw * sizes.c;
         let few = sizes.c <= MAX_CHANNELS && window <= MAX_WINDOW;
@@ -42,6 +44,13 @@ impl Unrolled {
             return None;
         }
         let per_row = sizes.ow.div_ceil((MAX_PRODUCTS / window).min(32));
+        // A far stretched window touches more values than it uses.
+        let reach = (sizes.ow.div_ceil(per_row) - 1) * geometry.stride[1]
+            + (sizes.kw - 1) * geometry.dilation[1]
+            + 1;
+        if sizes.kh * reach * sizes.c > MAX_VALUES {
+            return None;
+        }
         let taps = (0..sizes.kw).flat_map(|kx| (0..sizes.c).map(move |c| (kx, c)));
         Some(Self {
             lanes,

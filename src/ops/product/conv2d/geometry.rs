@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
+use crate::ops::kit::at_most;
 use crate::ops::product::gemm::Product;
 use crate::tensor::{DType, TensorType};
 
@@ -21,6 +22,11 @@ pub struct ConvGeometry {
     /// convolution.
     pub groups: usize,
 }
+
+/// Largest stride, dilation, padding, and extent of an input.
+const MOST: usize = 65_535;
+/// Most taps of a kernel in one direction.
+const MOST_TAPS: usize = 1023;
 
 impl Default for ConvGeometry {
     fn default() -> Self {
@@ -43,7 +49,8 @@ impl ConvGeometry {
     pub fn with_same_padding(mut self, input: [usize; 2], kernel: [usize; 2]) -> Self {
         let [vertical, horizontal] = [0, 1].map(|d: usize| {
             let windows = input[d].div_ceil(self.stride[d].max(1)).max(1);
-            let covered = (windows - 1) * self.stride[d] + self.window(d, kernel[d]);
+            let steps = (windows - 1).saturating_mul(self.stride[d]);
+            let covered = steps.saturating_add(self.window(d, kernel[d]));
             let total = covered.saturating_sub(input[d]);
             [total / 2, total - total / 2]
         });
@@ -71,6 +78,11 @@ impl ConvGeometry {
         if let Some((what, value)) = positive.into_iter().find(|(_, value)| value.contains(&0)) {
             return Err(ShapeError::new(op, format!("{what} must not be zero, it is {value:?}")));
         }
+        // A window then reaches at most 2^26 pixels.
+        let stretched = [("stride", &self.stride[..]), ("dilation", &self.dilation)];
+        at_most(op, MOST, &stretched)?;
+        at_most(op, MOST, &[("padding", &self.padding), ("input", &input)])?;
+        at_most(op, MOST_TAPS, &[("kernel", &kernel)])?;
         let [top, bottom, left, right] = self.padding;
         let padded = [input[0] + top + bottom, input[1] + left + right];
         let window = [self.window(0, kernel[0]), self.window(1, kernel[1])];
@@ -89,7 +101,7 @@ impl ConvGeometry {
 
     /// Pixels that a kernel of `kernel` taps covers in one direction.
     fn window(&self, direction: usize, kernel: usize) -> usize {
-        self.dilation[direction] * kernel.saturating_sub(1) + 1
+        self.dilation[direction].saturating_mul(kernel.saturating_sub(1)).saturating_add(1)
     }
 
     /// The input pixel that tap `k` of window `o` reads, in one direction: `None` in the padding.
@@ -311,6 +323,41 @@ mod tests {
             for (o, k) in (0..4).flat_map(|o| (0..3).map(move |k| (o, k))) {
                 if let Some(i) = geometry.tap(direction, o, k, 11) {
                     assert_eq!(geometry.window_of(direction, i, k, 4), Some(o));
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod limits {
+    use super::*;
+
+    /// Whatever numbers a recipe names, the answer is a shape that fits 32 bits, or an error.
+    #[test]
+    fn absurd_numbers_are_refused_and_wrap_nothing() {
+        let numbers = [0, 1, 2, 3, 1023, 5000, 65_535, 65_536, 1 << 31, (1 << 32) - 1, 1 << 32];
+        let numbers = numbers.into_iter().chain([i64::MAX as usize, usize::MAX]);
+        let numbers: Vec<usize> = numbers.collect();
+        for &stride in &numbers {
+            for &dilation in &numbers {
+                for &padding in &numbers {
+                    for &kernel in &numbers {
+                        let geometry = ConvGeometry {
+                            stride: [stride, 1],
+                            padding: [padding, 0, 0, padding],
+                            dilation: [dilation, 1],
+                            groups: 1,
+                        };
+                        let same = geometry.clone().with_same_padding([28, 28], [kernel, 3]);
+                        for geometry in [geometry, same] {
+                            if let Ok(output) = geometry.output("conv2d", [28, 28], [kernel, 3]) {
+                                assert!(
+                                    output.iter().all(|&extent| (1..1 << 18).contains(&extent))
+                                );
+                            }
+                        }
+                    }
                 }
             }
         }
