@@ -208,6 +208,7 @@ fn for_evaluation(splits: &Splits) -> Splits {
         },
         validation: splits.validation.clone(),
         test: splits.test.clone(),
+        account: splits.account.clone(),
     }
 }
 

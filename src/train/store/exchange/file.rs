@@ -1,7 +1,6 @@
 //! Safetensors files of other programs: floats of 16, 32 and 64 bits.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use bytemuck::{Pod, pod_collect_to_vec};
@@ -9,6 +8,7 @@ use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
 
 use super::error::ExchangeError;
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::WeightsError;
 use crate::train::store::files::FileError;
@@ -22,7 +22,8 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// When the file cannot be read, is damaged or no safetensors file, or holds tensors that are no
 /// floats.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, ExchangeError> {
-    let bytes = fs::read(path).map_err(FileError::of("read the weights", path))?;
+    let bytes =
+        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
     let fail = |problem: String| ExchangeError::Format { path: path.to_owned(), problem };
     if bytes.starts_with(ZIP) || bytes.starts_with(b"\x80\x02") {
         return Err(fail(
@@ -70,6 +71,8 @@ fn all<T: Pod>(bytes: &[u8], convert: impl Fn(T) -> f32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A file with one tensor `w` of shape `[2]` and a counter of batches.
