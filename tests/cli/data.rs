@@ -152,3 +152,21 @@ fn pipes_and_devices_are_errors_at_once() {
     assert!(output.status.success(), "{}", stderr(&output));
     assert!(stderr(&output).contains("skipped 1 that are no regular files"), "{}", stderr(&output));
 }
+
+/// One bad file does not keep the others from being classified.
+#[test]
+fn predict_finishes_what_can_be_read() {
+    let folder = project(6);
+    let output = verigrad(folder.path(), &TRAIN);
+    assert!(output.status.success(), "{}", stderr(&output));
+    fs::write(folder.path().join("page.jpg"), "<html>").expect("written");
+    let picture = "project/pets/cat/1.png";
+    let args = ["predict", "runs/tiny-1", "page.jpg", picture, "--device", "cpu", "--csv", "p.csv"];
+    fails(folder.path(), &args, 1, &["page.jpg: its content is none of PNG"]);
+    let told = stdout(&verigrad(folder.path(), &args));
+    assert!(told.contains(picture) && told.contains("%") && !told.contains("page.jpg"), "{told}");
+    let csv = fs::read_to_string(folder.path().join("p.csv")).expect("it was asked for");
+    assert!(csv.lines().count() == 2 && csv.contains(picture), "{csv}");
+    let args = ["predict", "runs/tiny-1", "page.jpg", "absent.png", "--device", "cpu"];
+    fails(folder.path(), &args, 1, &["2 of 2 images", "page.jpg", "absent.png"]);
+}
