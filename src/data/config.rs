@@ -95,6 +95,10 @@ pub struct DataConfig {
     /// Default: as the files are, and then all must have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 2]>,
+    /// `folder` only: a CSV file of pictures and their classes, from `path` on, in place of a folder per
+    /// class: columns `file` and `label`, and `split` (`train`, `val`, `test`) where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// `folder` only: read one channel instead of red, green and blue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grayscale: bool,
@@ -136,6 +140,7 @@ impl DataConfig {
             ("path", Folder, self.path.is_some()),
             ("image_size", Folder, self.image_size.is_some()),
             ("grayscale", Folder, self.grayscale),
+            ("labels", Folder, self.labels.is_some()),
             ("skip_damaged", Folder, self.skip_damaged),
             ("validation_folder", Folder, self.validation_folder),
             ("train_size", SyntheticDigits, self.train_size.is_some()),

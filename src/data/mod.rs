@@ -75,6 +75,7 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
         DatasetKind::Folder => {
             let options = FolderOptions {
                 image_size: config.image_size,
+                labels: config.labels.clone(),
                 grayscale: config.grayscale,
                 split_seed: config.split_seed,
                 first: config.first,

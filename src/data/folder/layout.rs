@@ -26,7 +26,7 @@ pub(super) struct Listing {
 
 /// A folder that holds a split.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Part {
+pub(super) enum Part {
     Train,
     Validation,
     Test,
@@ -34,7 +34,7 @@ enum Part {
 
 impl Part {
     /// By the name of a folder, in upper or lower case.
-    fn of(name: &str) -> Option<Self> {
+    pub fn of(name: &str) -> Option<Self> {
         match name.to_ascii_lowercase().as_str() {
             "train" => Some(Self::Train),
             "val" | "valid" | "validation" => Some(Self::Validation),
@@ -130,11 +130,12 @@ fn list_parts(
     Ok(Listing { classes, train: entries(train), validation, test })
 }
 
-/// A class folder and its images, sorted.
-struct Class {
-    name: String,
-    dir: PathBuf,
-    files: Vec<PathBuf>,
+/// A class and its images, sorted.
+pub(super) struct Class {
+    pub name: String,
+    /// Its folder, or the table that lists it: for messages.
+    pub origin: PathBuf,
+    pub files: Vec<PathBuf>,
 }
 
 /// Files and class indices, class by class.
@@ -144,17 +145,18 @@ fn entries(classes: Vec<Class>) -> Vec<Entry> {
 }
 
 /// Splits a test set off each class, so that every class is in both parts.
-fn split(classes: Vec<Class>, seed: u64) -> Result<Listing, DataError> {
+pub(super) fn split(classes: Vec<Class>, seed: u64) -> Result<Listing, DataError> {
     let names = classes.iter().map(|class| class.name.clone()).collect();
     let (mut train, mut test) = (Vec::new(), Vec::new());
     for (label, class) in (0..).zip(classes) {
         let n = class.files.len();
         if n < 2 {
             let problem = format!(
-                "holds {n} image: expected at least 2, one to train and one to test on; add some, or \
-                 remove the class"
+                "class \"{}\" has {n} image: expected at least 2, one to train and one to test on; add \
+                 some, or remove the class",
+                class.name
             );
-            return Err(DataError::malformed(&class.dir, problem));
+            return Err(DataError::malformed(&class.origin, problem));
         }
         let n_test = portion(n, TEST_FRACTION).clamp(1, n - 1);
         let (kept, held_out) = deal(n, n_test, seed, (Purpose::TestSplit, u64::from(label)));
@@ -231,7 +233,7 @@ fn list_class(dir: PathBuf, place: &str, account: &mut DataAccount) -> Result<Cl
         );
         return Err(DataError::malformed(&dir, problem));
     }
-    Ok(Class { name, dir, files })
+    Ok(Class { name, origin: dir, files })
 }
 
 /// The folders of a folder that are not hidden, sorted.

@@ -2,11 +2,12 @@
 
 mod layout;
 mod pixels;
+mod table;
 #[cfg(test)]
 mod tests;
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::account::DataAccount;
 use super::split::shuffle;
@@ -14,15 +15,18 @@ use super::stream::{Purpose, Stream};
 use super::{DataError, Splits};
 use layout::{Entry, list};
 use pixels::Reader;
+use table::list_table;
 
 pub use layout::TEST_FRACTION;
 
 /// How to read an image folder.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FolderOptions {
     /// Height and width to resize the shorter side to and crop from the center, in pixels; without
     /// it, all images must have the same size.
     pub image_size: Option<[usize; 2]>,
+    /// A CSV file of pictures and their classes, from the folder on, in place of a folder per class.
+    pub labels: Option<PathBuf>,
     /// Whether to read one channel instead of red, green and blue.
     pub grayscale: bool,
     /// Seed of the order of the examples and of the test split.
@@ -43,7 +47,8 @@ pub struct FolderOptions {
 ///
 /// The folder holds `train/`, `test/` or `val/` (`valid/`, `validation/`) or both, in any case, with the
 /// same classes in each; a `val/` without a `test/` is the test set. Or it holds the classes
-/// themselves, and then a fifth of each class, chosen by seed, is the test set. Classes are the names
+/// themselves, and then a fifth of each class, chosen by seed, is the test set. Or a CSV file lists files,
+/// classes and, if it says, splits. Classes are the names
 /// of the sub-folders, sorted. The examples come in an order shuffled by seed, so that the first few
 /// are a fair draw of all classes. What is not read is in the account of the result.
 ///
@@ -55,7 +60,10 @@ pub struct FolderOptions {
 pub fn load_folder(root: &Path, options: &FolderOptions) -> Result<Splits, DataError> {
     let name = root.file_name().unwrap_or(OsStr::new("folder")).to_string_lossy();
     let mut account = DataAccount { root: Some(root.to_path_buf()), ..DataAccount::default() };
-    let mut listing = list(root, options, &mut account)?;
+    let mut listing = match &options.labels {
+        Some(table) => list_table(root, table, options, &mut account)?,
+        None => list(root, options, &mut account)?,
+    };
     let ordered = |entries: &mut Vec<Entry>, part, first: Option<usize>| {
         shuffle(entries, &mut Stream::new(options.split_seed, Purpose::FolderOrder, part));
         entries.truncate(first.unwrap_or(usize::MAX));

@@ -63,14 +63,15 @@ impl<'a> Reader<'a> {
             let problem = "no training images are left to read: ask for at least one";
             return Err(DataError::malformed(root, problem));
         }
-        let size = match options.image_size {
-            Some([height, width]) => Some([checked_extent(height)?, checked_extent(width)?]),
-            // That of the first image that can be read.
-            None => listing
-                .train
-                .iter()
-                .find_map(|(path, _)| open(path).ok().map(|image| [image.height(), image.width()])),
-        };
+        let all = [Some(&listing.train), listing.validation.as_ref(), Some(&listing.test)];
+        let size =
+            match options.image_size {
+                Some([height, width]) => Some([checked_extent(height)?, checked_extent(width)?]),
+                // That of the first image that can be read.
+                None => all.into_iter().flatten().flatten().find_map(|(path, _)| {
+                    open(path).ok().map(|image| [image.height(), image.width()])
+                }),
+            };
         let classes = &listing.classes;
         Ok(Self { root, name, classes, options, size, damaged: Vec::new(), files: 0 })
     }

@@ -19,6 +19,7 @@ fn message(root: &Path) -> String {
 
 const GRAY: FolderOptions = FolderOptions {
     image_size: None,
+    labels: None,
     grayscale: true,
     split_seed: 1,
     first: None,
@@ -88,7 +89,7 @@ fn bad_folders_are_named() {
     assert!(text.contains("cat: a class folder without images"), "{text}");
     write_class(&root.join("cat"), 0, 1);
     let text = message(root);
-    assert!(text.contains("cat: holds 1 image: expected at least 2"), "{text}");
+    assert!(text.contains("cat: class \"cat\" has 1 image: expected at least 2"), "{text}");
 
     write_class(&root.join("train/cat"), 0, 2);
     assert!(message(root).contains("neither test/ nor val/"), "{}", message(root));
@@ -244,5 +245,72 @@ fn names_that_are_no_text_are_refused() {
         let text = message(dir.path());
         assert!(text.contains("is not UTF-8 or has control characters: rename it"), "{text}");
         assert!(!text.contains('\x1b'), "{text:?}");
+    }
+}
+
+/// Writes `n` pictures into one folder, and a table of them.
+fn write_table(root: &Path, table: &str) {
+    std::fs::create_dir_all(root.join("all")).expect("created");
+    for i in 0..12_u8 {
+        let image = GrayImage::from_pixel(4, 4, Luma([i]));
+        image.save(root.join(format!("all/{i}.png"))).expect("written");
+    }
+    std::fs::write(root.join("labels.csv"), table).expect("written");
+}
+
+fn by_table() -> FolderOptions {
+    FolderOptions { labels: Some("labels.csv".into()), ..GRAY }
+}
+
+#[test]
+fn a_table_names_classes_and_splits() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let rows = (0..12).map(|i| format!("all/{i}.png,{},note\r\n", [9, 10][i % 2]));
+    let table = format!("Filename,Label,other\r\n{}", rows.collect::<String>());
+    write_table(dir.path(), &table);
+    let splits = load_folder(dir.path(), &by_table()).expect("a fine table");
+    // Numbers are sorted as such.
+    assert_eq!(splits.train.classes, ["9", "10"]);
+    assert_eq!((splits.train.class_counts(), splits.test.class_counts()), (vec![5, 5], vec![1, 1]));
+    for i in 0..10 {
+        let value = splits.train.image(i).expect("ten images")[0];
+        assert_eq!(splits.train.label(i), Some(u32::from(value % 2)), "labels follow files");
+    }
+
+    let rows = (0..12).map(|i| {
+        let split = ["train", "test", "Train", "valid"][i % 4];
+        format!("\"all/{i}.png\",\"a, b\",{split}\n")
+    });
+    let table = format!("file,class,split\n{}", rows.collect::<String>());
+    write_table(dir.path(), &table);
+    let splits = load_folder(dir.path(), &by_table()).expect("a fine table");
+    assert_eq!(splits.train.classes, ["a, b"]);
+    let validation = splits.validation.expect("the table has it");
+    assert_eq!((splits.train.len(), validation.len(), splits.test.len()), (6, 3, 3));
+    assert!(splits.test.images.iter().all(|value| value % 4 == 1));
+}
+
+#[test]
+fn bad_tables_are_explained() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for (table, parts) in [
+        ("", &["labels.csv", "\"file\""][..]),
+        ("file,breed\nall/0.png,x\n", &["\"label\"", "file, breed"]),
+        ("file,label\nall/0.png\n", &["labels.csv", "line: 2"]),
+        ("file,label\nall/0.png,\n", &["line 2", "no label"]),
+        ("file,label\nall/0.png,a\nall/0.png,b\n", &["line 3", "all/0.png", "twice"]),
+        ("file,label\nall/0.png,a\n", &["class \"a\" has 1 image"]),
+        ("file,label,split\nall/0.png,a,tset\n", &["line 2", "\"tset\"", "train"]),
+        ("file,label,split\nall/0.png,a,train\n", &["labels.csv", "test"]),
+        ("file,label\nall/0.png,a\nall/x.png,a\n", &["1 of 2 images", "all/x.png: "]),
+        ("file,label\n", &["labels.csv", "no pictures"]),
+    ] {
+        write_table(dir.path(), table);
+        let text = load_folder(dir.path(), &by_table()).expect_err(table);
+        let source = std::error::Error::source(&text).map(ToString::to_string);
+        let text = format!("{text} {}", source.unwrap_or_default());
+        for part in parts {
+            assert!(text.contains(part), "{table:?}: no {part:?} in {text}");
+        }
     }
 }
