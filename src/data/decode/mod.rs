@@ -357,6 +357,34 @@ mod tests {
         }
     }
 
+    /// Every byte of a file of every format changed in two ways, and every length of it.
+    #[test]
+    fn damage_never_panics() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("damaged");
+        let image = RgbImage::from_fn(9, 7, |x, y| {
+            Rgb([x * 20, y * 30, x * y].map(|v| u8::try_from(v).unwrap_or(0)))
+        });
+        for name in ["x.png", "x.jpg", "x.webp", "x.bmp", "x.gif", "x.tiff"] {
+            let (_dir, whole) = saved(image.clone(), name);
+            let whole = std::fs::read(whole).expect("written");
+            let mut errors = 0;
+            let mut check = |file: &[u8]| {
+                std::fs::write(&path, file).expect("written");
+                errors += usize::from(decode_image(&path, 7, 9, 3, false).is_err());
+            };
+            for at in 0..whole.len() {
+                for mask in [0x55, 0xFF] {
+                    let mut changed = whole.clone();
+                    changed[at] ^= mask;
+                    check(&changed);
+                }
+                check(&whole[..at]);
+            }
+            assert!(errors > 20, "{name}: {errors} errors");
+        }
+    }
+
     #[test]
     fn orientation_is_taken_from_xmp_where_exif_has_none() {
         for (text, expected) in [

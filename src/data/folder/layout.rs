@@ -85,6 +85,14 @@ pub(super) fn list(
             );
             Err(DataError::malformed(root, problem))
         }
+        // Classes may have these names as well, and then hold no folders.
+        (None, Some(other)) if !folders(other)?.is_empty() => {
+            let problem = format!(
+                "has {}/ but no train/: expected train/ with the same classes; add it",
+                shown(other)
+            );
+            Err(DataError::malformed(root, problem))
+        }
         _ if options.validation_folder => Err(no_validation_folder(root)),
         _ => split(list_classes(root, "", account)?, options.split_seed),
     }

@@ -163,6 +163,22 @@ fn folders_of_splits_go_by_many_names() {
     }
 }
 
+/// Nothing to train on is an error; a class may be called like a split.
+#[test]
+fn a_folder_without_training_pictures_is_refused() {
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    write_class(&dir.path().join("val/a"), 0, 3);
+    let text = message(dir.path());
+    assert!(text.contains("has val/ but no train/"), "{text}");
+
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    for class in ["car", "train"] {
+        write_class(&dir.path().join(class), 0, 5);
+    }
+    let splits = load_folder(dir.path(), &GRAY).expect("a fine folder");
+    assert_eq!(splits.train.classes, ["car", "train"]);
+}
+
 #[test]
 fn two_names_for_one_split_are_refused() {
     let dir = tempfile::tempdir().expect("a temporary folder");
