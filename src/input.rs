@@ -7,8 +7,6 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 
-/// Bytes of a text at most that is written by hand: a recipe.
-pub(crate) const MOST_OF_A_RECIPE: u64 = 4 << 20;
 /// Bytes of a text at most that a run leaves: metrics of many epochs, predictions.
 pub(crate) const MOST_OF_A_TEXT: u64 = 4 << 30;
 /// Bytes of a picture at most.

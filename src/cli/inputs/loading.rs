@@ -7,8 +7,11 @@ use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::failure::Failure;
 use crate::cli::text::account::warnings;
 use crate::data::{self, Dataset, DatasetKind, Splits};
-use crate::input::{self, MOST_OF_A_RECIPE};
+use crate::input;
 use crate::train::{Recipe, RunDir, TrainError};
+
+/// Bytes of a recipe at most.
+const MOST_OF_A_RECIPE: u64 = 4 << 20;
 
 /// The recipe that the arguments name. A relative path of images in the file of a recipe is looked for
 /// beside that file first.
