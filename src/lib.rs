@@ -17,6 +17,7 @@ pub mod data;
 pub mod error;
 pub mod exec;
 pub mod graph;
+mod input;
 pub mod nn;
 pub mod ops;
 #[cfg(feature = "report")]

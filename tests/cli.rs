@@ -4,6 +4,8 @@
 mod analyze;
 #[path = "cli/compare.rs"]
 mod compare;
+#[path = "cli/data.rs"]
+mod data;
 #[path = "cli/histograms.rs"]
 mod histograms;
 #[path = "cli/log.rs"]

@@ -41,7 +41,7 @@ fn examples(recipe: &Recipe) -> Splits {
     let n = recipe.batch_size * if bytes > 100_000 { 1 } else { 8 };
     let pixels = vec![0; n * bytes];
     let set = Dataset::new("examples", pixels, vec![0; n], image, classes).expect("it is whole");
-    Splits { train: set.clone(), validation: None, test: set }
+    Splits { train: set.clone(), validation: None, test: set, account: Default::default() }
 }
 
 fn counts(name: &str, set: &[&str], caps: &Caps) -> String {

@@ -27,6 +27,7 @@ use lexer::{blank_test_modules, blank_text_and_comments, paths_from, words};
 /// Floor of each top-level module. A file may use its own floor or a lower one.
 const FLOORS: &[(&str, usize)] = &[
     ("error", 0),
+    ("input", 0),
     ("tensor", 0),
     ("graph", 1),
     ("ops", 2),
@@ -49,6 +50,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/analysis/quantize/file",
     "src/cli",
     "src/data",
+    "src/input",
     "src/report",
     "src/train/run/checkpoint",
     "src/train/store/exchange",
@@ -59,6 +61,9 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/tune/store",
     "src/tune/verdicts",
 ];
+/// Where files are opened for reading: those of users in one place; those of the system; and folders,
+/// to have them on the disk.
+const MAY_OPEN: &[&str] = &["src/input.rs", "src/cli/device/memory.rs", "src/train/store/files.rs"];
 /// Only here is wgpu named.
 const MAY_NAME_WGPU: &str = "src/exec/gpu/";
 /// Lines of the longest Rust file.
@@ -188,6 +193,21 @@ fn files_environment_and_output_are_used_at_the_edges_only() {
         }
     }
     report("files, environment and output belong to the edges", &violations);
+}
+
+/// What a user names may be a pipe, a device or a terabyte: one place opens it and bounds it.
+#[test]
+fn files_are_opened_for_reading_in_one_place() {
+    let opening = ["fs::read(", "fs::read_to_string(", "File::open(", "ImageReader::open("];
+    let mut violations = Vec::new();
+    for file in sources().iter().filter(|file| !MAY_OPEN.contains(&file.path.as_str())) {
+        for (line, text) in (1..).zip(file.code.lines()) {
+            if let Some(call) = opening.iter().find(|call| text.contains(*call)) {
+                violations.push(format!("{}:{line}: {call}...); use crate::input", file.path));
+            }
+        }
+    }
+    report("files are opened outside src/input.rs", &violations);
 }
 
 #[test]

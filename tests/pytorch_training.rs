@@ -200,7 +200,8 @@ fn both_sides_draw_the_same_parameters() {
 #[test]
 fn training_on_drawn_images_follows_pytorch() {
     let set = drawn(5 * 128);
-    let data = Splits { train: set.clone(), validation: None, test: set };
+    let data =
+        Splits { train: set.clone(), validation: None, test: set, account: Default::default() };
     println!("{}", check("drawn", &mut CpuExecutor::new(), &data, sgd()));
     for adapter in &adapters() {
         let mut executor = GpuExecutor::open(adapter).expect("the adapter opens");

@@ -30,4 +30,7 @@ pub(super) struct DataArgs {
     /// Folder of the data sets [default: $VERIGRAD_DATA, else ./data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<PathBuf>,
+    /// Leave out pictures of a folder that cannot be used, and count them
+    #[arg(long)]
+    pub skip_damaged: bool,
 }

@@ -168,7 +168,7 @@ impl<'a> DataOfRecipes<'a> {
 
     fn splits(&mut self, recipe: &Recipe) -> Result<&Arc<Splits>, Failure> {
         let read = match self.last.take() {
-            Some(last) if last.0 == recipe.data => last,
+            Some(last) if is_of(&last, &recipe.data) => last,
             _ => {
                 let splits = read_data(recipe, self.args)?;
                 let splits = if self.trainings == 0 { for_evaluation(&splits) } else { splits };
@@ -195,6 +195,14 @@ impl<'a> DataOfRecipes<'a> {
     }
 }
 
+/// Whether a set was read as a recipe says, or as the run of such a recipe says afterwards.
+fn is_of((config, splits): &(DataConfig, Arc<Splits>), wanted: &DataConfig) -> bool {
+    let mut as_read = config.clone();
+    as_read.as_read(splits);
+    as_read.skip_damaged |= wanted.skip_damaged;
+    config == wanted || as_read == *wanted
+}
+
 /// The same splits without the pixels to train on.
 fn for_evaluation(splits: &Splits) -> Splits {
     let train = &splits.train;
@@ -208,6 +216,7 @@ fn for_evaluation(splits: &Splits) -> Splits {
         },
         validation: splits.validation.clone(),
         test: splits.test.clone(),
+        account: splits.account.clone(),
     }
 }
 

@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use crate::compile::{Program, kernel_files, kernel_index};
 use crate::exec::DeviceInfo;
+use crate::input::{self, MOST_OF_A_TEXT};
 
 /// Name of the table of all dispatches, by which a folder is known to be ours.
 const INDEX: &str = "index.txt";
@@ -90,7 +91,7 @@ fn left_before(folder: &Path) -> Result<Vec<PathBuf>, WgslError> {
     for entry in fs::read_dir(folder).map_err(failed)? {
         found.push(entry.map_err(failed)?.path());
     }
-    let listed = match fs::read_to_string(folder.join(INDEX)) {
+    let listed = match input::read_text(&folder.join(INDEX), MOST_OF_A_TEXT) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
         Err(error) => return Err(failed(error)),

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Content};
-use super::{DataError, Dataset, Splits};
+use super::{DataAccount, DataError, Dataset, Splits};
 
 /// Height and width of an image, in pixels.
 const SIDE: usize = 32;
@@ -69,7 +69,12 @@ pub fn load_cifar100(dir: &Path) -> Result<Splits, DataError> {
 impl Layout<'_> {
     fn load(&self, train: &[PathBuf], test: &Path) -> Result<Splits, DataError> {
         let test = [test.to_path_buf()];
-        Ok(Splits { train: self.read(train)?, validation: None, test: self.read(&test)? })
+        Ok(Splits {
+            train: self.read(train)?,
+            validation: None,
+            test: self.read(&test)?,
+            account: DataAccount::default(),
+        })
     }
 
     fn read(&self, paths: &[PathBuf]) -> Result<Dataset, DataError> {

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decode::checked_extent;
 use super::split::check_fraction;
-use super::{DataError, Dataset, Normalization, Statistics, synthetic};
+use super::{DataError, Dataset, Normalization, Splits, Statistics, synthetic};
 
 /// A data set that the program can read or draw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,7 +24,7 @@ pub enum DatasetKind {
     Cifar10,
     /// CIFAR-100 from its binary version, fine labels: `[n, 32, 32, 3]`, 100 classes.
     Cifar100,
-    /// A folder of PNG and JPEG files, one sub-folder per class.
+    /// A folder of pictures, one sub-folder per class.
     Folder,
 }
 
@@ -68,19 +68,26 @@ impl DatasetKind {
 pub struct DataConfig {
     /// The set.
     pub dataset: DatasetKind,
-    /// `folder` only: where the images are; a relative path is looked for in the current folder,
-    /// then in the data folder. Default: the data folder itself.
+    /// `folder` only: where the images are; a relative path is looked for in the folder of the recipe,
+    /// in the current one, then in the data folder. Default: the data folder itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
     /// Keep only the first so many training examples, from which validation is taken, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<usize>,
-    /// Keep only the first so many test examples.
+    /// Keep only the first so many test examples, and of a `val/` folder, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_test: Option<usize>,
     /// Fraction of the training examples held out for validation, in 0..1; 0 holds out none.
     #[serde(default)]
     pub validation: f64,
+    /// `folder` only: validate on the images of `val/`, which must be there beside `test/`. A run sets it
+    /// where it finds such a folder and `validation` is 0.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub validation_folder: bool,
+    /// `folder` only: leave out pictures that cannot be used, and count them, instead of failing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skip_damaged: bool,
     /// Seed of the validation split and, for `folder`, of the order and the test split.
     #[serde(default)]
     pub split_seed: u64,
@@ -88,6 +95,10 @@ pub struct DataConfig {
     /// Default: as the files are, and then all must have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 2]>,
+    /// `folder` only: a CSV file of pictures and their classes, from `path` on, in place of a folder per
+    /// class: columns `file` and `label`, and `split` (`train`, `val`, `test`) where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub labels: Option<PathBuf>,
     /// `folder` only: read one channel instead of red, green and blue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grayscale: bool,
@@ -129,6 +140,9 @@ impl DataConfig {
             ("path", Folder, self.path.is_some()),
             ("image_size", Folder, self.image_size.is_some()),
             ("grayscale", Folder, self.grayscale),
+            ("labels", Folder, self.labels.is_some()),
+            ("skip_damaged", Folder, self.skip_damaged),
+            ("validation_folder", Folder, self.validation_folder),
             ("train_size", SyntheticDigits, self.train_size.is_some()),
             ("test_size", SyntheticDigits, self.test_size.is_some()),
             ("seed", SyntheticDigits, self.seed.is_some()),
@@ -153,7 +167,26 @@ impl DataConfig {
             checked_extent(*extent)?;
         }
         self.check_normalization()?;
+        if self.validation_folder && self.validation > 0.0 {
+            let problem = "given with validation, which takes examples of the training set: remove one \
+                           of them";
+            return Err(DataError::config("validation_folder", problem));
+        }
         check_fraction(self.validation)
+    }
+
+    /// Whether there is a validation split.
+    pub fn has_validation(&self) -> bool {
+        self.validation > 0.0 || self.validation_folder
+    }
+
+    /// Takes over what reading the set decided, so that a run reads the same from any folder: where it
+    /// lies, and whether a `val/` is there to validate on.
+    pub fn as_read(&mut self, splits: &Splits) {
+        if let Some(root) = &splits.account.root {
+            self.path = Some(std::path::absolute(root).unwrap_or_else(|_| root.clone()));
+            self.validation_folder = self.validation == 0.0 && splits.validation.is_some();
+        }
     }
 
     /// Height, width and channels of the images, where the configuration alone decides them.

@@ -1,6 +1,6 @@
 //! A labeled image set in memory, and the train / validation / test trio of them.
 
-use super::DataError;
+use super::{DataAccount, DataError};
 
 /// Labeled 8-bit images of one size.
 ///
@@ -154,10 +154,13 @@ impl Dataset {
 pub struct Splits {
     /// Examples to train on.
     pub train: Dataset,
-    /// Examples held out of the training set to choose by, if a fraction was asked for.
+    /// Examples to choose by: held out of the training set, or of a folder of their own; if there are
+    /// such.
     pub validation: Option<Dataset>,
     /// Examples to report on.
     pub test: Dataset,
+    /// What was read, and what was not.
+    pub account: DataAccount,
 }
 
 fn names_class(label: u32, n_classes: usize) -> bool {

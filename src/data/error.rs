@@ -31,15 +31,28 @@ pub enum DataError {
         source: std::io::Error,
     },
     /// An image file could not be decoded.
-    #[error(
-        "cannot decode {} as PNG or JPEG: replace the file or remove it from the set",
-        .path.display()
-    )]
+    #[error("cannot decode {}: {problem}; replace the file or remove it from the set", .path.display())]
     Decode {
         /// The image file.
         path: PathBuf,
-        /// What the decoder said.
-        source: image::ImageError,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// Images of a folder cannot be used.
+    #[error(
+        "{}: {n} of {of} images cannot be used:{list}\nreplace or remove them, or go on without them: \
+         --skip-damaged, or skip_damaged = true in [data]",
+        .path.display()
+    )]
+    Damaged {
+        /// The folder.
+        path: PathBuf,
+        /// How many cannot be used.
+        n: usize,
+        /// Of so many.
+        of: usize,
+        /// The first of them, each in a line of its own, with what is wrong.
+        list: String,
     },
     /// A file or folder was read, and holds something else than it should.
     #[error("{}: {problem}", .path.display())]
@@ -70,6 +83,10 @@ pub enum DataError {
 impl DataError {
     pub(super) fn read(path: &Path, source: std::io::Error) -> Self {
         Self::Read { path: path.to_path_buf(), source }
+    }
+
+    pub(super) fn undecodable(path: &Path, problem: String) -> Self {
+        Self::Decode { path: path.to_path_buf(), problem }
     }
 
     pub(super) fn malformed(path: &Path, problem: impl Into<String>) -> Self {

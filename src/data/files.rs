@@ -1,18 +1,17 @@
 //! Finding and opening the files of a data set.
 
-use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
 use super::DataError;
+use crate::input::{self, most_unpacked};
 
 /// Environment variable that names the folder of the data sets.
 pub const DATA_DIR_VARIABLE: &str = "VERIGRAD_DATA";
 
-/// Largest file content taken into memory, in bytes: far above any set read here, and a bound on
-/// what a small, hostile gzip file can unpack to.
+/// Largest file content taken into memory, in bytes: far above any set read here.
 const MAX_BYTES: u64 = 4 << 30;
 
 /// The folder to look for data sets in: `explicit` (`--data-dir`) if given, else the folder that
@@ -71,20 +70,23 @@ pub(super) fn find<const N: usize>(
 pub(super) struct Content {
     path: PathBuf,
     reader: Box<dyn Read>,
+    /// Bytes that may still be unpacked; none where nothing is packed.
+    left: Option<u64>,
 }
 
 impl Content {
     pub(super) fn open(path: &Path) -> Result<Self, DataError> {
         const GZIP_MAGIC: [u8; 2] = [0x1F, 0x8B];
-        let file = File::open(path).map_err(|source| DataError::read(path, source))?;
+        let (file, size) =
+            input::open(path, MAX_BYTES).map_err(|source| DataError::read(path, source))?;
         let mut plain = BufReader::new(file);
         let start = plain.fill_buf().map_err(|source| DataError::read(path, source))?;
-        let reader: Box<dyn Read> = if start.starts_with(&GZIP_MAGIC) {
-            Box::new(MultiGzDecoder::new(plain))
+        let (reader, left): (Box<dyn Read>, _) = if start.starts_with(&GZIP_MAGIC) {
+            (Box::new(MultiGzDecoder::new(plain)), Some(most_unpacked(size)))
         } else {
-            Box::new(plain)
+            (Box::new(plain), None)
         };
-        Ok(Self { path: path.to_path_buf(), reader })
+        Ok(Self { path: path.to_path_buf(), reader, left })
     }
 
     /// The next bytes, up to `limit` of them; fewer where the content ends.
@@ -98,12 +100,22 @@ impl Content {
             );
             return Err(DataError::malformed(&self.path, problem));
         }
+        // One byte more than may be unpacked tells a bomb apart.
+        let bound = self.left.map_or(limit, |left| limit.min(left.saturating_add(1)));
         let mut bytes = Vec::new();
         self.reader
             .by_ref()
-            .take(limit)
+            .take(bound)
             .read_to_end(&mut bytes)
             .map_err(|source| DataError::read(&self.path, source))?;
+        if let Some(left) = self.left {
+            let taken = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+            self.left = Some(left.checked_sub(taken).ok_or_else(|| {
+                let problem = "unpacks to more than 64 times its size: the file is damaged, or made \
+                               to fill memory; gunzip it where it is right";
+                DataError::malformed(&self.path, problem)
+            })?);
+        }
         Ok(bytes)
     }
 
@@ -128,6 +140,7 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs::File;
     use std::io::Write;
 
     #[test]
@@ -146,6 +159,24 @@ mod tests {
         let mut content = Content::open(&path).expect("the file is there");
         assert_eq!(content.take(2).expect("readable"), b"he");
         assert_eq!(content.rest().expect("readable"), b"llo");
+    }
+
+    /// 300 MB of zeros in 300 KB: no more is unpacked than 64 times the file, or 256 MiB.
+    #[test]
+    fn a_bomb_unpacks_to_a_bounded_size() {
+        let dir = tempfile::tempdir().expect("a temporary folder");
+        let path = dir.path().join("bomb.gz");
+        let file = File::create(&path).expect("a writable folder");
+        let mut gz = flate2::write::GzEncoder::new(file, flate2::Compression::best());
+        let zeros = vec![0; 1 << 20];
+        for _ in 0..300 {
+            gz.write_all(&zeros).expect("written");
+        }
+        gz.finish().expect("written");
+        let mut content = Content::open(&path).expect("the file is there");
+        assert_eq!(content.take(256 << 20).expect("within the bound").len(), 256 << 20);
+        let message = content.take(1).expect_err("beyond it").to_string();
+        assert!(message.contains("bomb.gz: unpacks to more than"), "{message}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::files::{self, Content};
-use super::{DataError, Dataset, Splits};
+use super::{DataAccount, DataError, Dataset, Splits};
 
 /// An IDX set: what it is called, where it lies and what its labels mean.
 struct Kind {
@@ -70,10 +70,8 @@ pub fn load_fashion_mnist(dir: &Path) -> Result<Splits, DataError> {
 }
 
 fn load(kind: &Kind, folders: Vec<PathBuf>) -> Result<Splits, DataError> {
-    let names = ["train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"]
-        .map(|stem| {
-            ["-ubyte", "-ubyte.gz", ".ubyte", ".ubyte.gz"].map(|end| format!("{stem}{end}"))
-        });
+    let names = [("train-images", 3), ("train-labels", 1), ("t10k-images", 3), ("t10k-labels", 1)]
+        .map(|(stem, dims)| names_of(stem, dims));
     let paths = files::find(kind.name, &folders, names.each_ref().map(|n| &n[..]), kind.source)?;
     let [train_images, train_labels, test_images, test_labels] = paths;
     let train = read_pair(kind, &train_images, &train_labels)?;
@@ -85,7 +83,18 @@ fn load(kind: &Kind, folders: Vec<PathBuf>) -> Result<Splits, DataError> {
         );
         return Err(DataError::malformed(&test_images, problem));
     }
-    Ok(Splits { train, validation: None, test })
+    Ok(Splits { train, validation: None, test, account: DataAccount::default() })
+}
+
+/// The names of an IDX file: as it is published first, then with a dot for either dash, as some
+/// programs unpack it; each also gzipped.
+fn names_of(stem: &str, dims: usize) -> [String; 8] {
+    let ends = ["-idx#-ubyte", "-idx#.ubyte", ".idx#-ubyte", ".idx#.ubyte"];
+    std::array::from_fn(|i| {
+        let end = ends[i / 2].replace('#', &dims.to_string());
+        let packed = if i % 2 == 1 { ".gz" } else { "" };
+        format!("{stem}{end}{packed}")
+    })
 }
 
 fn read_pair(kind: &Kind, images_at: &Path, labels_at: &Path) -> Result<Dataset, DataError> {
@@ -224,8 +233,13 @@ mod tests {
         let mut gz = flate2::write::GzEncoder::new(packed, flate2::Compression::fast());
         gz.write_all(&bytes).expect("written");
         gz.finish().expect("written");
-        std::fs::rename(path("t10k-labels-idx1-ubyte"), path("t10k-labels-idx1.ubyte"))
-            .expect("renamed");
+        for (from, to) in [
+            ("t10k-labels-idx1-ubyte", "t10k-labels-idx1.ubyte"),
+            ("t10k-images-idx3-ubyte", "t10k-images.idx3-ubyte"),
+            ("train-labels-idx1-ubyte", "train-labels.idx1.ubyte"),
+        ] {
+            std::fs::rename(path(from), path(to)).expect("renamed");
+        }
         assert_eq!(load_mnist(dir.path()).expect("fine").train.images, [1, 2, 3, 4, 5, 6]);
     }
 

@@ -26,6 +26,7 @@
 //! # Ok::<(), verigrad::data::DataError>(())
 //! ```
 
+mod account;
 pub mod cifar;
 mod config;
 mod dataset;
@@ -41,9 +42,11 @@ pub mod synthetic;
 
 use std::path::{Path, PathBuf};
 
+pub use account::{ClassCount, Damaged, DataAccount, SkipReason, Skipped, SplitAccount};
 pub use config::{DataConfig, DatasetKind};
 pub use dataset::{Dataset, Splits};
 pub use decode::decode_image;
+pub use decode::formats::image_formats;
 pub use error::DataError;
 pub use files::{DATA_DIR_VARIABLE, data_dir};
 pub use normalization::{Normalization, Statistics};
@@ -72,10 +75,14 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
         DatasetKind::Folder => {
             let options = FolderOptions {
                 image_size: config.image_size,
+                labels: config.labels.clone(),
                 grayscale: config.grayscale,
                 split_seed: config.split_seed,
                 first: config.first,
                 first_test: config.first_test,
+                skip_damaged: config.skip_damaged,
+                validation_from_train: config.validation > 0.0,
+                validation_folder: config.validation_folder,
             };
             folder::load_folder(&image_root(config, &dir)?, &options)?
         }
@@ -84,8 +91,14 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
     config.explicit_normalization(splits.train.channels)?;
     let train = splits.train.take_first(config.first.unwrap_or(usize::MAX));
     let test = splits.test.take_first(config.first_test.unwrap_or(usize::MAX));
-    let (train, validation) = split::train_validation(train, config.validation, config.split_seed)?;
-    Ok(Splits { train, validation, test })
+    let (train, held_out) = split::train_validation(train, config.validation, config.split_seed)?;
+    let validation = held_out.or(splits.validation);
+    let mut account = splits.account;
+    let sets = [Some(("training", &train)), validation.as_ref().map(|set| ("validation", set))];
+    for (split, set) in sets.into_iter().flatten().chain([("test", &test)]) {
+        account.count(split, &set.classes, set.class_counts());
+    }
+    Ok(Splits { train, validation, test, account })
 }
 
 fn draw(config: &DataConfig) -> Result<Splits, DataError> {
@@ -96,13 +109,18 @@ fn draw(config: &DataConfig) -> Result<Splits, DataError> {
         train: synthetic::generate(Part::Train, train_size, seed)?,
         validation: None,
         test: synthetic::generate(Part::Test, test_size, seed)?,
+        account: DataAccount::default(),
     })
 }
 
 /// The folder of images that `config` names: as given, else in the data folder.
 fn image_root(config: &DataConfig, dir: &Path) -> Result<PathBuf, DataError> {
     let candidates = match &config.path {
-        Some(path) if path.is_absolute() => vec![path.clone()],
+        // Runs keep whole paths; where a folder has moved, its name in the data folder will do.
+        Some(path) if path.is_absolute() => {
+            let moved = path.file_name().map(|name| dir.join(name));
+            [path.clone()].into_iter().chain(moved).collect()
+        }
         Some(path) => vec![path.clone(), dir.join(path)],
         None => vec![dir.to_path_buf()],
     };
@@ -112,9 +130,10 @@ fn image_root(config: &DataConfig, dir: &Path) -> Result<PathBuf, DataError> {
     Err(DataError::Missing {
         dataset: DatasetKind::Folder.name(),
         looked_in: candidates,
-        expected: ["train/CLASS/*.png or .jpg", "test/CLASS/*.png or .jpg"]
-            .map(str::to_string)
-            .to_vec(),
+        expected: vec![
+            "train/CLASS/ and test/CLASS/ (or val/CLASS/), or CLASS/ folders alone, with pictures"
+                .to_string(),
+        ],
         advice: files::advice("your own collection"),
     })
 }

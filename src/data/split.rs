@@ -23,7 +23,7 @@ pub fn hold_out(n: usize, fraction: f64, seed: u64) -> Result<(Vec<usize>, Vec<u
             ),
         ));
     }
-    Ok(deal(n, n_held_out, seed, Purpose::ValidationSplit))
+    Ok(deal(n, n_held_out, seed, (Purpose::ValidationSplit, 0)))
 }
 
 /// Splits a training set into `(train, validation)`; a fraction of 0 gives no validation set.
@@ -51,15 +51,16 @@ pub(super) fn check_fraction(fraction: f64) -> Result<(), DataError> {
     Err(DataError::config("validation", problem))
 }
 
-/// Deals `0..n` into two ascending lists, the second of `n_second` indices.
+/// Deals `0..n` into two ascending lists, the second of `n_second` indices; `purpose` has a number of
+/// its own for each list that is dealt.
 pub(super) fn deal(
     n: usize,
     n_second: usize,
     seed: u64,
-    purpose: Purpose,
+    (purpose, number): (Purpose, u64),
 ) -> (Vec<usize>, Vec<usize>) {
     let mut first: Vec<usize> = (0..n).collect();
-    shuffle(&mut first, &mut Stream::new(seed, purpose, 0));
+    shuffle(&mut first, &mut Stream::new(seed, purpose, number));
     let mut second = first.split_off(n - n_second.min(n));
     first.sort_unstable();
     second.sort_unstable();

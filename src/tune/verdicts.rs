@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::store::{StoreError, file_name};
 use crate::exec::{DeviceInfo, Verdict};
+use crate::input::{self, MOST_OF_A_TEXT};
 use crate::train::{FileError, write_atomically};
 
 /// A verdict, and for what it holds.
@@ -43,7 +44,7 @@ impl Kept {
 
 /// The verdict in a file, where it is about these devices and this version.
 pub fn load(path: &Path, gpu: &DeviceInfo, cpu: &DeviceInfo) -> Option<Verdict> {
-    let kept: Kept = toml::from_str(&fs::read_to_string(path).ok()?).ok()?;
+    let kept: Kept = toml::from_str(&input::read_text(path, MOST_OF_A_TEXT).ok()?).ok()?;
     let verdict = kept.verdict;
     (kept == Kept::new(gpu, cpu, verdict)).then_some(verdict)
 }

@@ -192,7 +192,12 @@ fn check(fixture: &Fixture, m: usize, make: &dyn Fn() -> Box<dyn Executor>) -> f
 
     for (kind, optimizer) in [("sgd", SGD), ("adam", ADAM)] {
         let mut executor = make();
-        let splits = Splits { train: data.clone(), validation: None, test: data.clone() };
+        let splits = Splits {
+            train: data.clone(),
+            validation: None,
+            test: data.clone(),
+            account: Default::default(),
+        };
         let recipe = recipe(model, optimizer);
         let mut trainer = Trainer::new(executor.as_mut(), &recipe, splits).expect("it fits");
         trainer.set_weights(weights).expect("the model's weights");

@@ -3,13 +3,13 @@
 //! of `l.input.scale`, F32, and `l.input.zero_point`, U8; all other tensors are F32.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
 use thiserror::Error;
 
 use super::{Grid, Int8Tensor, QuantizedModel};
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::{HostTensor, Shape};
 use crate::train::{FileError, Stored, WeightsError, save_stored};
 
@@ -91,7 +91,7 @@ impl QuantizedModel {
     /// # Errors
     /// When the file cannot be read, is damaged, or does not hold a quantized model.
     pub fn load(path: &Path) -> Result<Self, QuantizedFileError> {
-        let bytes = fs::read(path)
+        let bytes = input::read(path, MOST_OF_WEIGHTS)
             .map_err(FileError::of("read the quantized weights", path))
             .map_err(WeightsError::from)?;
         let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
@@ -152,6 +152,8 @@ impl QuantizedModel {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::super::Granularity;
     use super::*;
 

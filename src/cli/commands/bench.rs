@@ -21,6 +21,7 @@ use crate::cli::trace::write_trace;
 use crate::cli::{device::memory, output};
 use crate::compile::Picks;
 use crate::exec::{self, Clock, DeviceChoice, RunProfile};
+use crate::input::{self, MOST_OF_A_TEXT};
 use crate::train::{RunPrograms, TrainError, Trainer, builtin_recipes};
 use crate::tune::know_device;
 
@@ -107,7 +108,7 @@ fn append<R: Serialize>(path: Option<&Path>, row: &R) -> Result<(), Failure> {
 fn print(args: &BenchArgs, json: &str, text: &str) -> Result<(), Failure> {
     output::text(format_args!("{}", if args.json { json } else { text }));
     let Some(path) = &args.compare else { return Ok(()) };
-    let baseline = std::fs::read_to_string(path)
+    let baseline = input::read_text(path, MOST_OF_A_TEXT)
         .map_err(|error| format!("the baseline {} cannot be read: {error}", path.display()))?;
     let comparisons = compare(&baseline, json)?;
     let table = comparison_table(&comparisons);

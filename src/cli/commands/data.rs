@@ -191,8 +191,9 @@ fn list(args: &DataArgs) -> Result<(), Failure> {
         }
     }
     output::line(format_args!(
-        "{:<18} your own images: PNG or JPEG files in train/CLASS and test/CLASS",
-        "folder"
+        "{:<18} your own images: {} files in train/CLASS and test/CLASS, or in CLASS",
+        "folder",
+        data::image_formats()
     ));
     Ok(())
 }

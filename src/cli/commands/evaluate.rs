@@ -13,7 +13,7 @@ use crate::cli::inputs::loading::read_data;
 use crate::cli::inputs::stored_run::{RunArgs, StoredRun, Which};
 use crate::cli::output;
 use crate::cli::text::figures::{details, headline};
-use crate::data::{Dataset, Splits, decode_image};
+use crate::data::{Dataset, Splits, decode_image, image_formats};
 use crate::report::quoted;
 use crate::train::{Evaluation, Predictions, RunDir, SplitEvaluation, write_atomically};
 
@@ -66,8 +66,8 @@ pub(in crate::cli) struct EvalArgs {
 pub(in crate::cli) struct PredictArgs {
     #[command(flatten)]
     run: RunArgs,
-    /// PNG or JPEG files
-    #[arg(required = true)]
+    // The formats are listed in one place.
+    #[arg(required = true, help = format!("{} files", image_formats()))]
     images: Vec<PathBuf>,
     /// Invert the images: for dark digits on a light ground
     #[arg(long)]
@@ -131,21 +131,50 @@ fn keep(
     Ok(kept)
 }
 
-/// Prints class probabilities of images.
+/// Prints class probabilities of images. A file that cannot be used is told, and the others are
+/// finished.
 pub(in crate::cli) fn predict(args: &PredictArgs) -> Result<(), Failure> {
     let run = StoredRun::open(&args.run.run, args.run.weights)?;
     let [height, width, channels] = run.record.image;
-    let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
-    let mut images = Vec::new();
+    let (mut images, mut read, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for path in &args.images {
-        images.extend(decode_image(path, height, width, channels, args.invert)?);
+        match decode_image(path, height, width, channels, args.invert) {
+            Ok(pixels) => {
+                images.extend(pixels);
+                read.push(path.clone());
+            }
+            Err(error) => failures.push(Failure::from(error)),
+        }
     }
-    let labels = vec![0; args.images.len()];
+    if !read.is_empty() {
+        classify(args, &run, images, &read)?;
+    }
+    match (failures.len(), failures.pop()) {
+        (1, Some(failure)) => Err(failure),
+        (n, Some(failure)) => {
+            failures.push(failure);
+            let told: String = failures.iter().map(|failure| format!("\n  {failure}")).collect();
+            let of = args.images.len();
+            Err(format!("{n} of {of} images cannot be used:{told}").into())
+        }
+        (_, None) => Ok(()),
+    }
+}
+
+/// Classifies images that were read.
+fn classify(
+    args: &PredictArgs,
+    run: &StoredRun,
+    images: Vec<u8>,
+    paths: &[PathBuf],
+) -> Result<(), Failure> {
+    let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
+    let labels = vec![0; paths.len()];
     let classes = run.record.classes.clone();
     let data = Dataset::new("predict", images, labels, run.record.image, classes)?;
     let batch = data.len().min(run.recipe.evaluation_batch());
     let (_, predictions) = run.predict(executor.as_mut(), "predict", &data, batch)?;
-    for (example, path) in args.images.iter().enumerate() {
+    for (example, path) in paths.iter().enumerate() {
         let row = predictions.row(example).iter().copied();
         let mut ranked: Vec<(f32, &String)> = row.zip(&data.classes).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -155,7 +184,7 @@ pub(in crate::cli) fn predict(args: &PredictArgs) -> Result<(), Failure> {
         }
     }
     match &args.csv {
-        Some(path) => write_text(path, &images_csv(&args.images, &predictions, &data.classes)),
+        Some(path) => write_text(path, &images_csv(paths, &predictions, &data.classes)),
         None => Ok(()),
     }
 }

@@ -5,26 +5,45 @@ use std::time::Instant;
 
 use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::failure::Failure;
-use crate::data::{self, Dataset, Splits};
+use crate::cli::text::account::warnings;
+use crate::data::{self, Dataset, DatasetKind, Splits};
+use crate::input;
 use crate::train::{Recipe, RunDir, TrainError};
 
-/// The recipe that the arguments name.
+/// Bytes of a recipe at most.
+const MOST_OF_A_RECIPE: u64 = 4 << 20;
+
+/// The recipe that the arguments name. A relative path of images in the file of a recipe is looked for
+/// beside that file first.
 pub(in crate::cli) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainError> {
     let path = Path::new(&args.recipe);
     if path.extension().is_none_or(|extension| extension != "toml") {
         return Recipe::builtin(&args.recipe, &args.set);
     }
-    let text = std::fs::read_to_string(path).map_err(|error| TrainError::Recipe {
+    let text = input::read_text(path, MOST_OF_A_RECIPE).map_err(|error| TrainError::Recipe {
         recipe: args.recipe.clone(),
         message: format!("the file cannot be read: {error}"),
     })?;
-    Recipe::parse(&args.recipe, &text, &args.set)
+    let mut recipe = Recipe::parse(&args.recipe, &text, &args.set)?;
+    let given_here = args.set.iter().any(|set| set.trim_start().starts_with("data.path"));
+    if let (false, Some(images), Some(folder)) = (given_here, &recipe.data.path, path.parent()) {
+        let beside = folder.join(images);
+        if beside.is_dir() {
+            recipe.data.path = Some(beside);
+        }
+    }
+    Ok(recipe)
 }
 
 /// The data set of a recipe.
 pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Splits, TrainError> {
     let started = Instant::now();
-    let data = data::load(&recipe.data, args.data_dir.as_deref())?;
+    let mut config = recipe.data.clone();
+    config.skip_damaged |= args.skip_damaged && config.dataset == DatasetKind::Folder;
+    let data = data::load(&config, args.data_dir.as_deref())?;
+    for warning in warnings(&data.account) {
+        eprintln!("warning: {warning}");
+    }
     log::info!(
         "read {}: {} training, {} validation, {} test images in {:.0} ms",
         data.train.name,

@@ -42,7 +42,7 @@ impl Which {
     /// The best weights where a validation split chose them; else the last ones, since choosing by
     /// the test set would flatter the figures on it.
     pub fn of_recipe(recipe: &Recipe) -> Self {
-        if recipe.data.validation > 0.0 { Self::Best } else { Self::Last }
+        if recipe.has_validation() { Self::Best } else { Self::Last }
     }
 
     /// Where a run keeps them.

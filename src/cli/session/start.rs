@@ -56,7 +56,7 @@ impl TrainArgs {
             recipe: RecipeArgs { recipe: "digits".to_owned(), set: Vec::new() },
             device: DeviceArgs { device: "auto".to_owned() },
             picks: PickArgs::auto(),
-            data: DataArgs { data_dir: None },
+            data: DataArgs { data_dir: None, skip_damaged: false },
             init: InitArgs::default(),
             resume: None,
             runs: PathBuf::from("runs"),
@@ -82,10 +82,12 @@ pub(in crate::cli) fn start(args: &TrainArgs) -> Result<Ended, Failure> {
 /// Trains a recipe on its data, which were read already, until the run ends or a signal interrupts it.
 pub(in crate::cli) fn train(
     args: &TrainArgs,
-    recipe: Recipe,
+    mut recipe: Recipe,
     data: Arc<Splits>,
     interrupted: Arc<AtomicBool>,
 ) -> Result<Ended, Failure> {
+    recipe.data.as_read(&data);
+    recipe.data.skip_damaged |= args.data.skip_damaged;
     let mut executor = if args.shadow {
         open_shadow(&args.device, &args.picks)?
     } else {

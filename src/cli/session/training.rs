@@ -11,6 +11,7 @@ use super::recorder::{Recorder, save_with_epoch};
 use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::image_of;
+use crate::cli::text::account::by_class;
 use crate::cli::text::layers::summary_text;
 use crate::cli::trace::write_trace;
 use crate::cli::{output, pages};
@@ -84,9 +85,11 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
         grouped(data.test.len()),
         data.train.classes.len()
     ));
+    output::text(format_args!("{}", by_class(&data.account)));
     let image = image_of(&data.train);
     let summary = summary_text(&recipe, image, data.train.classes.len())?;
     let classes = data.train.classes.clone();
+    let account = data.account.clone();
 
     let programs = match programs {
         Some(programs) => programs,
@@ -115,6 +118,7 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     run_dir.write_summary(&summary)?;
     run_dir.write_kernels(&trainer.kernels().to_toml()?)?;
     run_dir.write_model(&model)?;
+    run_dir.write_data(&account)?;
     let parameters = trainer.model().arena.parameter_count();
     let planned = trainer.planned_bytes();
     output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));

@@ -128,7 +128,7 @@ impl Recipe {
 
     /// Whether examples are held out for validation.
     pub fn has_validation(&self) -> bool {
-        self.data.validation > 0.0
+        self.data.has_validation()
     }
 
     /// A callback's metric: the loss on what is held out where none is given.

@@ -8,6 +8,8 @@ use std::time::Instant;
 
 use thiserror::Error;
 
+use crate::input::{self, MOST_OF_A_TEXT};
+
 /// A file or folder that could not be read or written.
 #[derive(Debug, Error)]
 #[error("cannot {doing} {}: {}", path.display(), advice(source.kind()))]
@@ -40,6 +42,7 @@ fn advice(kind: io::ErrorKind) -> &'static str {
         Kind::AlreadyExists => "it exists already; remove it or choose another name",
         Kind::NotADirectory => "part of the path is a file, not a folder; choose another path",
         Kind::IsADirectory => "it is a folder, not a file; choose another path",
+        Kind::InvalidInput | Kind::OutOfMemory => "it cannot be read as a file; the reason follows",
         Kind::InvalidData => "it is not UTF-8 text; restore it or choose another file",
         _ => "the operating system refused; its reason follows",
     }
@@ -47,7 +50,7 @@ fn advice(kind: io::ErrorKind) -> &'static str {
 
 /// Reads a whole text file.
 pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
-    fs::read_to_string(path).map_err(FileError::of("read", path))
+    input::read_text(path, MOST_OF_A_TEXT).map_err(FileError::of("read", path))
 }
 
 /// Replaces `path` by a file with the given bytes, or leaves it as it was.

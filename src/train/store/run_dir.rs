@@ -23,11 +23,13 @@ use super::records::evaluation::Evaluation;
 use super::records::model::ModelRecord;
 use super::records::predictions::Predictions;
 use super::records::result::RunResult;
+use crate::data::DataAccount;
 use crate::exec::DeviceInfo;
 
 const RECIPE: &str = "recipe.toml";
 const DEVICE: &str = "device.json";
 const MODEL: &str = "model.json";
+const DATA: &str = "data.json";
 const RESULT: &str = "result.json";
 const EVALUATION: &str = "evaluation.json";
 const PREDICTIONS: &str = "predictions.csv";
@@ -262,6 +264,22 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_model(&self, model: &ModelRecord) -> Result<(), RunDirError> {
         write_json(&self.path.join(MODEL), model)
+    }
+
+    /// Writes `data.json`: what was read of the data set, and what was not.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_data(&self, account: &DataAccount) -> Result<(), RunDirError> {
+        write_json(&self.path.join(DATA), account)
+    }
+
+    /// The account that [`RunDir::write_data`] wrote; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn data(&self) -> Result<Option<DataAccount>, RunDirError> {
+        read_json(&self.path.join(DATA))
     }
 
     /// The record that [`RunDir::write_model`] wrote.

@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytemuck::pod_collect_to_vec;
@@ -16,6 +15,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::files::{FileError, write_parts_atomically};
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::{DType, HostTensor};
 
 /// Key under which a safetensors header keeps its metadata.
@@ -167,7 +167,8 @@ fn sorted_by_name<'a>(
 /// # Errors
 /// When the file cannot be read, is cut short or damaged, or holds a tensor that is not f32.
 pub fn load_weights(path: &Path) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
-    let bytes = fs::read(path).map_err(FileError::of("read the weights", path))?;
+    let bytes =
+        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
     let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
     let file = SafeTensors::deserialize(&bytes).map_err(malformed)?;
     let mut tensors = BTreeMap::new();
@@ -214,6 +215,8 @@ pub(in crate::train) fn hexadecimal(hash: Sha256) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn sample() -> Vec<(String, HostTensor)> {

@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::read_data;
 use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
 use crate::cli::output;
-use crate::data::{Dataset, decode_image};
+use crate::data::{Dataset, decode_image, image_formats};
 use crate::report::{Exhibit, Tone, encode_png, gallery, heat_map, picture_of};
 use crate::train::write_atomically;
 
@@ -42,8 +42,11 @@ pub(in crate::cli) struct SaliencyArgs {
     /// Show the first N test images [default: 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     first: Option<u16>,
-    /// Show these PNG or JPEG files
-    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with = "first")]
+    // The formats are listed in one place.
+    #[arg(
+        long, value_name = "FILES", num_args = 1.., conflicts_with = "first",
+        help = format!("Show these {} files", image_formats())
+    )]
     images: Vec<PathBuf>,
     /// Invert the files: for dark digits on a light ground
     #[arg(long, requires = "images")]

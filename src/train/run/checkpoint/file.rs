@@ -2,7 +2,6 @@
 //! and a SHA-256 over all of it.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use safetensors::SafeTensors;
@@ -11,6 +10,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::contents::{Checkpoint, RunState};
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::store::files::FileError;
 use crate::train::store::weights::{Stored, WeightsError, hexadecimal, save_stored};
@@ -112,7 +112,8 @@ pub(in crate::train) fn write(path: &Path, checkpoint: &Checkpoint) -> Result<()
 
 /// Reads a checkpoint and checks all of it.
 pub(in crate::train) fn read(path: &Path) -> Result<Checkpoint, CheckpointError> {
-    let bytes = fs::read(path).map_err(FileError::of("read the checkpoint", path))?;
+    let bytes =
+        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the checkpoint", path))?;
     let damaged = |what: String| CheckpointError::Damaged { path: path.to_owned(), what };
     let cut = |error| damaged(format!("{error}"));
     let (_, header) = SafeTensors::read_metadata(&bytes).map_err(cut)?;
@@ -182,6 +183,8 @@ fn hash_of(state: &str, tensors: &[Stored<'_>]) -> String {
 
 #[cfg(test)]
 pub(in crate::train) mod tests {
+    use std::fs;
+
     use super::*;
     use crate::exec::DeviceInfo;
     use crate::train::run::checkpoint::contents::DataMark;

@@ -1,14 +1,16 @@
 //! Safetensors files of other programs: floats of 16, 32 and 64 bits.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fmt;
 use std::path::Path;
 
 use bytemuck::{Pod, pod_collect_to_vec};
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
+use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 
 use super::error::ExchangeError;
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::WeightsError;
 use crate::train::store::files::FileError;
@@ -22,7 +24,8 @@ const ZIP: &[u8] = b"PK\x03\x04";
 /// When the file cannot be read, is damaged or no safetensors file, or holds tensors that are no
 /// floats.
 pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, ExchangeError> {
-    let bytes = fs::read(path).map_err(FileError::of("read the weights", path))?;
+    let bytes =
+        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
     let fail = |problem: String| ExchangeError::Format { path: path.to_owned(), problem };
     if bytes.starts_with(ZIP) || bytes.starts_with(b"\x80\x02") {
         return Err(fail(
@@ -36,6 +39,9 @@ pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, Exc
         ExchangeError::Weights(WeightsError::Malformed { path: path.to_owned(), source })
     };
     let file = SafeTensors::deserialize(&bytes).map_err(malformed)?;
+    if let Some(name) = name_given_twice(&bytes) {
+        return Err(fail(format!("tensor {name} is there twice: expected each name once")));
+    }
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         if name.ends_with("num_batches_tracked") {
@@ -49,6 +55,40 @@ pub fn read_safetensors(path: &Path) -> Result<BTreeMap<String, HostTensor>, Exc
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
+}
+
+/// A key that the header has twice: its reader would keep the last one without a word.
+fn name_given_twice(bytes: &[u8]) -> Option<String> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    let header = bytes.get(8..)?.get(..usize::try_from(length).ok()?)?;
+    let Keys(mut keys) = serde_json::from_slice(header).ok()?;
+    keys.sort_unstable();
+    keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
+}
+
+/// The keys of a JSON object, with those that come more than once.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
 }
 
 fn floats(view: &TensorView<'_>) -> Option<Vec<f32>> {
@@ -70,6 +110,8 @@ fn all<T: Pod>(bytes: &[u8], convert: impl Fn(T) -> f32) -> Vec<f32> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     /// A file with one tensor `w` of shape `[2]` and a counter of batches.
@@ -109,6 +151,19 @@ mod tests {
             assert_eq!(tensors.len(), 1, "the counter is left out");
             assert_eq!(tensors["w"].f32s(), [0.5, second], "{dtype}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_there_twice_is_an_error() {
+        let one = "\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}";
+        let header = format!("{{{one},{one}}}");
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.extend([0; 4]);
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        fs::write(file.path(), bytes).expect("a file");
+        let error = read_safetensors(file.path()).expect_err("twice").to_string();
+        assert!(error.contains("w is there twice"), "{error}");
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::Path;
 
 use bytemuck::pod_collect_to_vec;
@@ -10,6 +9,7 @@ use half::f16;
 
 use super::error::ExchangeError;
 use super::zip::{Entry, archive, entries};
+use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::store::files::{FileError, write_atomically};
 
@@ -57,7 +57,8 @@ fn header(dims: &[usize]) -> Vec<u8> {
 /// When the file cannot be read or is damaged, or holds arrays that are no floats or lie in Fortran
 /// order.
 pub fn read_npz(path: &Path) -> Result<BTreeMap<String, HostTensor>, ExchangeError> {
-    let bytes = fs::read(path).map_err(FileError::of("read the weights", path))?;
+    let bytes =
+        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
     let fail = |problem: String| ExchangeError::Format { path: path.to_owned(), problem };
     let mut tensors = BTreeMap::new();
     for (name, content) in entries(&bytes).map_err(|error| fail(format!("no NPZ file: {error}")))? {
@@ -126,6 +127,8 @@ fn value_of<'a>(text: &'a str, key: &str) -> Result<&'a str, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn sample() -> Vec<(String, HostTensor)> {

@@ -1,5 +1,6 @@
 //! Zip files in memory, as NPZ files need them: entries that are stored or deflated.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::io::{Read, Write};
 
@@ -8,6 +9,8 @@ use rawzip::time::UtcDateTime;
 use rawzip::{
     CompressionMethod, ZipArchive, ZipArchiveWriter, ZipFileHeaderRecord, ZipSliceArchive,
 };
+
+use crate::input::most_unpacked;
 
 /// The first day that the format can name, 1980-01-01, in seconds after 1970: the same content gives
 /// the same bytes.
@@ -30,13 +33,25 @@ pub(super) fn archive(entries: &[Entry]) -> Result<Vec<u8>, rawzip::Error> {
     archive.finish()
 }
 
-/// The entries, or what is wrong with the file. Checksums are checked.
+/// The entries, or what is wrong with the file. Checksums are checked. No two entries have a name or
+/// bytes in common, and all together unpack to no more than the file's size allows: a small file
+/// takes no large memory.
 pub(super) fn entries(file: &[u8]) -> Result<Vec<Entry>, Box<dyn Error>> {
     let archive = ZipArchive::from_slice(file)?;
+    check_apart(&archive)?;
+    let most = most_unpacked(u64::try_from(file.len())?);
+    let mut left = most;
     let mut records = archive.entries();
     let mut found = Vec::new();
     while let Some(record) = records.next_entry()? {
-        let name = String::from_utf8_lossy(record.file_path().as_bytes()).into_owned();
+        let name = name_of(&record);
+        left = left.checked_sub(record.uncompressed_size_hint()).ok_or_else(|| {
+            format!(
+                "{name}: with it, the {} bytes of the file unpack to more than {most} bytes; \
+                 numpy.savez, which does not compress, writes a file that can be read",
+                file.len()
+            )
+        })?;
         let content = content(&archive, &record).map_err(|error| format!("{name}: {error}"))?;
         found.push((name, content));
     }
@@ -44,6 +59,38 @@ pub(super) fn entries(file: &[u8]) -> Result<Vec<Entry>, Box<dyn Error>> {
         return Err("it was cut short or damaged".into());
     }
     Ok(found)
+}
+
+/// Checks that no two entries have a name or bytes in common.
+fn check_apart(archive: &ZipSliceArchive<&[u8]>) -> Result<(), Box<dyn Error>> {
+    let (mut names, mut ranges) = (BTreeSet::new(), Vec::new());
+    let mut records = archive.entries();
+    while let Some(record) = records.next_entry()? {
+        let name = name_of(&record);
+        let entry = archive.get_entry(record.wayfinder());
+        let (start, end) =
+            entry.map_err(|error| format!("{name}: {error}"))?.compressed_data_range();
+        if !names.insert(name.clone()) {
+            return Err(format!("{name} is there twice: expected each name once").into());
+        }
+        // From its header on, so that entries without data count, too.
+        ranges.push((record.local_header_offset(), end.max(start), name));
+    }
+    ranges.sort_unstable();
+    let shared = ranges.iter().zip(ranges.iter().skip(1)).find(|(one, next)| next.0 < one.1);
+    match shared {
+        Some((one, next)) => Err(format!(
+            "{} and {} share bytes: expected each entry to have its own; the file is damaged, or \
+             made to unpack without end",
+            one.2, next.2
+        )
+        .into()),
+        None => Ok(()),
+    }
+}
+
+fn name_of(record: &ZipFileHeaderRecord<'_>) -> String {
+    String::from_utf8_lossy(record.file_path().as_bytes()).into_owned()
 }
 
 fn content(
@@ -101,6 +148,31 @@ mod tests {
         // A bomb does not go off: no more is inflated than the directory says.
         file[record + 24] -= 1;
         assert!(entries(&file).is_err());
+    }
+
+    /// 300 MB of zeros in 300 KB.
+    #[test]
+    fn a_bomb_is_refused_before_it_unpacks() {
+        let file = deflated("zeros", &vec![0; 300 << 20]);
+        assert!(file.len() < 1 << 20, "{}", file.len());
+        let error = entries(&file).expect_err("a bomb").to_string();
+        assert!(error.contains("zeros: with it") && error.contains("268435456"), "{error}");
+    }
+
+    #[test]
+    fn entries_share_neither_names_nor_bytes() {
+        let entry = |name: &str| (name.to_owned(), vec![1, 2, 3]);
+        let file = archive(&[entry("a"), entry("a")]).expect("into memory");
+        let error = entries(&file).expect_err("one name").to_string();
+        assert!(error.contains("a is there twice"), "{error}");
+
+        let mut file = archive(&[entry("a"), entry("b")]).expect("into memory");
+        assert_eq!(entries(&file).expect("two names").len(), 2);
+        // The second record of the directory is pointed to where the first entry lies (byte 42).
+        let record = file.windows(4).rposition(|four| four == [0x50, 0x4b, 1, 2]).expect("two");
+        file[record + 42..record + 46].fill(0);
+        let error = entries(&file).expect_err("one place").to_string();
+        assert!(error.contains("share bytes"), "{error}");
     }
 
     #[test]

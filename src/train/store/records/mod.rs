@@ -5,6 +5,7 @@
 //! | `result.json` | [`result::RunResult`]; of an ensemble's folder [`result::EnsembleResult`] |
 //! | `evaluation.json` | [`evaluation::Evaluation`] |
 //! | `device.json` | [`crate::exec::DeviceInfo`] |
+//! | `data.json` | [`crate::data::DataAccount`] |
 //! | `model.json` | [`model::ModelRecord`] |
 //! | `metrics.csv`, `metrics.jsonl` | [`metrics::EpochRecord`], one per epoch |
 //! | `steps.csv` | [`metrics::StepRecord`], one per step |
