@@ -49,7 +49,7 @@ fn is_spoiled(case: &Case) -> bool {
 
 fn may_be_nan(fill: &Fill) -> bool {
     match fill {
-        Fill::NonFinite => true,
+        Fill::Special => true,
         Fill::Floats(values) => values.iter().any(|value| !value.is_finite()),
         _ => false,
     }

@@ -55,7 +55,7 @@ fn make_input(input: &TestInput, name: &str) -> HostTensor {
     let values: Vec<f32> = match &input.fill {
         Fill::Normal => drawn(n, name, &|rng| StandardNormal.sample(rng)),
         &Fill::Uniform(low, high) => drawn(n, name, &|rng| rng.random_range(low..high)),
-        Fill::NonFinite => drawn(n, name, &normal_or_not_finite),
+        Fill::Special => drawn(n, name, &normal_or_special),
         Fill::Distinct => distinct(n, rng),
         Fill::Probabilities => probabilities(&input.ty, rng),
         Fill::Floats(values) => values.clone(),
@@ -73,11 +73,16 @@ fn make_input(input: &TestInput, name: &str) -> HostTensor {
     tensor.expect("cases give one value per element")
 }
 
-fn normal_or_not_finite(rng: &mut ChaCha8Rng) -> f32 {
+fn normal_or_special(rng: &mut ChaCha8Rng) -> f32 {
     match rng.random_range(0..30_u32) {
         0 => f32::NAN,
         1 => f32::INFINITY,
         2 => f32::NEG_INFINITY,
+        3 => 0.0,
+        4 => -0.0,
+        5 => 1.0,
+        6 => -1.0,
+        7 => 6.0,
         _ => StandardNormal.sample(rng),
     }
 }

@@ -123,8 +123,8 @@ impl OpDef for AttackStep {
             case("far", &[2, 5, 5, 1], normal(), [10.0, 7.0]),
             case("signs_of_small_numbers", &[8], Fill::Floats(tiny.clone()), [0.5, 0.25]),
             case("signs_one_by_one", &[7], Fill::Floats(tiny[1..].to_vec()), [0.5, 0.25]),
-            case("non_finite", &[129], Fill::NonFinite, [0.2, 0.1]),
-            case("non_finite_vectors", &[128], Fill::NonFinite, [0.2, 0.1]),
+            case("non_finite", &[129], Fill::Special, [0.2, 0.1]),
+            case("non_finite_vectors", &[128], Fill::Special, [0.2, 0.1]),
             case("many_workgroups", &[65_536 * 64 + 3], normal(), [0.2, 0.1]),
             case("bench_128x28x28x1", &[128, 28, 28, 1], normal(), [0.1, 0.01]).bench(),
         ]

@@ -296,7 +296,7 @@ impl OpDef for ActivateGrad {
             for (kind, dims) in [("one_by_one", [129]), ("vectors", [128])] {
                 let name = format!("non_finite_{}_{kind}", name_of(&function));
                 let case = Case::new(name, ActivateGrad { function });
-                let case = case.input(TensorType::f32(dims), Fill::NonFinite).normal(dims);
+                let case = case.input(TensorType::f32(dims), Fill::Special).normal(dims);
                 cases.push(case.forward_only());
             }
             let n = NO_NUMBERS.len();
@@ -308,7 +308,7 @@ impl OpDef for ActivateGrad {
             // Where the derivative is zero, compilers may put zero in place of the product.
             let value = (TensorType::f32([64]), Fill::Uniform(0.1, 0.9));
             let case = Case::new(name, ActivateGrad { function }).input(value.0, value.1);
-            cases.push(case.input(TensorType::f32([64]), Fill::NonFinite).forward_only());
+            cases.push(case.input(TensorType::f32([64]), Fill::Special).forward_only());
         }
         let relu = ActivateGrad { function: Activation::Relu };
         cases.push(

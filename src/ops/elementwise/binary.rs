@@ -253,7 +253,7 @@ impl OpDef for Binary {
         );
         cases.push(
             Case::new("add_non_finite", Binary::ADD)
-                .input(TensorType::f32([41]), Fill::NonFinite)
+                .input(TensorType::f32([41]), Fill::Special)
                 .normal([41])
                 .forward_only(),
         );

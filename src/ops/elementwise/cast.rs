@@ -81,10 +81,10 @@ impl OpDef for Cast {
                 .input(TensorType::f32([largest.len()]), Fill::Floats(largest))
                 .forward_only(),
             Case::new("non_finite", to_half())
-                .input(TensorType::f32([101]), Fill::NonFinite)
+                .input(TensorType::f32([101]), Fill::Special)
                 .forward_only(),
             Case::new("non_finite_to_f32", Cast { to: DType::F32 })
-                .input(TensorType::f32([101]), Fill::NonFinite)
+                .input(TensorType::f32([101]), Fill::Special)
                 .forward_only(),
             Case::new("many_workgroups", to_half()).normal([65_536 * 64 + 3]).forward_only(),
             Case::new("bench_128x26x26x32", to_half()).normal([128, 26, 26, 32]).bench(),

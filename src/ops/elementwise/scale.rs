@@ -88,7 +88,7 @@ impl OpDef for Scale {
             Case::new("one", Scale { factor: 0.1 }).normal([1]),
             Case::new("vectors", Scale { factor: 1e-3 }).normal([3, 8]),
             Case::new("non_finite", Scale { factor: 2.0 })
-                .input(TensorType::f32([100]), Fill::NonFinite)
+                .input(TensorType::f32([100]), Fill::Special)
                 .forward_only(),
             Case::new("many_workgroups", Scale::NEGATE).normal([65_536 * 64 + 3]).forward_only(),
             Case::new("bench_128x26x26x32", Scale::NEGATE).normal([128, 26, 26, 32]).bench(),

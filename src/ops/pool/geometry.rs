@@ -21,8 +21,10 @@ pub struct PoolGeometry {
     pub padding: [usize; 4],
 }
 
-/// Largest stride, and extent of an input.
+/// Largest stride.
 const MOST: usize = 65_535;
+/// Largest extent of an input.
+const MOST_PIXELS: usize = 1 << 20;
 /// Largest extent of a window.
 const MOST_OF_WINDOW: usize = 4096;
 
@@ -38,7 +40,8 @@ impl PoolGeometry {
     /// When the window or the stride is zero, the padding exceeds half the window (then a window
     /// could hold padding only), or the window exceeds the padded input.
     pub fn output(&self, op: &str, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {
-        at_most(op, MOST, &[("stride", &self.stride), ("input", &input)])?;
+        at_most(op, MOST, &[("stride", &self.stride)])?;
+        at_most(op, MOST_PIXELS, &[("input", &input)])?;
         // Each output reads a whole window.
         at_most(op, MOST_OF_WINDOW, &[("window", &self.window[..]), ("padding", &self.padding)])?;
         let [top, bottom, left, right] = self.padding;

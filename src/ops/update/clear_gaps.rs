@@ -115,7 +115,7 @@ impl OpDef for ClearGaps {
             case("many", &many, 64 * 70),
             case("long", &[[0, 7], [LONG + 8, 1], [LONG + 64, 1]], 70 * LONG),
             Case::new("non_finite", ClearGaps::between(&[[1, 2], [64, 5]], 128))
-                .input(TensorType::f32([128]), Fill::NonFinite)
+                .input(TensorType::f32([128]), Fill::Special)
                 .forward_only(),
         ]
     }

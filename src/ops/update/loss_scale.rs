@@ -119,7 +119,7 @@ impl OpDef for Unscale {
             case("one", 1, Fill::Normal, 65_536.0),
             case("odd", 67, Fill::Normal, 65_536.0),
             case("vectors", 252, Fill::Normal, 3.0),
-            case("non_finite", 300, Fill::NonFinite, 0.5),
+            case("non_finite", 300, Fill::Special, 0.5),
             one("one_nan", f32::NAN),
             one("one_infinity", f32::INFINITY),
             one("one_negative_infinity", f32::NEG_INFINITY),

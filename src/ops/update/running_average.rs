@@ -173,7 +173,7 @@ impl OpDef for RunningAverage {
             case("tail", 0.1, 1.0, &[67]),
             Case::new("non_finite", RunningAverage::of_all(0.1, 1.0))
                 .normal([41])
-                .input(TensorType::f32([41]), Fill::NonFinite)
+                .input(TensorType::f32([41]), Fill::Special)
                 .forward_only(),
             case("unbiased", 0.1, 128.0 / 127.0, &[32]),
             case("momentum_0", 0.0, 1.0, &[5]),

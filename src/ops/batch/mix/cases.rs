@@ -36,7 +36,7 @@ pub(super) fn cases() -> Vec<Case> {
     let (step_type, step) = integer(4);
     cases.push(
         Case::new("box_over_nan", cutmix)
-            .input(TensorType::f32([4, 6, 6, 1]), Fill::NonFinite)
+            .input(TensorType::f32([4, 6, 6, 1]), Fill::Special)
             .input(TensorType::u32([4]), Fill::Integers(vec![3, IGNORED_LABEL, 1, 3]))
             .input(step_type, step)
             .forward_only(),

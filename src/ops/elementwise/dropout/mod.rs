@@ -169,7 +169,7 @@ impl OpDef for Dropout {
         for (name, dims) in [("non_finite", vec![11, 9]), ("non_finite_vec4", vec![12, 9])] {
             cases.push(
                 Case::new(name, half.clone())
-                    .input(TensorType::f32(dims), Fill::NonFinite)
+                    .input(TensorType::f32(dims), Fill::Special)
                     .input(TensorType::u32([1]), Fill::Integers(vec![9]))
                     .forward_only(),
             );

@@ -103,7 +103,7 @@ impl OpDef for Slice {
                 .input(TensorType::u32([7]), Fill::Labels(1000))
                 .forward_only(),
             Case::new("non_finite", Slice { axis: 1, start: 2, len: 5 })
-                .input(TensorType::f32([9, 8]), Fill::NonFinite)
+                .input(TensorType::f32([9, 8]), Fill::Special)
                 .forward_only(),
             case("many_workgroups", 1, 1, 65, &[65_537, 67]).forward_only(),
             case("bench_64x16x16x192", 3, 64, 128, &[64, 16, 16, 192]).bench(),

@@ -161,9 +161,9 @@ impl OpDef for BatchNorm {
                 let op = BatchNorm { tail, ..op.clone() };
                 let non_finite = format!("non_finite_{name}");
                 // One that is not finite makes its whole channel so; a residual, one element.
-                let fill = if residual { Fill::Normal } else { Fill::NonFinite };
+                let fill = if residual { Fill::Normal } else { Fill::Special };
                 let spoiled = case(non_finite, &op, &dims, fill);
-                let added = (TensorType::f32(dims), Fill::NonFinite);
+                let added = (TensorType::f32(dims), Fill::Special);
                 let spoiled = if residual { spoiled.input(added.0, added.1) } else { spoiled };
                 cases.push(spoiled.forward_only());
                 let case = case(name, &op, &dims, Fill::Normal);
@@ -186,7 +186,7 @@ impl OpDef for BatchNorm {
         let one = Fill::Floats(vec![1.5; 21]);
         cases.push(case("constant_x".to_owned(), &op, &[7, 3], one).forward_only());
         for (name, dims) in [("non_finite", [5, 9]), ("non_finite_vec4", [5, 12])] {
-            cases.push(case(name.to_owned(), &op, &dims, Fill::NonFinite).forward_only());
+            cases.push(case(name.to_owned(), &op, &dims, Fill::Special).forward_only());
         }
         for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[64, 8, 8, 256], &[128, 128]] {
             cases.push(case(format!("bench_{}", joined(dims)), &op, dims, Fill::Normal).bench());

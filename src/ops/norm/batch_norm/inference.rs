@@ -111,7 +111,7 @@ impl OpDef for BatchNormInference {
                 let tail = NormTail { residual, activation };
                 let spoiled =
                     with_tail(format!("non_finite_{name}"), tail, 1e-5, &dims, Fill::Normal);
-                let added = (TensorType::f32(dims), Fill::NonFinite);
+                let added = (TensorType::f32(dims), Fill::Special);
                 cases.push(spoiled.input(added.0, added.1).forward_only());
                 cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Normal).normal(dims));
             }
@@ -120,14 +120,14 @@ impl OpDef for BatchNormInference {
             for dims in [[5, 9], [5, 12]] {
                 let name = format!("non_finite_{activation:?}_{}", joined(&dims)).to_lowercase();
                 let tail = NormTail { residual: false, activation };
-                cases.push(with_tail(name, tail, 1e-5, &dims, Fill::NonFinite).forward_only());
+                cases.push(with_tail(name, tail, 1e-5, &dims, Fill::Special).forward_only());
             }
         }
         for dims in [&[1, 1][..], &[1, 7], &[17, 5], &[9, 8], &[2, 3, 4, 3], &[5, 1, 2, 4]] {
             cases.push(case(joined(dims), 1e-5, dims, Fill::Normal));
         }
         cases.push(case("large_epsilon".to_owned(), 0.1, &[7, 3], Fill::Normal));
-        cases.push(case("non_finite".to_owned(), 1e-5, &[5, 12], Fill::NonFinite).forward_only());
+        cases.push(case("non_finite".to_owned(), 1e-5, &[5, 12], Fill::Special).forward_only());
         for dims in [&[128, 26, 26, 32][..], &[64, 16, 16, 192], &[128, 128]] {
             cases.push(case(format!("bench_{}", joined(dims)), 1e-5, dims, Fill::Normal).bench());
         }

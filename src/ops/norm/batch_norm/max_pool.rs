@@ -157,7 +157,7 @@ impl OpDef for BatchNormMaxPool2d {
             let ties = Fill::Floats([0.0, -0.0].repeat(81 * channels));
             let fills = [ties, Fill::Normal];
             cases.push(case(format!("ties_{channels}"), op(&three, Activation::Relu), dims, fills));
-            let fills = [Fill::NonFinite, Fill::Uniform(-2.0, -0.5)];
+            let fills = [Fill::Special, Fill::Uniform(-2.0, -0.5)];
             let name = format!("non_finite_{channels}");
             cases.push(case(name, op(&three, Activation::Identity), dims, fills.clone()));
             for activation in [Activation::Relu, Activation::Relu6, Activation::Tanh] {

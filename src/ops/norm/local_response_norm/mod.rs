@@ -177,7 +177,7 @@ impl OpDef for LocalResponseNorm {
         let alexnet = LocalResponseNorm { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
         cases.push(
             Case::new("non_finite", alexnet.clone())
-                .input(TensorType::f32([7, 9]), Fill::NonFinite)
+                .input(TensorType::f32([7, 9]), Fill::Special)
                 .forward_only(),
         );
         cases.push(
@@ -280,8 +280,8 @@ impl OpDef for LocalResponseNormGrad {
             .collect();
         let alexnet = LocalResponseNormGrad { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
         for (name, fills) in [
-            ("non_finite_x", [Fill::NonFinite, Fill::Normal]),
-            ("non_finite_dy", [Fill::Normal, Fill::NonFinite]),
+            ("non_finite_x", [Fill::Special, Fill::Normal]),
+            ("non_finite_dy", [Fill::Normal, Fill::Special]),
         ] {
             let case = Case::new(name, alexnet.clone());
             let with = |case: Case, fill| case.input(TensorType::f32([7, 9]), fill);

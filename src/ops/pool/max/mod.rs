@@ -167,7 +167,7 @@ impl OpDef for MaxPool2d {
         for (name, dims) in [("non_finite", [2, 9, 9, 3]), ("non_finite_vec4", [2, 9, 9, 4])] {
             cases.push(
                 Case::new(name, MaxPool2d { geometry: three.clone() })
-                    .input(TensorType::f32(dims), Fill::NonFinite)
+                    .input(TensorType::f32(dims), Fill::Special)
                     .forward_only(),
             );
         }
@@ -319,7 +319,7 @@ impl OpDef for MaxPool2dGrad {
         let tests = test_geometries().into_iter().map(|(n, g, d)| case(n, g, d).forward_only());
         let non_finite = test_geometries().into_iter().map(|(n, g, d)| {
             let mut case = case(&format!("non_finite_{n}"), g, d).forward_only();
-            case.inputs[1].fill = Fill::NonFinite;
+            case.inputs[1].fill = Fill::Special;
             case
         });
         let benches = bench_geometries().into_iter().map(|(n, g, d)| case(n, g, d).bench());

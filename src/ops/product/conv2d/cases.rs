@@ -197,7 +197,7 @@ fn bench() -> Vec<ConvCase> {
 fn behind_product(case: &Case, dims: [usize; 4]) -> Case {
     let name = format!("non_finite_{}", case.name);
     let case = Case { name, ..case.clone() };
-    case.input(TensorType::f32(dims), Fill::NonFinite).forward_only()
+    case.input(TensorType::f32(dims), Fill::Special).forward_only()
 }
 
 /// Builds a case for each shape, given the op and the dimensions of its two inputs.
@@ -242,7 +242,7 @@ pub(super) fn forward() -> Vec<Case> {
     for (name, c, oc) in [("non_finite", 3, 4), ("tile_non_finite", 32, 64)] {
         cases.push(
             Case::new(name, op(1, Activation::Identity))
-                .input(TensorType::f32([1, 5, 5, c]), Fill::NonFinite)
+                .input(TensorType::f32([1, 5, 5, c]), Fill::Special)
                 .normal([3, 3, c, oc])
                 .normal([oc])
                 .forward_only(),

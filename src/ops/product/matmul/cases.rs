@@ -24,7 +24,7 @@ fn tails(cases: &mut Vec<Case>, [transpose_a, transpose_b]: [bool; 2], [m, k, n]
         let tail = format!("residual_{activation:?}").to_lowercase();
         cases.push(with_gradient(case(&tail, op.clone()).normal([n]).normal([m, n])));
         let non_finite = case(&format!("non_finite_{tail}"), op).normal([n]);
-        let residual = (TensorType::f32([m, n]), Fill::NonFinite);
+        let residual = (TensorType::f32([m, n]), Fill::Special);
         cases.push(non_finite.input(residual.0, residual.1).forward_only());
     }
     for (residual, function) in [(false, Activation::Relu), (true, Activation::Sigmoid)] {
@@ -32,7 +32,7 @@ fn tails(cases: &mut Vec<Case>, [transpose_a, transpose_b]: [bool; 2], [m, k, n]
         let y = || TensorType::f32([m, n]);
         for (kind, added, values) in [
             ("", Fill::Normal, Fill::Uniform(0.0, 1.0)),
-            ("non_finite_", Fill::NonFinite, Fill::NonFinite),
+            ("non_finite_", Fill::Special, Fill::Special),
         ] {
             let case = case(&format!("{kind}derivative_{function:?}").to_lowercase(), op.clone());
             let case = if residual { case.input(y(), added) } else { case };
@@ -76,12 +76,12 @@ pub(super) fn cases() -> Vec<Case> {
         for n in [20, 7] {
             let name = format!("non_finite_residual_{activation:?}_{n}").to_lowercase();
             let case = Case::new(name, op.clone()).normal([9, 12]).normal([12, n]).normal([n]);
-            let residual = (TensorType::f32([9, n]), Fill::NonFinite);
+            let residual = (TensorType::f32([9, n]), Fill::Special);
             cases.push(case.input(residual.0, residual.1).forward_only());
             let op = Matmul { derivative: Some(activation), ..Matmul::default() };
             let name = format!("non_finite_derivative_{activation:?}_{n}").to_lowercase();
             let case = Case::new(name, op).normal([9, 12]).normal([12, n]);
-            let value = (TensorType::f32([9, n]), Fill::NonFinite);
+            let value = (TensorType::f32([9, n]), Fill::Special);
             cases.push(case.input(value.0, value.1).forward_only());
         }
     }
@@ -99,7 +99,7 @@ pub(super) fn cases() -> Vec<Case> {
         tails(&mut cases, [false, false], sizes);
     }
     tails(&mut cases, [true, false], [84, 3000, 10]);
-    let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), Fill::NonFinite);
+    let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), Fill::Special);
     let (a, fill) = non_finite([6, 9]);
     cases.push(
         Case::new("non_finite", Matmul::default()).input(a, fill).normal([9, 8]).forward_only(),

@@ -112,7 +112,7 @@ impl OpDef for WeightAverage {
             cases.push(case(&format!("at_step_{step}"), 0.999, 67, step, Fill::Normal));
         }
         cases.push(case("none", 0.0, 64, 5, Fill::Normal));
-        cases.push(case("non_finite", 0.9, 128, 200, Fill::NonFinite));
+        cases.push(case("non_finite", 0.9, 128, 200, Fill::Special));
         cases.push(case("many_workgroups", 0.99, 65_536 * 64 + 3, 1000, Fill::Normal));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {

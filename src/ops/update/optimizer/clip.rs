@@ -119,7 +119,7 @@ impl OpDef for ClipByNorm {
             ("nan", f32::NAN),
         ] {
             cases.push(case(&format!("norm_{name}"), 64, norm, Fill::Normal));
-            cases.push(case(&format!("norm_{name}_non_finite"), 127, norm, Fill::NonFinite));
+            cases.push(case(&format!("norm_{name}_non_finite"), 127, norm, Fill::Special));
         }
         cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
         cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 5.0, Fill::Normal).bench());
@@ -191,8 +191,8 @@ impl OpDef for ClipByValue {
             .map(|p| case(&format!("normal_{p}"), p, 0.7, Fill::Normal))
             .collect();
         cases.push(case("limit_zero", 12, 0.0, Fill::Normal));
-        cases.push(case("non_finite", 128, 0.1, Fill::NonFinite));
-        cases.push(case("non_finite_tail", 127, 0.1, Fill::NonFinite));
+        cases.push(case("non_finite", 128, 0.1, Fill::Special));
+        cases.push(case("non_finite_tail", 127, 0.1, Fill::Special));
         cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
         cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 0.5, Fill::Normal).bench());
         cases

@@ -189,7 +189,7 @@ impl OpDef for Hypergradient {
         cases.push(case("first_step", learning(67), 67, 0, positive()));
         cases.push(case("floor", learning(64), 64, 3, Fill::Uniform(-90.0, -80.0)));
         cases.push(case("fixed", Hypergradient { strength: 0.0, floor: 0.0 }, 8, 3, positive()));
-        cases.push(case("non_finite", learning(128), 128, 3, Fill::NonFinite));
+        cases.push(case("non_finite", learning(128), 128, 3, Fill::Special));
         for value in [f32::NAN, f32::INFINITY] {
             let mut grads = vec![1.0; 67];
             grads[50] = value;

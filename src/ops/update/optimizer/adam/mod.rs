@@ -248,7 +248,7 @@ impl OpDef for Adam {
         cases.push(from_rest("zero_gradients_from_rest", plain.clone(), 8, zeros));
         let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 0.1, ..plain.clone() };
         cases.push(case("other_betas", slow, 64, 12_345));
-        cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::NonFinite));
+        cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::Special));
         cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
         cases.push(case("many_workgroups", plain.clone(), 65_536 * 64 + 3, 4));
         for (name, op) in [("adam", &decay), ("adamw", &decoupled)] {
@@ -257,7 +257,7 @@ impl OpDef for Adam {
             cases.push(case(&format!("{name}_in_ranges_101"), op, 101, 10));
         }
         let op = Adam { rates: super::ranges::sample(), ..plain.clone() };
-        cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::NonFinite));
+        cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::Special));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {
             let op =

@@ -185,7 +185,7 @@ impl OpDef for RmsProp {
                 let op = RmsProp { weight_decay: 0.1, decayed, ..op.clone() };
                 cases.push(case(&format!("{name}_decays_{part}"), op, 128, Fill::Normal));
             }
-            cases.push(case(&format!("{name}_non_finite"), op.clone(), 128, Fill::NonFinite));
+            cases.push(case(&format!("{name}_non_finite"), op.clone(), 128, Fill::Special));
             let zeros = || Fill::Floats(vec![0.0; 8]);
             cases.push(case(&format!("{name}_zero_gradients"), op.clone(), 8, zeros()));
             // The parameters of a unit that never fires: only epsilon prevents 0 / 0.
@@ -197,7 +197,7 @@ impl OpDef for RmsProp {
             let op = RmsProp { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
             cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, Fill::Normal));
             cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, Fill::Normal));
-            cases.push(case(&format!("{name}_non_finite_in_ranges"), op, 128, Fill::NonFinite));
+            cases.push(case(&format!("{name}_non_finite_in_ranges"), op, 128, Fill::Special));
         }
         let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
         cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));

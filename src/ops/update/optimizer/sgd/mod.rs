@@ -182,22 +182,16 @@ impl OpDef for Sgd {
                 cases.push(case(&format!("{name}_at_step_{step}"), op.clone(), 65, step));
             }
         }
-        cases.push(with("non_finite", momentum.clone(), 128, 2, [Fill::NonFinite, Fill::Normal]));
-        cases.push(with(
-            "non_finite_plain",
-            plain.clone(),
-            128,
-            2,
-            [Fill::NonFinite, Fill::Normal],
-        ));
+        cases.push(with("non_finite", momentum.clone(), 128, 2, [Fill::Special, Fill::Normal]));
+        cases.push(with("non_finite_plain", plain.clone(), 128, 2, [Fill::Special, Fill::Normal]));
         // The first step must not look at the velocity.
-        cases.push(with("first_step", nesterov.clone(), 128, 0, [Fill::Normal, Fill::NonFinite]));
+        cases.push(with("first_step", nesterov.clone(), 128, 0, [Fill::Normal, Fill::Special]));
         for (name, op) in [("plain", &plain), ("nesterov", &nesterov)] {
             let rates = super::ranges::sample();
             let op = Sgd { weight_decay: 0.1, decayed: 62, rates, ..op.clone() };
             cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
             cases.push(case(&format!("{name}_in_ranges_101"), op.clone(), 101, 0));
-            let grads = [Fill::NonFinite, Fill::Normal];
+            let grads = [Fill::Special, Fill::Normal];
             cases.push(with(&format!("{name}_non_finite_in_ranges"), op, 128, 10, grads));
         }
         cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
