@@ -65,6 +65,18 @@ fn guilty_key(
         match read(&without?) {
             Some(same) if same == complaint => {}
             Some(other) if other.contains(&format!("missing field `{key}`")) => {
+                // A list that is needed is left empty in place of left out.
+                let mut inside = path.to_vec();
+                inside.push(key.clone());
+                let empty = changed(recipe, &inside, |node| {
+                    if let Value::Array(list) = node {
+                        list.clear();
+                    }
+                })?;
+                let is_list = matches!(table.get(key), Some(Value::Array(_)));
+                if is_list && read(&empty).as_deref() != Some(complaint) {
+                    return Some(key.clone());
+                }
                 missed.get_or_insert_with(|| key.clone());
             }
             _ => return Some(key.clone()),
