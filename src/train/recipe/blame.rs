@@ -16,20 +16,26 @@ pub(super) fn key_of(
     read: &dyn Fn(&Table) -> Option<String>,
 ) -> Option<String> {
     let mut path: Vec<String> = Vec::new();
+    let mut recipe = recipe.clone();
     while path.len() < DEEPEST {
-        let next = match node(recipe, &path)? {
-            Node::Table(table) => guilty_key(recipe, &path, table, complaint, read),
-            // The first that is wrong, should several be wrong in the same way.
-            Node::List(list) => (0..list.len()).map(|i| i.to_string()).find(|i| {
-                let until = i.parse::<usize>().unwrap_or(usize::MAX).saturating_add(1);
-                let change = |node: &mut Value| {
-                    if let Value::Array(list) = node {
-                        list.truncate(until);
-                    }
-                };
-                changed(recipe, &path, change)
-                    .is_some_and(|c| read(&c).as_deref() == Some(complaint))
-            }),
+        let next = match node(&recipe, &path)? {
+            Node::Table(table) => guilty_key(&recipe, &path, table, complaint, read),
+            Node::List(list) => {
+                // The first that is wrong, should several be wrong in the same way: those behind it
+                // are left out from here on.
+                let found = (1..=list.len()).find_map(|count| {
+                    let until = changed(&recipe, &path, |node| {
+                        if let Value::Array(list) = node {
+                            list.truncate(count);
+                        }
+                    })?;
+                    (read(&until).as_deref() == Some(complaint)).then(|| (count - 1, until))
+                });
+                found.map(|(position, until)| {
+                    recipe = until;
+                    position.to_string()
+                })
+            }
             Node::Other => None,
         };
         match next {
