@@ -10,12 +10,21 @@ mod data;
 mod histograms;
 #[path = "cli/log.rs"]
 mod log;
+#[path = "cli/lost.rs"]
+mod lost;
+#[path = "cli/output.rs"]
+mod output;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[cfg(unix)]
+#[path = "cli/signals.rs"]
+mod signals;
 #[path = "cli/tune.rs"]
 mod tune;
+#[path = "cli/weights.rs"]
+mod weights;
 #[path = "cli/wgsl.rs"]
 mod wgsl;
 

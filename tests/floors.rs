@@ -63,7 +63,12 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
 ];
 /// Where files are opened for reading: those of users in one place; those of the system; and folders,
 /// to have them on the disk.
-const MAY_OPEN: &[&str] = &["src/input.rs", "src/cli/device/memory.rs", "src/train/store/files.rs"];
+const MAY_OPEN: &[&str] = &[
+    "src/input.rs",
+    "src/cli/device/memory.rs",
+    "src/cli/interrupt.rs",
+    "src/train/store/files.rs",
+];
 /// Only here is wgpu named.
 const MAY_NAME_WGPU: &str = "src/exec/gpu/";
 /// Lines of the longest Rust file.

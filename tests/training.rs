@@ -16,6 +16,7 @@ mod stop_at;
 mod updates;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use verigrad::compile::{Picks, check_kernel};
 use verigrad::data::{Dataset, Splits, load};
@@ -24,8 +25,8 @@ use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::graph::{Caps, Kernel};
 use verigrad::tensor::HostTensor;
 use verigrad::train::{
-    EpochResult, Feed, ModelPrograms, Observer, ObserverError, Progress, Recipe, Trainer,
-    builtin_recipes, sha256_of_weights,
+    EpochResult, Feed, ModelPrograms, Observer, ObserverError, Progress, Recipe, TrainError,
+    Trainer, builtin_recipes, sha256_of_weights,
 };
 
 fn recipe(name: &str, set: &[&str]) -> Recipe {
@@ -196,7 +197,7 @@ fn devices_count_what_the_host_counts() {
         let mut trainer = Trainer::new(executor, &recipe, data.clone()).expect("a trainer");
         trainer.run_steps(4).expect("steps");
         let weights = trainer.weights().expect("weights").into_iter().collect();
-        let (splits, predictions) = trainer.evaluate_splits(&weights).expect("an evaluation");
+        let (splits, predictions) = trainer.evaluate_splits(&weights, None).expect("an evaluation");
         assert_eq!(splits.keys().collect::<Vec<_>>(), ["test", "train", "validation"]);
         let examples: Vec<u64> = splits.values().map(|split| split.examples).collect();
         assert_eq!(examples, [67, 2359, 48], "no batch's rest is left out");
@@ -214,9 +215,12 @@ fn devices_count_what_the_host_counts() {
             assert_eq!(support, counts, "{split}");
         }
         // A second pass starts from zero, and training can go on.
-        let (again, _) = trainer.evaluate_splits(&weights).expect("an evaluation");
+        let (again, _) = trainer.evaluate_splits(&weights, None).expect("an evaluation");
         assert_eq!(again, splits);
         trainer.run_steps(1).expect("a step");
+        let interrupted = AtomicBool::new(true);
+        let error = trainer.evaluate_splits(&weights, Some(&interrupted)).expect_err("it is asked");
+        assert!(matches!(error, TrainError::Interrupted), "{error}");
         found.push(splits);
     }
     let [cpu, small, _] = &found[..] else { unreachable!("three devices") };

@@ -5,6 +5,7 @@
 #[path = "broken/planted.rs"]
 mod planted;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -118,7 +119,7 @@ fn nothing_is_begun_after_the_budget() {
     let mut gpu = gpu();
     let case = &large_cases()[0];
     let task = task(case.op.clone(), case.inputs.iter().map(|input| input.ty.clone()).collect());
-    let picks = tune(&mut gpu, &[task], Some(Duration::ZERO), &mut |_| panic!("no op is done"));
+    let picks = tune(&mut gpu, &[task], Some(Duration::ZERO), &mut |_| panic!("no op is begun"));
     assert!(picks.expect("the device works").is_empty());
 }
 
@@ -163,6 +164,7 @@ fn picks_decide_what_is_compiled() {
         assert!(!progress.tuned.candidates.iter().any(dropped), "{:?}", progress.tuned);
         assert_eq!(progress.picks.iter().count(), progress.done);
         seen += 1;
+        ControlFlow::Continue(())
     });
     let measured = measured.expect("the device works");
     assert_eq!(seen, 1);

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use clap::builder::NonEmptyStringValueParser;
 
 /// Which recipe, and what to change in it.
 #[derive(Debug, Clone, Args)]
@@ -20,7 +21,7 @@ pub(super) struct RecipeArgs {
 #[derive(Debug, Clone, Args)]
 pub(super) struct DeviceArgs {
     /// Device: auto, cpu, gpu, a number or part of a name from `verigrad devices`
-    #[arg(long, default_value = "auto", value_name = "DEVICE")]
+    #[arg(long, default_value = "auto", value_name = "DEVICE", value_parser = NonEmptyStringValueParser::new())]
     pub device: String,
 }
 

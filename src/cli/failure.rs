@@ -4,15 +4,41 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitCode;
 
+use thiserror::Error;
+
+use super::interrupt;
 use super::wgsl::WgslError;
 use crate::exec::ExecError;
-use crate::train::{RunError, TrainError};
+use crate::train::{RunError, TrainError, WeightsError};
 
 /// What ends the program.
 #[derive(Debug)]
 pub(super) struct Failure(Box<dyn Error + Send + Sync>);
 
+/// What was asked for is not there; the text says what is.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(super) struct Unknown(pub String);
+
+/// A signal asked a command to end. It has kept what it had; the text says how to go on.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(super) struct Interrupted(pub String);
+
 impl Failure {
+    /// Whether a signal asked for it.
+    pub fn is_interruption(&self) -> bool {
+        self.0.is::<Interrupted>() || matches!(self.train(), Some(TrainError::Interrupted))
+    }
+
+    /// Whether weights are not what was saved, or no numbers.
+    pub fn is_of_weights(&self) -> bool {
+        matches!(
+            self.0.downcast_ref(),
+            Some(WeightsError::Changed { .. } | WeightsError::NotFinite { .. })
+        )
+    }
+
     /// Whether no such device is there as was asked for.
     pub fn is_no_device(&self) -> bool {
         matches!(self.exec(), Some(ExecError::NoDevice { .. }))
@@ -32,14 +58,18 @@ impl Failure {
         })
     }
 
-    /// 2 where what was asked for cannot be, 1 where it failed.
+    /// 2 where what was asked for cannot be, 130 where a signal ended it, 1 where it failed.
     pub fn exit_code(&self) -> ExitCode {
+        if self.is_interruption() {
+            return ExitCode::from(interrupt::EXIT_CODE);
+        }
         let exec = self.exec();
         let usage = matches!(
             self.train(),
             Some(TrainError::Recipe { .. } | TrainError::Override { .. } | TrainError::Model(_))
         ) || matches!(exec, Some(ExecError::NoDevice { .. } | ExecError::NeedsGpu))
-            || self.0.downcast_ref().is_some_and(WgslError::is_usage);
+            || self.0.downcast_ref().is_some_and(WgslError::is_usage)
+            || self.0.is::<Unknown>();
         ExitCode::from(if usage { 2 } else { 1 })
     }
 }

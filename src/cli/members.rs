@@ -8,12 +8,13 @@ use clap::Args;
 
 use super::args::{DataArgs, DeviceArgs, RecipeArgs};
 use super::device::open::{PickArgs, open_device};
-use super::failure::Failure;
+use super::failure::{Failure, Interrupted};
 use super::inputs::loading::{load_recipe, read_data, recipe_of};
-use super::inputs::stored_run::{StoredRun, Which};
+use super::inputs::stored_run::{StoredRun, Which, in_words};
+use super::interrupt;
 use super::output;
-use super::session::interrupt;
 use super::session::start::{TrainArgs, train};
+use super::session::training::Ended;
 use crate::data::{DataConfig, Dataset, Splits};
 use crate::exec::Executor;
 use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
@@ -119,35 +120,78 @@ pub(super) fn shared_classes(
     first.map(|(_, classes)| classes).ok_or_else(|| "no runs and no recipes were named".into())
 }
 
-/// Number and names of classes, as many as a line holds.
-fn in_words(classes: &[String]) -> String {
-    const SHOWN: usize = 4;
-    let names = classes.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    let more = if classes.len() > SHOWN { ", ..." } else { "" };
-    format!("{} classes ({names}{more})", classes.len())
+/// The runs of members; those that are recipes are trained. `command` is what is called.
+pub(super) fn obtain_all(
+    members: Vec<Member>,
+    args: &MemberArgs,
+    data: &mut DataOfRecipes<'_>,
+    command: &str,
+) -> Result<Vec<RunDir>, Failure> {
+    // From here on: a signal in one training, or between two, ends the whole command.
+    interrupt::flag()?;
+    let n = members.len();
+    let mut dirs = Vec::with_capacity(n);
+    let mut left = members.into_iter();
+    while let Some(member) = left.next() {
+        let place = (dirs.len() + 1, n);
+        let (named, recipe) = match member {
+            Member::Run(dir) => {
+                dirs.push(dir);
+                continue;
+            }
+            Member::Recipe(recipe) => *recipe,
+        };
+        let name = named.recipe.clone();
+        let ended = match interrupt::has_come() {
+            true => None,
+            false => Some(obtain(named, recipe, args, data, place)?),
+        };
+        let interrupted = ended.as_ref().is_none_or(|ended| ended.interrupted);
+        if !interrupted && let Some(ended) = ended {
+            dirs.push(ended.run_dir);
+            continue;
+        }
+        let mut names: Vec<String> =
+            dirs.iter().map(|dir| dir.path().display().to_string()).collect();
+        let cut = ended.map(|ended| ended.run_dir.path().display().to_string());
+        let first = cut.as_ref().map(|cut| format!("  verigrad train --resume {cut}\n"));
+        names.push(cut.unwrap_or(name));
+        names.extend(left.map(|member| member.name()));
+        return Err(Interrupted(format!(
+            "\ninterrupted at {} of {n}; what was trained is kept. Go on with\n{}  verigrad \
+             {command} {}\nand the options as before",
+            place.0,
+            first.unwrap_or_default(),
+            names.join(" ")
+        ))
+        .into());
+    }
+    Ok(dirs)
 }
 
-/// The run of a member; trains it where it is a recipe. `place` says which of how many it is.
-pub(super) fn obtain(
-    member: Member,
+/// What is said once a command is interrupted when all its members are there.
+pub(super) fn interrupted_behind(dirs: &[RunDir], command: &str) -> Failure {
+    let names: Vec<String> = dirs.iter().map(|dir| dir.path().display().to_string()).collect();
+    let names = names.join(" ");
+    Interrupted(format!(
+        "\ninterrupted; all members are trained. Go on with\n  verigrad {command} {names}\nand the \
+         options as before"
+    ))
+    .into()
+}
+
+/// Trains a member. `place` says which of how many it is.
+fn obtain(
+    named: RecipeArgs,
+    recipe: Recipe,
     args: &MemberArgs,
     data: &mut DataOfRecipes<'_>,
     place: (usize, usize),
-) -> Result<RunDir, Failure> {
-    let (named, recipe) = match member {
-        Member::Run(dir) => return Ok(dir),
-        Member::Recipe(recipe) => *recipe,
-    };
+) -> Result<Ended, Failure> {
     output::line(format_args!("\n== {} of {}: {}", place.0, place.1, named.recipe));
     let interrupted = interrupt::flag()?;
     let data = data.splits_for_training(&recipe)?;
-    let trained = train(&args.training_of(named), recipe, data, interrupted)?.run_dir;
-    if trained.result_path().is_file() {
-        Ok(trained)
-    } else {
-        let path = trained.path().display();
-        Err(format!("{path} was ended before it had a result; resume it, then name it here").into())
-    }
+    train(&args.training_of(named), recipe, data, interrupted)
 }
 
 /// The data sets of recipes; read once where one recipe after another has the same. Pixels to train on

@@ -1,13 +1,12 @@
 //! Floor 8: the command line. Parses, prints, and turns errors into exit codes: 0 for success, 1
 //! for a failed run, 2 for wrong usage, 130 for a run that was interrupted and can be resumed.
 
-#![expect(clippy::print_stderr, reason = "this floor is what prints")]
-
 mod args;
 mod commands;
 mod device;
 mod failure;
 mod inputs;
+mod interrupt;
 mod logging;
 mod members;
 mod output;
@@ -28,12 +27,20 @@ use commands::{
 use logging::LogArgs;
 use session::start::TrainArgs;
 
+/// What is said below the list of commands.
+const WITHOUT_COMMAND: &str = "Without a command, verigrad trains the small CNN `digits` on digits \
+                               that it draws itself, as `verigrad train digits` does, into the folder \
+                               runs/.";
+
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
-#[command(name = "verigrad", version, about, max_term_width = 100)]
+#[command(name = "verigrad", version, after_help = WITHOUT_COMMAND, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     log: LogArgs,
+    /// Print nothing but warnings, errors and what --json asks for
+    #[arg(short, long, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -72,16 +79,32 @@ enum Command {
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
     /// List the built-in recipes
-    Recipes,
+    Recipes(recipes::RecipesArgs),
 }
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(told) => {
+            // Help and version, too, are told this way.
+            output::keep(told.print());
+            return end(ExitCode::from(u8::try_from(told.exit_code()).unwrap_or(2)));
+        }
+    };
+    leave_wayland_alone();
     cli.log.start();
+    if cli.quiet {
+        output::silence();
+    }
     let done = |()| ExitCode::SUCCESS;
     let result = match cli.command {
-        None => train::run(&TrainArgs::default_run()),
+        None => {
+            output::line(format_args!(
+                "no command was given: this is `verigrad train digits`; --help lists the commands\n"
+            ));
+            train::run(&TrainArgs::default_run())
+        }
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Eval(args)) => evaluate::eval(&args).map(done),
         Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
@@ -96,14 +119,54 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
-        Some(Command::Recipes) => recipes::list().map(done),
+        Some(Command::Recipes(args)) => recipes::list(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
-    match result {
+    end(match result {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            let heading = if failure.is_interruption() { "" } else { "error: " };
+            output::note(format_args!("{heading}{failure}"));
             failure.exit_code()
+        }
+    })
+}
+
+/// Drivers ask for a display while devices are listed. Where there can be none, for want of a folder
+/// with its socket, Wayland's library says so on standard error, in front of all that we say: with the
+/// name of a socket that is not there it keeps quiet. An environment is given at the start of a
+/// program, so that the program starts once more, as the same process.
+#[cfg(target_os = "linux")]
+fn leave_wayland_alone() {
+    use std::env;
+    use std::os::unix::process::CommandExt as _;
+    use std::path::Path;
+    let is_told = env::var_os("WAYLAND_DISPLAY").is_some();
+    let has_folder = env::var_os("XDG_RUNTIME_DIR").is_some_and(|at| Path::new(&at).is_absolute());
+    if let (false, false, Ok(program)) = (is_told, has_folder, env::current_exe()) {
+        let mut arguments = env::args_os();
+        let name = arguments.next().unwrap_or_else(|| program.clone().into());
+        let mut again = std::process::Command::new(program);
+        again.arg0(name).args(arguments).env("WAYLAND_DISPLAY", "/nonexistent/wayland");
+        let failure = again.exec();
+        // It then says its line.
+        log::debug!("the program did not start again: {failure}");
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn leave_wayland_alone() {}
+
+/// The exit code of a command that would end with `code`: what it has printed must have arrived.
+fn end(code: ExitCode) -> ExitCode {
+    match output::finish() {
+        Ok(()) => code,
+        Err(error) => {
+            output::note(format_args!(
+                "error: standard output could not be written, so that what was printed is not \
+                 whole: {error}; free some space, or send it elsewhere"
+            ));
+            if code == ExitCode::SUCCESS { ExitCode::FAILURE } else { code }
         }
     }
 }

@@ -34,8 +34,8 @@ impl<'a> TestSet<'a> {
 pub(super) fn after_run(run: &RunDir, test: &Dataset) {
     let page = run.path().join("report.html");
     match write(run.path(), &page, TestSet::Read(test)) {
-        Ok(page) => output::line(format_args!("report   {}", page.display())),
-        Err(error) => eprintln!("note: there is no report: {error}"),
+        Ok((page, _)) => output::line(format_args!("report   {}", page.display())),
+        Err(error) => output::note(format_args!("note: there is no report: {error}")),
     }
 }
 
@@ -43,13 +43,17 @@ pub(super) fn after_run(run: &RunDir, test: &Dataset) {
 /// fails, the comparison has still succeeded.
 pub(super) fn after_comparison(runs: &[RunDir], folder: &RunDir) {
     if let Err(error) = write_comparison_report(runs, &folder.path().join("report.html")) {
-        eprintln!("note: there is no report: {error}");
+        output::note(format_args!("note: there is no report: {error}"));
     }
 }
 
 /// Writes the page of a run with all that can be had of its data set and weights; what cannot is
-/// said on the page.
-pub(super) fn write(run: &Path, page: &Path, test: TestSet<'_>) -> Result<PathBuf, Failure> {
+/// said on the page. Tells the file, and which weights were taken, if any.
+pub(super) fn write(
+    run: &Path,
+    page: &Path,
+    test: TestSet<'_>,
+) -> Result<(PathBuf, Option<Which>), Failure> {
     let run_dir = RunDir::open(run)?;
     // The weights that the run's figures are of.
     let evaluation = run_dir.evaluation()?;
@@ -59,7 +63,9 @@ pub(super) fn write(run: &Path, page: &Path, test: TestSet<'_>) -> Result<PathBu
         Err(error) => {
             let why_no_data = format!("The run cannot be loaded: {error}");
             let sources = Sources { why_no_data, ..Sources::default() };
-            return Ok(write_run_report(&run_dir, page, &sources)?);
+            let written = write_run_report(&run_dir, page, &sources)?;
+            // A page without pictures is better than none; that weights are wrong is an error.
+            return if error.is_of_weights() { Err(error) } else { Ok((written, None)) };
         }
     };
     let (test, why_no_data) = match test.of(&stored.recipe) {
@@ -80,5 +86,5 @@ pub(super) fn write(run: &Path, page: &Path, test: TestSet<'_>) -> Result<PathBu
         model: Some((&stored.model, &stored.weights)),
         predictions,
     };
-    Ok(write_run_report(&run_dir, page, &sources)?)
+    Ok((write_run_report(&run_dir, page, &sources)?, Some(stored.which)))
 }

@@ -1,5 +1,6 @@
 //! Numbers for people.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 /// Bytes with a binary unit.
@@ -57,12 +58,61 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
-/// A class's or a run's name, cut where it is long.
+/// A loss in four significant digits, whatever its size: `2.346`, `0.01234`, `1.235e7`.
+pub fn loss(value: f64) -> String {
+    /// Digits behind the first one.
+    const MORE: usize = 3;
+    if value == 0.0 || !value.is_finite() {
+        return format!("{value:.MORE$}");
+    }
+    // Rounding first: 9.9996 has two digits in front of the point.
+    let rounded = format!("{value:.MORE$e}");
+    let exponent = rounded.split_once('e').and_then(|(_, digits)| digits.parse::<i32>().ok());
+    match exponent {
+        Some(exponent @ -3..=3) => {
+            let digits = MORE.saturating_add_signed(-exponent as isize);
+            format!("{value:.digits$}")
+        }
+        _ => rounded,
+    }
+}
+
+/// Text for a terminal: characters that would steer it, or turn the direction of what follows, are
+/// shown as escapes. Line feeds stay; see [`visible_name`].
+pub fn visible(text: &str) -> Cow<'_, str> {
+    shown(text, |c| c != '\n' && steers(c))
+}
+
+/// A name that users chose, on one line: as [`visible`], and its line feeds are shown, too.
+pub fn visible_name(name: &str) -> Cow<'_, str> {
+    shown(name, steers)
+}
+
+/// Whether a character is no picture but an order: the control characters, and those that mark or
+/// turn the direction of text.
+fn steers(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
+}
+
+fn shown(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
+    if !text.contains(&hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if hidden(c) { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    Cow::Owned(out)
+}
+
+/// A class's or a run's name on one line, cut where it is long.
 pub fn short_name(name: &str) -> String {
     /// Longest name that is written out, in characters.
     const MAX_NAME: usize = 14;
+    let name = visible_name(name);
     if name.chars().count() <= MAX_NAME {
-        return name.to_owned();
+        return name.into_owned();
     }
     name.chars().take(MAX_NAME - 1).chain(['…']).collect()
 }
@@ -70,6 +120,38 @@ pub fn short_name(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn losses_have_four_significant_digits() {
+        for (value, text) in [
+            (2.345_67, "2.346"),
+            (9.999_6, "10.00"),
+            (0.012_345, "0.01235"),
+            (0.001, "0.001000"),
+            (1.234_5e-6, "1.234e-6"),
+            (123.456, "123.5"),
+            (9_999.6, "1.000e4"),
+            (1e27, "1.000e27"),
+            (-2.5, "-2.500"),
+            (0.0, "0.000"),
+            (f64::NAN, "NaN"),
+            (f64::INFINITY, "inf"),
+        ] {
+            assert_eq!(loss(value), text, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_would_steer_a_terminal_is_shown() {
+        assert_eq!(visible("a\nb"), "a\nb");
+        assert_eq!(visible_name("a\nb"), "a\\nb");
+        assert_eq!(visible("\u{1b}[2J\r\t\u{7}\u{9b}"), "\\u{1b}[2J\\r\\t\\u{7}\\u{9b}");
+        assert_eq!(visible("gpj.\u{202e}exe"), "gpj.\\u{202e}exe");
+        for word in ["été", "猫", "العربية", "🐈", "a b"] {
+            assert_eq!(visible_name(word), word);
+        }
+        assert_eq!(short_name("x\u{1b}"), "x\\u{1b}");
+    }
 
     #[test]
     fn numbers_read_well() {

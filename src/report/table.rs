@@ -13,6 +13,8 @@
 
 use std::fmt;
 
+use super::format::visible_name;
+
 /// Width of a line in characters that tables keep to where they can.
 const MAX_WIDTH: usize = 80;
 /// Columns are not made narrower than this to fit, in characters.
@@ -51,9 +53,10 @@ impl Table {
         }
     }
 
-    /// Adds a row. Missing cells are empty, those beyond the last column are left out.
+    /// Adds a row. Control characters are shown as escapes. Missing cells are empty, those beyond the last column are left out.
     pub fn row<S: Into<String>>(&mut self, cells: impl IntoIterator<Item = S>) {
-        let mut cells: Vec<String> = cells.into_iter().map(Into::into).collect();
+        let cells = cells.into_iter().map(Into::into);
+        let mut cells: Vec<String> = cells.map(|cell| visible_name(&cell).into_owned()).collect();
         cells.resize(self.headings.len(), String::new());
         self.rows.push(cells);
     }

@@ -72,6 +72,9 @@ pub enum TrainError {
         /// Why.
         message: String,
     },
+    /// What was under way was given up because somebody asked for it.
+    #[error("interrupted")]
+    Interrupted,
     /// Weights do not belong to the model.
     #[error("weights do not fit the model: {0}")]
     Weights(String),

@@ -66,5 +66,8 @@ pub use store::records::model::ModelRecord;
 pub use store::records::predictions::Predictions;
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
+pub use store::weights::{
+    CLASSES_KEY, WeightsError, check_finite, check_hash, load_weights, save_weights,
+    sha256_of_weights, weights_metadata,
+};
 pub(crate) use store::weights::{Stored, save_stored};
-pub use store::weights::{WeightsError, load_weights, save_weights, sha256_of_weights};

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::store::{StoreError, file_name, write};
+use super::store::{StoreError, file_name, lock, write};
 use crate::exec::{Audits, DeviceInfo, KeepAudits};
 use crate::train::read_text;
 
@@ -23,6 +23,7 @@ pub fn load(path: &Path, device: &DeviceInfo) -> Audits {
 /// # Errors
 /// When the file cannot be written.
 pub fn save(path: &Path, device: &DeviceInfo, audits: &Audits) -> Result<(), StoreError> {
+    let _lock = lock(path)?;
     let mut all = load(path, device);
     if all.len() + audits.len() > MOST {
         all = Audits::new(&device.name, &device.driver);

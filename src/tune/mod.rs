@@ -15,6 +15,7 @@ pub mod store;
 mod tuner;
 pub mod verdicts;
 
+use std::ops::ControlFlow;
 use std::time::{Duration, Instant};
 
 pub use candidates::{Candidate, Outcome, Spent, Task, Tuned, tasks};
@@ -37,7 +38,7 @@ pub struct TuneProgress<'a> {
 }
 
 /// Tunes tasks on a device, one after another, and begins none after `budget`. `progress` is told
-/// each result.
+/// each result, and says whether to go on.
 ///
 /// # Errors
 /// When the device fails in a way that is not a candidate's fault, or is the CPU executor.
@@ -45,7 +46,7 @@ pub fn tune(
     executor: &mut dyn Executor,
     tasks: &[Task],
     budget: Option<Duration>,
-    progress: &mut dyn FnMut(TuneProgress<'_>),
+    progress: &mut dyn FnMut(TuneProgress<'_>) -> ControlFlow<()>,
 ) -> Result<Picks, BenchError> {
     let start = Instant::now();
     let info = executor.info().clone();
@@ -69,7 +70,10 @@ pub fn tune(
             picks.pin(task.op.as_ref(), &task.sig, lowering, Some(timing.seconds));
             log::info!("{}: {} by {}", task.scope, task.op.title(), lowering.variant);
         }
-        progress(TuneProgress { done: number + 1, tuned: &tuned, picks: &picks });
+        let done = TuneProgress { done: number + 1, tuned: &tuned, picks: &picks };
+        if progress(done).is_break() {
+            break;
+        }
     }
     Ok(picks)
 }

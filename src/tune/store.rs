@@ -1,5 +1,6 @@
 //! Where picks are kept: presets inside the binary, and a file per device in the user's cache.
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -93,6 +94,7 @@ pub fn save(
     path: Option<&Path>,
 ) -> Result<PathBuf, StoreError> {
     let path = path.map(Path::to_owned).or_else(|| path_of(device)).ok_or(StoreError::NoFolder)?;
+    let _lock = lock(&path)?;
     let mut all = match path.is_file() {
         true => read(&path, device)?,
         false => Picks::new(&device.name, &device.driver),
@@ -105,11 +107,40 @@ pub fn save(
     Ok(path)
 }
 
-/// Writes a file, and makes its folder where there is none.
-pub(super) fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+/// Keeps other processes from merging into a file as long as it lives.
+#[derive(Debug)]
+pub(super) struct Lock {
+    _file: Option<fs::File>,
+}
+
+/// Waits until no other process merges into the file at `path`: one that reads, adds its own and
+/// writes would take away what was written meanwhile. The lock is on a file beside it, which stays,
+/// since the file itself is replaced.
+pub(super) fn lock(path: &Path) -> Result<Lock, StoreError> {
+    // Pipes and devices are not merged into.
+    if path.exists() && !path.is_file() {
+        return Ok(Lock { _file: None });
+    }
+    make_folder(path)?;
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".lock");
+    let beside = path.with_file_name(name);
+    let file = fs::File::create(&beside).map_err(FileError::of("create", &beside))?;
+    // A file system without locks protects from nothing, and is no reason not to keep picks.
+    Ok(Lock { _file: file.lock().is_ok().then_some(file) })
+}
+
+fn make_folder(path: &Path) -> Result<(), StoreError> {
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).map_err(FileError::of("create the folder", folder))?;
     }
+    Ok(())
+}
+
+/// Writes a file, and makes its folder where there is none.
+pub(super) fn write(path: &Path, text: &str) -> Result<(), StoreError> {
+    make_folder(path)?;
     Ok(write_atomically(path, text.as_bytes())?)
 }
 
@@ -166,6 +197,34 @@ mod tests {
     fn files_are_named_by_device_and_driver() {
         let Some(path) = path_of(&device("GeForce RTX/9")) else { return };
         assert!(path.ends_with("verigrad/tuned/GeForce-RTX-9-driver-1.2-beta.toml"), "{path:?}");
+    }
+
+    /// Many that merge at once lose nothing of each other.
+    #[test]
+    fn picks_merged_at_the_same_time_all_stay() {
+        use crate::graph::{Caps, Signature};
+        use crate::ops::Matmul;
+        use crate::tensor::TensorType;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("deep/picks.toml");
+        let device = device("one");
+        let merge = |side: usize| {
+            let op = Matmul::default();
+            let ty = TensorType::f32([side, side]);
+            let sig = Signature { inputs: vec![ty.clone(), ty.clone()], outputs: vec![ty] };
+            let caps = Caps::webgpu_default();
+            let lowerings = crate::compile::runnable(&op, &sig, &caps);
+            let mut picks = Picks::new(&device.name, &device.driver);
+            picks.pin(&op, &sig, lowerings.first().expect("it has one"), None);
+            save(&picks, &device, Some(&path)).expect("it can be written");
+        };
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let merge = &merge;
+                scope.spawn(move || (1..5).for_each(|n| merge(8 * thread + n)));
+            }
+        });
+        assert_eq!(read(&path, &device).expect("it can be read").iter().count(), 32);
     }
 
     #[test]

@@ -25,6 +25,28 @@ fn picks(path: &Path) -> Vec<String> {
 /// A tuner that is killed leaves its picks, and `--missing` goes on from there.
 #[test]
 fn a_killed_tuner_keeps_what_it_measured() {
+    ended_tuner_keeps_what_it_measured(|child| {
+        child.kill().expect("it can be killed");
+        assert_eq!(child.wait().expect("it ends").code(), None);
+    });
+}
+
+/// A tuner that is interrupted does so, too, and says how to go on.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_tuner_keeps_what_it_measured() {
+    ended_tuner_keeps_what_it_measured(|child| {
+        super::resume::signal(child, "-INT");
+        assert_eq!(child.wait().expect("it ends").code(), Some(130));
+        let mut said = String::new();
+        let mut stderr = child.stderr.take().expect("it is piped");
+        std::io::Read::read_to_string(&mut stderr, &mut said).expect("text");
+        assert!(said.contains("their picks are kept") && said.contains("--missing"), "{said}");
+    });
+}
+
+/// Ends a tuner by `end` once it has its first picks.
+fn ended_tuner_keeps_what_it_measured(end: impl Fn(&mut std::process::Child)) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("tiny.toml"), RECIPE).expect("a file");
     let file = folder.path().join("picks.toml");
@@ -34,15 +56,14 @@ fn a_killed_tuner_keeps_what_it_measured() {
         .current_dir(folder.path())
         .env_remove("VERIGRAD_DATA")
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .expect("the binary starts");
     let started = Instant::now();
     while !file.is_file() && started.elapsed() < Duration::from_secs(300) {
         std::thread::sleep(Duration::from_millis(5));
     }
-    child.kill().expect("it can be killed");
-    child.wait().expect("it ends");
+    end(&mut child);
     let kept = picks(&file);
     assert!(!kept.is_empty(), "nothing was kept");
 

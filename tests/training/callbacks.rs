@@ -171,7 +171,7 @@ fn layers_that_fit_are_taken_over() {
     let mut cpu = CpuExecutor::new();
     let mut trainer = Trainer::new(&mut cpu, &other, data).expect("a trainer");
     let fresh: BTreeMap<_, _> = trainer.weights().expect("weights").into_iter().collect();
-    let report = trainer.init_from(&trained).expect("layers fit");
+    let report = trainer.init_from(&trained, true).expect("layers fit");
     assert_eq!(report.loaded, ["conv1", "norm1", "dense1"]);
     let (layer, why) = &report.misfits[0];
     assert_eq!(layer, "dense2");
@@ -190,7 +190,7 @@ fn layers_that_fit_are_taken_over() {
     assert_eq!(after["conv1.weight"], trained["conv1.weight"], "it is frozen");
     assert_ne!(after["dense1.weight"], trained["dense1.weight"], "it learns");
     let stranger = BTreeMap::from([("other1.weight".to_owned(), trained["conv1.weight"].clone())]);
-    let error = trainer.init_from(&stranger).expect_err("nothing fits");
+    let error = trainer.init_from(&stranger, true).expect_err("nothing fits");
     assert!(matches!(error, TrainError::Weights(_)), "{error}");
     assert!(error.to_string().contains("other1"), "{error}");
 }

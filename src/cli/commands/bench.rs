@@ -113,7 +113,7 @@ fn print(args: &BenchArgs, json: &str, text: &str) -> Result<(), Failure> {
     let comparisons = compare(&baseline, json)?;
     let table = comparison_table(&comparisons);
     if args.json {
-        eprintln!("{table}");
+        output::note(format_args!("{table}"));
     } else {
         output::text(format_args!("\n{table}"));
     }

@@ -4,8 +4,10 @@ use clap::Args;
 
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::StoredRun;
+use crate::cli::interrupt;
 use crate::cli::members::{
-    DataOfRecipes, Member, MemberArgs, TestBench, name_of, obtain, shared_classes,
+    DataOfRecipes, Member, MemberArgs, TestBench, interrupted_behind, name_of, obtain_all,
+    shared_classes,
 };
 use crate::cli::text::comparison::comparison_text;
 use crate::cli::{output, pages};
@@ -34,13 +36,13 @@ pub(in crate::cli) fn compare(args: &CompareArgs) -> Result<(), Failure> {
     let mut data = DataOfRecipes::new(&args.members.data, &members);
     let classes = shared_classes(&members, &mut data)?;
     let n = members.len();
-    let mut dirs = Vec::with_capacity(n);
-    for (i, member) in members.into_iter().enumerate() {
-        dirs.push(obtain(member, &args.members, &mut data, (i + 1, n))?);
-    }
+    let dirs = obtain_all(members, &args.members, &mut data, "compare")?;
     let mut bench = TestBench::new(&args.members);
     let (mut runs, mut curves) = (Vec::with_capacity(n), Vec::with_capacity(n));
     for dir in &dirs {
+        if interrupt::has_come() {
+            return Err(interrupted_behind(&dirs, "compare"));
+        }
         let run = StoredRun::open(dir.path(), args.members.weights)?;
         let test = match stored_figures(&run) {
             Some(figures) => figures,

@@ -29,7 +29,16 @@ enum DataCommand {
     /// Write labels and pixels of the first images as CSV
     Export(ExportArgs),
     /// List the data sets that can be read, and what is missing
-    List(DataArgs),
+    List(ListArgs),
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    #[command(flatten)]
+    data: DataArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -157,17 +166,28 @@ fn csv(set: &Dataset) -> String {
     text
 }
 
-fn list(args: &DataArgs) -> Result<(), Failure> {
+fn list(args: &ListArgs) -> Result<(), Failure> {
     use DatasetKind::{Cifar10, Cifar100, FashionMnist, Mnist, SyntheticDigits};
+    let mut listed = Vec::new();
+    if args.json {
+        output::silence();
+    }
     output::line(format_args!(
         "{:<18} {:>9} {:>8} {:>8} {:>13}",
         "data set", "training", "test", "classes", "image"
     ));
     for dataset in [SyntheticDigits, Mnist, FashionMnist, Cifar10, Cifar100] {
         let config = DataConfig { dataset, ..DataConfig::default() };
-        match data::load(&config, args.data_dir.as_deref()) {
+        match data::load(&config, args.data.data_dir.as_deref()) {
             Ok(splits) => {
                 let [h, w, c] = image_of(&splits.train);
+                listed.push(serde_json::json!({
+                    "dataset": dataset.name(),
+                    "training": splits.train.len(),
+                    "test": splits.test.len(),
+                    "classes": splits.train.classes.len(),
+                    "image": [h, w, c],
+                }));
                 output::line(format_args!(
                     "{:<18} {:>9} {:>8} {:>8} {:>13}",
                     dataset.name(),
@@ -180,6 +200,10 @@ fn list(args: &DataArgs) -> Result<(), Failure> {
             Err(data::DataError::Missing { looked_in, .. }) => {
                 let folders: Vec<String> =
                     looked_in.iter().map(|path| path.display().to_string()).collect();
+                listed.push(serde_json::json!({
+                    "dataset": dataset.name(),
+                    "missing_from": &folders,
+                }));
                 output::line(format_args!(
                     "{:<18} no files in {}",
                     dataset.name(),
@@ -187,8 +211,17 @@ fn list(args: &DataArgs) -> Result<(), Failure> {
                 ));
             }
             // A damaged set is listed, and does not hide the others.
-            Err(error) => output::line(format_args!("{:<18} {error}", dataset.name())),
+            Err(error) => {
+                listed.push(serde_json::json!({
+                    "dataset": dataset.name(),
+                    "error": error.to_string(),
+                }));
+                output::line(format_args!("{:<18} {error}", dataset.name()));
+            }
         }
+    }
+    if args.json {
+        output::json(&listed)?;
     }
     output::line(format_args!(
         "{:<18} your own images: {} files in train/CLASS and test/CLASS, or in CLASS",

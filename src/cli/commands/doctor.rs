@@ -6,7 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::DeviceArgs;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Unknown};
 use crate::cli::output;
 use crate::exec::{self, DeviceChoice};
 use crate::ops::entries;
@@ -46,6 +46,17 @@ const MOST_JOBS: usize = 16;
 
 /// Checks all kernels on a GPU and prints what was found.
 pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
+    let is_asked = |name: &str| if args.exact { name == args.op } else { name.contains(&args.op) };
+    if !entries().any(|entry| is_asked(entry.name)) {
+        let names: Vec<&str> = entries().map(|entry| entry.name).collect();
+        return Err(Unknown(format!(
+            "there is no op whose name {} {:?}; there are {}",
+            if args.exact { "is" } else { "contains" },
+            args.op,
+            names.join(", ")
+        ))
+        .into());
+    }
     if args.list {
         for entry in entries().filter(|entry| entry.name.contains(&args.op)) {
             output::line(format_args!("{}", entry.name));
@@ -73,14 +84,14 @@ pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
         let Some(verdict) = progress.verdict else { return };
         match &bar {
             Some(bar) => bar.println(first_verdict(verdict)),
-            None => eprintln!("{}", first_verdict(verdict)),
+            None => output::note(format_args!("{}", first_verdict(verdict))),
         }
     })?;
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }
     if args.json {
-        output::line(format_args!("{}", serde_json::to_string_pretty(&report)?));
+        output::json(&report)?;
     } else {
         output::text(format_args!("{}", render(&report)));
     }

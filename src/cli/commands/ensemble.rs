@@ -9,11 +9,14 @@ use crate::cli::args::RecipeArgs;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, recipe_of};
 use crate::cli::inputs::stored_run::StoredRun;
+use crate::cli::interrupt;
 use crate::cli::members::{
-    DataOfRecipes, Member, MemberArgs, TestBench, name_of, obtain, shared_classes,
+    DataOfRecipes, Member, MemberArgs, TestBench, interrupted_behind, name_of, obtain_all,
+    shared_classes,
 };
 use crate::cli::text::figures::{details, headline, percent};
 use crate::cli::{output, pages};
+use crate::report::format::loss;
 use crate::report::{Align, Table};
 use crate::train::{
     EnsembleResult, EvaluatedWeights, Evaluation, MemberResult, Predictions, Recipe, RunDir,
@@ -51,13 +54,13 @@ pub(in crate::cli) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
     let nothing = vec![Predictions::of_probabilities(Vec::new(), Vec::new(), classes.len()); n];
     Predictions::average(&nothing, &weights)?;
     let name = members.first().map(Member::recipe).transpose()?.map(|recipe| recipe.name);
-    let mut dirs = Vec::with_capacity(n);
-    for (i, member) in members.into_iter().enumerate() {
-        dirs.push(obtain(member, &args.common, &mut data, (i + 1, n))?);
-    }
+    let mut dirs = obtain_all(members, &args.common, &mut data, "ensemble")?;
     let mut bench = TestBench::new(&args.common);
     let (mut results, mut predictions) = (Vec::with_capacity(n), Vec::with_capacity(n));
     for (dir, &weight) in dirs.iter().zip(&weights) {
+        if interrupt::has_come() {
+            return Err(interrupted_behind(&dirs, "ensemble"));
+        }
         let run = StoredRun::open(dir.path(), args.common.weights)?;
         let (figures, predicted) = bench.evaluate(&run, data.test_set(&run.recipe)?)?;
         results.push(member_result(&run, weight, &figures));
@@ -193,7 +196,7 @@ fn table(result: &EnsembleResult) -> Table {
             member.weights.clone(),
             format!("{}", member.weight),
             percent(member.test_accuracy),
-            format!("{:.4}", member.test_loss),
+            loss(member.test_loss),
             percent(member.macro_f1),
         ]);
     }
@@ -205,7 +208,7 @@ fn table(result: &EnsembleResult) -> Table {
         String::new(),
         String::new(),
         percent(result.test_accuracy),
-        format!("{:.4}", result.test_loss),
+        loss(result.test_loss),
         percent(result.macro_f1),
     ]);
     table

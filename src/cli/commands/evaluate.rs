@@ -14,6 +14,7 @@ use crate::cli::inputs::stored_run::{RunArgs, StoredRun, Which};
 use crate::cli::output;
 use crate::cli::text::figures::{details, headline};
 use crate::data::{Dataset, Splits, decode_image, image_formats};
+use crate::report::format::visible_name;
 use crate::report::quoted;
 use crate::train::{Evaluation, Predictions, RunDir, SplitEvaluation, write_atomically};
 
@@ -59,6 +60,9 @@ pub(in crate::cli) struct EvalArgs {
     /// Write label, prediction and probabilities of each image
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Arguments of `verigrad predict`.
@@ -75,10 +79,16 @@ pub(in crate::cli) struct PredictArgs {
     /// Write prediction and probabilities of each image
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Evaluates a run on a split of its data, prints the figures, and keeps them in the run.
 pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
+    if args.json {
+        output::silence();
+    }
     let run = StoredRun::open(&args.run.run, args.run.weights)?;
     let name = args.split.name();
     let splits = read_data(&run.recipe, &args.data)?;
@@ -88,11 +98,19 @@ pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     run.check_data(&data)?;
     let mut executor = open_device(&args.run.device, &args.run.picks)?;
     output::line(format_args!("device   {}", executor.info()));
-    output::line(format_args!("weights  {}", run.which.name()));
+    run.tell_weights();
     let (figures, predictions) =
         run.predict(executor.as_mut(), name, &data, run.recipe.evaluation_batch())?;
     output::line(format_args!("{}", headline(name, &figures)));
     output::text(format_args!("{}", details(&figures)));
+    if args.json {
+        output::json(&serde_json::json!({
+            "run": args.run.run.display().to_string(),
+            "weights": run.which.name(),
+            "split": name,
+            "figures": figures,
+        }))?;
+    }
     let figures = BTreeMap::from([(name.to_owned(), figures)]);
     if !keep(&run.dir, run.which, &data.classes, figures)? {
         output::line(format_args!("evaluation.json keeps the figures of the run's other weights"));
@@ -134,6 +152,9 @@ fn keep(
 /// Prints class probabilities of images. A file that cannot be used is told, and the others are
 /// finished.
 pub(in crate::cli) fn predict(args: &PredictArgs) -> Result<(), Failure> {
+    if args.json {
+        output::silence();
+    }
     let run = StoredRun::open(&args.run.run, args.run.weights)?;
     let [height, width, channels] = run.record.image;
     let (mut images, mut read, mut failures) = (Vec::new(), Vec::new(), Vec::new());
@@ -174,12 +195,35 @@ fn classify(
     let data = Dataset::new("predict", images, labels, run.record.image, classes)?;
     let batch = data.len().min(run.recipe.evaluation_batch());
     let (_, predictions) = run.predict(executor.as_mut(), "predict", &data, batch)?;
+    run.tell_weights();
+    if args.json {
+        let images = paths.iter().enumerate().map(|(example, path)| {
+            let row = predictions.row(example).iter().copied();
+            let probabilities: Vec<_> = row
+                .zip(&data.classes)
+                .map(|(probability, class)| serde_json::json!({ "class": class, "probability": probability }))
+                .collect();
+            let best = predictions.predictions.get(example).copied().unwrap_or(u32::MAX);
+            serde_json::json!({
+                "file": path.display().to_string(),
+                "class": data.class_name(best),
+                "probabilities": probabilities,
+            })
+        });
+        let images: Vec<_> = images.collect();
+        output::json(&serde_json::json!({
+            "run": args.run.run.display().to_string(),
+            "weights": run.which.name(),
+            "images": images,
+        }))?;
+    }
     for (example, path) in paths.iter().enumerate() {
         let row = predictions.row(example).iter().copied();
         let mut ranked: Vec<(f32, &String)> = row.zip(&data.classes).collect();
         ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
         output::line(format_args!("{}", path.display()));
         for (probability, class) in ranked {
+            let class = visible_name(class);
             output::line(format_args!("  {:>7.3} %  {class}", 100.0 * probability));
         }
     }

@@ -49,7 +49,7 @@ pub(in crate::cli) fn inspect(args: &InspectArgs) -> Result<(), Failure> {
         let mut json = serde_json::to_value(program)?;
         let counts = programs.iter().map(|program| (program.name.clone(), program.launches()));
         json["launches"] = serde_json::to_value(counts.collect::<BTreeMap<_, _>>())?;
-        output::line(format_args!("{}", serde_json::to_string_pretty(&json)?));
+        output::json(&json)?;
     } else if args.dot {
         output::text(format_args!("{}", dot(program)));
     } else {

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use clap::Args;
+use serde::Serialize;
+
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::text::layers::IMAGENET_CLASSES;
@@ -12,8 +15,34 @@ use crate::train::{Recipe, TrainError, builtin_recipes};
 /// Columns of names and numbers.
 const COLUMNS: usize = 30;
 
+/// Arguments of `verigrad recipes`.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct RecipesArgs {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A recipe as JSON tells it.
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    description: String,
+    dataset: &'static str,
+    /// Absent where images have no size of their own.
+    parameters: Option<usize>,
+}
+
 /// Lists the built-in recipes.
-pub(in crate::cli) fn list() -> Result<(), Failure> {
+pub(in crate::cli) fn list(args: &RecipesArgs) -> Result<(), Failure> {
+    if args.json {
+        let listed = builtin_recipes().iter().map(|builtin| {
+            let recipe = Recipe::builtin(builtin.name, &[])?;
+            let (dataset, parameters) = (recipe.data.dataset.name(), parameters_of(&recipe)?);
+            Ok(Listed { name: recipe.name, description: recipe.description, dataset, parameters })
+        });
+        return Ok(output::json(&listed.collect::<Result<Vec<_>, TrainError>>()?)?);
+    }
     output::text(format_args!("{}", listing()?));
     Ok(())
 }

@@ -35,7 +35,10 @@ pub(in crate::cli) fn run(args: &ReportArgs) -> Result<(), Failure> {
     }
     for path in &args.runs {
         let page = args.output.clone().unwrap_or_else(|| path.join("report.html"));
-        let written = write(path, &page, TestSet::LiesIn(&args.data))?;
+        let (written, which) = write(path, &page, TestSet::LiesIn(&args.data))?;
+        if let Some(which) = which {
+            output::line(format_args!("weights  {}", which.name()));
+        }
         output::line(format_args!("report   {}", written.display()));
     }
     Ok(())

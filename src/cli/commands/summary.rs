@@ -8,6 +8,7 @@ use crate::cli::inputs::loading::{image_of, load_recipe, read_data};
 use crate::cli::output;
 use crate::cli::text::layers::{IMAGENET_CLASSES, summary_text};
 use crate::data::DataError;
+use crate::nn::{Layer, summarize};
 use crate::train::TrainError;
 
 /// Arguments of `verigrad summary`.
@@ -17,6 +18,9 @@ pub(in crate::cli) struct SummaryArgs {
     recipe: RecipeArgs,
     #[command(flatten)]
     data: DataArgs,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 /// Prints the layers of a recipe.
@@ -28,12 +32,26 @@ pub(in crate::cli) fn summary(args: &SummaryArgs) -> Result<(), Failure> {
             (Ok(data), _) => (image_of(&data.train), data.train.classes.len()),
             (Err(TrainError::Data(DataError::Missing { .. })), Some(image)) => {
                 let classes = IMAGENET_CLASSES;
-                eprintln!("there is no image folder: shown for {classes} classes, as ImageNet has");
+                output::note(format_args!(
+                    "there is no image folder: shown for {classes} classes, as ImageNet has"
+                ));
                 (image, classes)
             }
             (Err(error), _) => return Err(error.into()),
         },
     };
+    if args.json {
+        let layers = Layer::with_classes(&recipe.layers, classes);
+        let layers = summarize(&layers, image, recipe.precision).map_err(TrainError::from)?;
+        return Ok(output::json(&serde_json::json!({
+            "recipe": recipe.name,
+            "image": image,
+            "classes": classes,
+            "parameters": layers.iter().map(|layer| layer.parameters).sum::<usize>(),
+            "flop_per_image": layers.iter().map(|layer| layer.flop).sum::<u64>(),
+            "layers": layers,
+        }))?);
+    }
     output::text(format_args!("{}", summary_text(&recipe, image, classes)?));
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::cli::failure::Failure;
-use crate::cli::session::interrupt;
+use crate::cli::interrupt;
 use crate::cli::session::start::{TrainArgs, start};
 
 /// Trains, or goes on with a run.

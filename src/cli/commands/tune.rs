@@ -49,7 +49,8 @@ pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let data = read_data(&recipe, &args.data)?;
     let programs = RunPrograms::compile(&recipe, &data, executor.caps(), executor.picks())?;
     let budget = args.budget.map(Duration::from_secs);
-    let options = TuneOptions { output: args.output.as_deref(), budget };
+    let go_on = "the same command and --missing";
+    let options = TuneOptions { output: args.output.as_deref(), budget, go_on };
     tune_programs(executor.as_mut(), &programs, &options)?;
     Ok(())
 }

@@ -15,8 +15,8 @@ use crate::nn::Layer;
 use crate::report::format::grouped;
 use crate::tensor::HostTensor;
 use crate::train::{
-    Exchange, ModelPrograms, PendingWeights, Recipe, load_weights, read_npz, read_safetensors,
-    save_weights, write_npz,
+    CLASSES_KEY, Exchange, ModelPrograms, PendingWeights, Recipe, check_finite, read_npz,
+    read_safetensors, save_weights, write_npz,
 };
 
 /// What to do with weights.
@@ -44,9 +44,9 @@ enum Format {
 pub(in crate::cli) struct ExportArgs {
     /// Run directory, e.g. runs/digits-1
     run: PathBuf,
-    /// Which weights
-    #[arg(long, value_enum, default_value = "best")]
-    weights: Which,
+    /// Which weights [default: best where a validation split chose them, else last]
+    #[arg(long, value_enum)]
+    weights: Option<Which>,
     /// Names and layouts
     #[arg(long, value_enum, default_value = "torch")]
     format: Format,
@@ -88,26 +88,29 @@ pub(in crate::cli) fn run(command: &WeightsCommand) -> Result<(), Failure> {
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
-    let StoredRun { dir, recipe, model, .. } = StoredRun::open(&args.run, Some(args.weights))?;
-    let weights = load_weights(&args.weights.file_in(&dir))?;
-    let exchange = Exchange::of(recipe.model.as_ref(), &model)?;
+    let run = StoredRun::open(&args.run, args.weights)?;
+    let StoredRun { recipe, model, tensors: weights, record, .. } = &run;
+    let classes = serde_json::json!(record.classes).to_string();
+    let exchange = Exchange::of(recipe.model.as_ref(), model)?;
     let tensors = match args.format {
-        Format::Torch => exchange.to_torch(&weights)?,
-        Format::Npz | Format::Safetensors => exchange.from_own(&weights)?,
+        Format::Torch => exchange.to_torch(weights)?,
+        Format::Npz | Format::Safetensors => exchange.from_own(weights)?,
     };
     match args.format {
         Format::Npz => write_npz(&args.output, &tensors)?,
         Format::Torch => {
             // PyTorch's own loaders look for this key.
-            let metadata = [("format", "pt".to_owned()), ("recipe", recipe.name.clone())];
+            let format = ("format", "pt".to_owned());
+            let metadata = [format, ("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
             save_weights(&args.output, &tensors, &named(metadata))?;
         }
         Format::Safetensors => {
-            let layers = layer_table(&model)?;
-            let metadata = [("layers", layers), ("recipe", recipe.name.clone())];
+            let layers = ("layers", layer_table(model)?);
+            let metadata = [layers, ("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
             save_weights(&args.output, &tensors, &named(metadata))?;
         }
     }
+    run.tell_weights();
     report(&args.output, &tensors);
     Ok(())
 }
@@ -124,7 +127,9 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         Format::Torch => exchange.from_torch(file)?,
         Format::Npz | Format::Safetensors => exchange.from_own(&file)?,
     };
-    PendingWeights::check(&model, &tensors.iter().cloned().collect())?;
+    let named_tensors = tensors.iter().cloned().collect();
+    PendingWeights::check(&model, &named_tensors)?;
+    check_finite(&args.file, &named_tensors)?;
     save_weights(&args.output, &tensors, &named([("recipe", recipe.name.clone())]))?;
     report(&args.output, &tensors);
     Ok(())

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::compile::{Checks, Picks};
 use crate::exec::{self, CpuExecutor, DeviceChoice, Executor, GpuExecutor, Judge, Verdict};
 use crate::tune::{audits, know_device, store, verdicts};
@@ -101,7 +102,7 @@ fn open(
     );
     if let Some(note) = opened.note {
         // Not among the results, which may be JSON.
-        eprintln!("{note}");
+        output::note(format_args!("{note}"));
     }
     let mut executor = opened.executor;
     pin(executor.as_mut(), picks)?;

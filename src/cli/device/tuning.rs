@@ -1,9 +1,11 @@
 //! Measures the variants of a run's kernels, and keeps the picks.
 
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Interrupted};
+use crate::cli::interrupt;
 use crate::cli::output;
 use crate::compile::Picks;
 use crate::data::Splits;
@@ -19,6 +21,8 @@ pub(in crate::cli) struct TuneOptions<'a> {
     pub output: Option<&'a Path>,
     /// No op is begun after this time.
     pub budget: Option<Duration>,
+    /// How to go on once it is interrupted.
+    pub go_on: &'a str,
 }
 
 /// Measures what has no pick yet in the programs of a run, keeps each pick as it comes, and prints
@@ -29,6 +33,7 @@ pub(in crate::cli) fn tune_programs(
     options: &TuneOptions<'_>,
 ) -> Result<Picks, Failure> {
     let started = Instant::now();
+    interrupt::flag()?;
     let tasks =
         tune::tasks(&programs.iter().collect::<Vec<_>>(), executor.caps(), executor.picks());
     if tasks.is_empty() {
@@ -45,10 +50,23 @@ pub(in crate::cli) fn tune_programs(
         if kept.is_ok() && !progress.picks.is_empty() {
             kept = store::save(progress.picks, &device, options.output).map(Some);
         }
+        match interrupt::has_come() && done < all {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        }
     })?;
     total.print(tasks.len(), started.elapsed());
     if let Some(path) = kept? {
         output::line(format_args!("picks    {}", path.display()));
+    }
+    if total.tasks < tasks.len() && interrupt::has_come() {
+        return Err(Interrupted(format!(
+            "\ninterrupted after {} of {} ops; their picks are kept. Go on with {}",
+            total.tasks,
+            tasks.len(),
+            options.go_on
+        ))
+        .into());
     }
     Ok(picks)
 }
@@ -130,7 +148,11 @@ pub(in crate::cli) fn tuned_programs(
         return Ok(None);
     }
     let mut programs = RunPrograms::compile(recipe, data, executor.caps(), executor.picks())?;
-    let measured = tune_programs(executor, &programs, &TuneOptions::default())?;
+    let measured = tune_programs(
+        executor,
+        &programs,
+        &TuneOptions { go_on: "the same command", ..TuneOptions::default() },
+    )?;
     if !measured.is_empty() {
         let mut all = executor.picks().clone();
         all.merge(measured.clone());

@@ -1,5 +1,6 @@
 //! A run directory as later commands use it: its model, its weights, and the data it was trained on.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -8,11 +9,15 @@ use super::loading::{image_of, recipe_of};
 use crate::cli::args::DeviceArgs;
 use crate::cli::device::open::PickArgs;
 use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::data::Dataset;
 use crate::exec::Executor;
+use crate::report::format::visible_name;
+use crate::tensor::HostTensor;
 use crate::train::{
     EvaluatedWeights, Evaluator, ModelPrograms, ModelRecord, PendingWeights, Predictions, Recipe,
-    RunDir, SplitEvaluation, TrainError, load_weights,
+    RunDir, SplitEvaluation, TrainError, WeightsError, check_finite, check_hash, load_weights,
+    sha256_of_weights,
 };
 
 /// A run and its weights.
@@ -76,6 +81,56 @@ impl Which {
     }
 }
 
+/// How two lists of classes differ, in words, with both lists; none where they are the same.
+pub(in crate::cli) fn classes_differ(trained: &[String], found: &[String]) -> Option<String> {
+    if trained == found {
+        return None;
+    }
+    let (mut a, mut b) = (trained.to_vec(), found.to_vec());
+    a.sort();
+    b.sort();
+    let how = if a == b { "the same ones in another order: " } else { "" };
+    Some(format!("{how}trained on {}; there are {}", in_words(trained), in_words(found)))
+}
+
+/// Number and names of classes, as many as a line holds.
+pub(in crate::cli) fn in_words(classes: &[String]) -> String {
+    const SHOWN: usize = 8;
+    let names = classes.iter().take(SHOWN).map(|name| visible_name(name));
+    let names = names.collect::<Vec<_>>().join(", ");
+    let more = if classes.len() > SHOWN { ", ..." } else { "" };
+    format!("{} classes ({names}{more})", classes.len())
+}
+
+/// Demands the weights that `result.json` names, where it does.
+fn check_result(
+    dir: &RunDir,
+    which: Which,
+    file: &Path,
+    weights: &[(String, HostTensor)],
+) -> Result<(), WeightsError> {
+    let result = match dir.result() {
+        Ok(Some(result)) => result,
+        // It has not ended yet.
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            output::note(format_args!(
+                "note: {error}; the weights are checked by what their own file says"
+            ));
+            return Ok(());
+        }
+    };
+    let expected = match which {
+        Which::Last => Some(result.weights_sha256),
+        Which::Best => result.weights_best_sha256,
+    };
+    let by = dir.result_path().display().to_string();
+    match expected {
+        Some(expected) => check_hash(file, &by, &expected, sha256_of_weights(weights)),
+        None => Ok(()),
+    }
+}
+
 /// A run whose weights were read and fit its model.
 pub(in crate::cli) struct StoredRun {
     pub dir: RunDir,
@@ -83,6 +138,9 @@ pub(in crate::cli) struct StoredRun {
     pub record: ModelRecord,
     pub which: Which,
     pub model: ModelPrograms,
+    /// The weights by name.
+    pub tensors: BTreeMap<String, HostTensor>,
+    /// The same, ready for a device.
     pub weights: PendingWeights,
 }
 
@@ -97,25 +155,37 @@ impl StoredRun {
         let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
             .with_precision(recipe.precision);
         let which = which.unwrap_or_else(|| Which::of_recipe(&recipe));
-        let weights = PendingWeights::check(&model, &load_weights(&which.file_in(&dir))?)?;
-        Ok(Self { dir, recipe, record, which, model, weights })
+        let file = which.file_in(&dir);
+        let tensors = load_weights(&file)?;
+        let weights = PendingWeights::check(&model, &tensors)?;
+        check_result(&dir, which, &file, &model.ordered(&tensors))?;
+        check_finite(&file, &tensors)?;
+        Ok(Self { dir, recipe, record, which, model, tensors, weights })
+    }
+
+    /// Tells which weights are used: the same line in all commands.
+    pub fn tell_weights(&self) {
+        output::line(format_args!("weights  {}", self.which.name()));
     }
 
     /// Checks that a set has the images and classes that the run was trained on.
     pub fn check_data(&self, data: &Dataset) -> Result<(), TrainError> {
         let record = &self.record;
-        if image_of(data) == record.image && data.classes == record.classes {
-            return Ok(());
+        let name = &data.name;
+        if image_of(data) != record.image {
+            return Err(TrainError::Weights(format!(
+                "they were trained on images of {:?} (height, width, channels), {name} has images \
+                 of {:?}",
+                record.image,
+                image_of(data)
+            )));
         }
-        Err(TrainError::Weights(format!(
-            "they were trained on images of {:?} in {} classes, {} has images of {:?} in {} classes \
-             (or other names)",
-            record.image,
-            record.classes.len(),
-            data.name,
-            image_of(data),
-            data.classes.len()
-        )))
+        match classes_differ(&record.classes, &data.classes) {
+            None => Ok(()),
+            Some(how) => Err(TrainError::Weights(format!(
+                "they were trained on other classes than {name} has: {how}"
+            ))),
+        }
     }
 
     /// Evaluates the run on a set, with the prediction for each example.

@@ -1,6 +1,8 @@
 //! The end of a run: its result, and its figures on every split.
 
-use super::recorder::save_with_epoch;
+use std::sync::atomic::AtomicBool;
+
+use super::recorder::WeightsLabel;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::Which;
 use crate::cli::output;
@@ -16,19 +18,24 @@ pub(super) fn conclude(
     trainer: &mut Trainer<'_>,
     run_dir: &RunDir,
     recipe: &Recipe,
+    classes: &[String],
     stop: &Stop,
 ) -> Result<(), Failure> {
     let weights = trainer.weights()?;
     let hash = sha256_of_weights(&weights);
+    // A run without a row has a result nevertheless: its weights are what counts.
     let rows = run_dir.epochs()?;
-    let Some(last) = rows.last() else { return Ok(()) };
-    let (best_epoch, best_test_accuracy) = match trainer.best() {
-        Some(best) => (best.epoch, best.test_accuracy),
-        None => (last.epoch, last.test_accuracy.unwrap_or(f64::NAN)),
+    let last = rows.last();
+    let epochs = last.map_or_else(|| trainer.epochs_done(), |row| row.epoch);
+    let accuracy = last.and_then(|row| row.test_accuracy).unwrap_or(f64::NAN);
+    let (best_epoch, best_test_accuracy, best_hash) = match trainer.best() {
+        Some(best) => (best.epoch, best.test_accuracy, Some(sha256_of_weights(best.weights))),
+        None => (epochs, accuracy, None),
     };
     let shown = if stop.restore_best {
-        save_with_epoch(&run_dir.weights_last(), &weights, best_epoch, best_test_accuracy)?;
-        rows.iter().find(|row| row.epoch == best_epoch).unwrap_or(last)
+        let label = WeightsLabel { epoch: best_epoch, test_accuracy: best_test_accuracy, classes };
+        label.save(&run_dir.weights_last(), &weights)?;
+        rows.iter().find(|row| row.epoch == best_epoch).or(last)
     } else {
         last
     };
@@ -38,16 +45,17 @@ pub(super) fn conclude(
         device: trainer.device().clone(),
         parameters: trainer.model().arena.parameter_count(),
         planned_bytes: trainer.planned_bytes(),
-        epochs: last.epoch,
+        epochs,
         steps: trainer.steps(),
         ended: stop.reason.to_string(),
         best_epoch,
         best_test_accuracy,
-        test_accuracy: shown.test_accuracy,
-        test_loss: shown.test_loss,
+        test_accuracy: shown.and_then(|row| row.test_accuracy),
+        test_loss: shown.and_then(|row| row.test_loss),
         seconds: trainer.run_time().as_secs_f64(),
         sessions: trainer.sessions(),
         weights_sha256: hash,
+        weights_best_sha256: best_hash,
     };
     run_dir.write_result(&result)?;
     if stop.reason != StopReason::Completed {
@@ -73,10 +81,11 @@ pub(super) fn evaluate_end(
     run_dir: &RunDir,
     recipe: &Recipe,
     classes: &[String],
+    interrupted: &AtomicBool,
 ) -> Result<(), Failure> {
     let which = Which::of_recipe(recipe);
     let weights = load_weights(&which.file_in(run_dir))?;
-    let (splits, predictions) = trainer.evaluate_splits(&weights)?;
+    let (splits, predictions) = trainer.evaluate_splits(&weights, Some(interrupted))?;
     output::line(format_args!("\nweights  {}", which.name()));
     for name in ["train", "validation", "test"] {
         if let Some(split) = splits.get(name) {

@@ -2,7 +2,6 @@
 
 pub(super) mod conclusion;
 pub(super) mod init_from;
-pub(super) mod interrupt;
 pub(super) mod progress;
 pub(super) mod recorder;
 pub(super) mod resume;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output;
+use crate::report::format;
 use crate::train::{EpochResult, LossScale, Progress};
 
 /// Time between two plain lines.
@@ -31,6 +32,9 @@ impl ProgressView {
 
     /// Shows where an epoch stands.
     pub fn show(&mut self, progress: &Progress) {
+        if output::is_silent() {
+            return;
+        }
         let figures = figures(progress, self.left(progress), self.budget);
         let (epoch, epochs) = (progress.epoch, self.epochs);
         let (step, steps) = (progress.step_in_epoch, progress.steps_per_epoch);
@@ -62,7 +66,7 @@ impl ProgressView {
 
     /// Says what went wrong without ending the run.
     pub fn warn(&self, text: &str) {
-        let print = || eprintln!("warning: {text}");
+        let print = || output::note(format_args!("warning: {text}"));
         match &self.bar {
             Some(bar) => bar.suspend(print),
             None => print(),
@@ -92,10 +96,9 @@ impl ProgressView {
 
 /// At most 47 columns without a budget, so that a bar fits beside it.
 fn figures(progress: &Progress, left: Option<Duration>, budget: Option<Duration>) -> String {
-    let loss = progress.loss;
     let mut text = format!(
         "loss {}  {:.2} %  {}/s",
-        if loss < 100.0 { format!("{loss:.4}") } else { format!("{loss:.3e}") },
+        format::loss(progress.loss),
         100.0 * progress.accuracy,
         images(progress.images_per_second)
     );
@@ -129,8 +132,9 @@ fn clock(time: Duration) -> String {
 /// is no room for the rate, which the bar shows.
 fn epoch_line(result: &EpochResult, epochs: u32) -> String {
     let [train, test] = [result.train, result.test].map(|metrics| 100.0 * metrics.accuracy);
-    let (epoch, loss, time) = (result.epoch, result.train.loss, short(result.train_time));
-    let mut line = format!("epoch {epoch}/{epochs}  loss {loss:.4}  ");
+    let (epoch, time) = (result.epoch, short(result.train_time));
+    let loss = format::loss(result.train.loss);
+    let mut line = format!("epoch {epoch}/{epochs}  loss {loss}  ");
     line += &match result.validation {
         Some(validation) => {
             let validation = 100.0 * validation.accuracy;
@@ -181,7 +185,7 @@ mod tests {
     #[test]
     fn a_line_of_progress_leaves_room_for_a_bar() {
         let text = figures(&progress(0, 0), Some(Duration::from_secs(359_999)), None);
-        assert_eq!(text, "loss 2.3457  100.00 %  1235k img/s  99h59m left");
+        assert_eq!(text, "loss 2.346  100.00 %  1235k img/s  99h59m left");
         let frame = "epoch 100/100 [] 1234/1875  ".len();
         assert!(text.len() + frame <= 76, "{}", text.len() + frame);
         let budget = Some(Duration::from_secs(3600));
@@ -217,7 +221,7 @@ mod tests {
         let line = epoch_line(&result, 20);
         assert_eq!(
             line,
-            "epoch 12/20  loss 2.2500  train 98.76 %  test 98.76 %  12.3s  12346 img/s  best"
+            "epoch 12/20  loss 2.250  train 98.76 %  test 98.76 %  12.3s  12346 img/s  best"
         );
         assert!(line.len() <= 80, "{}", line.len());
         let all = Metrics { accuracy: 0.9999, ..metrics };
@@ -226,7 +230,7 @@ mod tests {
         let line = epoch_line(&result, 100);
         assert_eq!(
             line,
-            "epoch 100/100  loss 2.2500  train 99.99  val 99.99  test 99.99 %  59m59s  best"
+            "epoch 100/100  loss 2.250  train 99.99  val 99.99  test 99.99 %  59m59s  best"
         );
         assert!(line.len() <= 80, "{}", line.len());
         result.loss_scale = Some(LossScale { scale: 1.0, skipped: 2 });

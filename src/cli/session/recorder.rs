@@ -1,18 +1,20 @@
 //! Writes what a run gives into its directory while it goes on.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::progress::ProgressView;
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
-    Checkpoint, EpochRecord, EpochResult, Observer, ObserverError, Progress, RunDir, StepRecord,
-    save_weights,
+    CLASSES_KEY, Checkpoint, EpochResult, Observer, ObserverError, Progress, RunDir, StepRecord,
+    WeightsError, save_weights,
 };
 
 /// Writes metrics, weights, curves and checkpoints into the run directory, and shows progress.
 pub(in crate::cli) struct Recorder<'a> {
     run_dir: &'a RunDir,
+    classes: &'a [String],
     /// Title of the picture of the curves.
     title: String,
     view: ProgressView,
@@ -25,15 +27,15 @@ pub(in crate::cli) struct Recorder<'a> {
 }
 
 impl<'a> Recorder<'a> {
-    /// Records into `run_dir`, where `saved` is the step of its newest checkpoint.
+    /// Records into `run_dir` a model that tells `classes` apart, where `saved` is the step of its newest checkpoint.
     pub fn new(
-        run_dir: &'a RunDir,
+        (run_dir, classes): (&'a RunDir, &'a [String]),
         title: String,
         view: ProgressView,
         keep: usize,
         saved: Option<u64>,
     ) -> Self {
-        Self { run_dir, title, view, keep, saved, failed: None }
+        Self { run_dir, classes, title, view, keep, saved, failed: None }
     }
 
     /// Ends the recording: an error if the last checkpoint could not be saved.
@@ -46,18 +48,26 @@ impl<'a> Recorder<'a> {
     }
 }
 
-/// Saves weights with what a reader of the file alone wants to know.
-pub(in crate::cli) fn save_with_epoch(
-    path: &std::path::Path,
-    weights: &[(String, HostTensor)],
-    epoch: u32,
-    test_accuracy: f64,
-) -> Result<(), crate::train::WeightsError> {
-    let metadata = BTreeMap::from([
-        ("epoch".to_owned(), epoch.to_string()),
-        ("test_accuracy".to_owned(), test_accuracy.to_string()),
-    ]);
-    save_weights(path, weights, &metadata)
+/// What a reader of a weight file alone wants to know.
+pub(in crate::cli) struct WeightsLabel<'a> {
+    /// The epoch after which they were the weights.
+    pub epoch: u32,
+    /// Their accuracy on the test set.
+    pub test_accuracy: f64,
+    /// The classes that they tell apart.
+    pub classes: &'a [String],
+}
+
+impl WeightsLabel<'_> {
+    /// Saves weights that this is true of.
+    pub fn save(&self, path: &Path, weights: &[(String, HostTensor)]) -> Result<(), WeightsError> {
+        let metadata = BTreeMap::from([
+            ("epoch".to_owned(), self.epoch.to_string()),
+            ("test_accuracy".to_owned(), self.test_accuracy.to_string()),
+            (CLASSES_KEY.to_owned(), serde_json::json!(self.classes).to_string()),
+        ]);
+        save_weights(path, weights, &metadata)
+    }
 }
 
 impl Observer for Recorder<'_> {
@@ -75,26 +85,12 @@ impl Observer for Recorder<'_> {
         weights: &[(String, HostTensor)],
     ) -> Result<(), ObserverError> {
         let (epoch, test_accuracy) = (result.epoch, result.test.accuracy);
-        save_with_epoch(&self.run_dir.weights_last(), weights, epoch, test_accuracy)?;
+        let label = WeightsLabel { epoch, test_accuracy, classes: self.classes };
+        label.save(&self.run_dir.weights_last(), weights)?;
         if result.best {
-            save_with_epoch(&self.run_dir.weights_best(), weights, epoch, test_accuracy)?;
+            label.save(&self.run_dir.weights_best(), weights)?;
         }
-        let learning_rate = result.step_losses.last().map_or(0.0, |s| f64::from(s.learning_rate));
-        self.run_dir.append_epoch(&EpochRecord {
-            epoch: result.epoch,
-            step: result.steps,
-            train_loss: result.train.loss,
-            train_accuracy: result.train.accuracy,
-            validation_loss: result.validation.map(|m| m.loss),
-            validation_accuracy: result.validation.map(|m| m.accuracy),
-            test_loss: Some(result.test.loss),
-            test_accuracy: Some(result.test.accuracy),
-            learning_rate,
-            seconds: result.train_time.as_secs_f64(),
-            images_per_second: result.images_per_second,
-            loss_scale: result.loss_scale.map(|scaling| f64::from(scaling.scale)),
-            skipped_steps: result.loss_scale.map(|scaling| scaling.skipped),
-        })?;
+        self.run_dir.append_epoch(&result.record())?;
         let steps: Vec<StepRecord> = result
             .step_losses
             .iter()
@@ -182,7 +178,7 @@ mod tests {
         let run_dir = RunDir::create(folder.path(), "lost").expect("it can be made");
         let mut trainer = Trainer::new(&mut gpu, &recipe, data).expect("a trainer");
         let view = ProgressView::new(recipe.epochs, None);
-        let recorder = Recorder::new(&run_dir, "lost".to_owned(), view, 2, None);
+        let recorder = Recorder::new((&run_dir, &[]), "lost".to_owned(), view, 2, None);
         let mut observer = Killing { recorder, kill: &kill, completed: 0, killed: false };
         let error = trainer.run(&mut observer).expect_err("the device is gone");
         let RunError::Train(TrainError::Exec(lost)) = &error else {

@@ -30,10 +30,13 @@ pub(in crate::cli) fn open(path: &Path, set: &[String]) -> Result<Option<Resumed
     let lock = run_dir.lock()?;
     let mut loaded = run_dir.checkpoints().load()?;
     for damaged in &loaded.damaged {
-        eprintln!("warning: {damaged}");
+        output::note(format_args!("warning: {damaged}"));
     }
     if !loaded.damaged.is_empty() {
-        eprintln!("warning: going on from the one before, {}", loaded.path.display());
+        output::note(format_args!(
+            "warning: going on from the one before, {}",
+            loaded.path.display()
+        ));
     }
     log::info!("going on from {}", loaded.path.display());
     set.iter().try_for_each(|given| check_key(given))?;
@@ -57,10 +60,10 @@ pub(in crate::cli) fn open(path: &Path, set: &[String]) -> Result<Option<Resumed
         state.stop = None;
     }
     if recipe.epochs != before.epochs && recipe.schedule != Default::default() {
-        eprintln!(
+        output::note(format_args!(
             "note: from here on the learning rate follows its schedule for {} epochs, not {}",
             recipe.epochs, before.epochs
-        );
+        ));
     }
     Ok(Some(Resumed { run_dir, lock, loaded, recipe }))
 }
@@ -150,7 +153,9 @@ impl Resumed {
             changed.push(format!("it was made by verigrad {}, this is {version}", state.verigrad));
         }
         for what in changed {
-            eprintln!("warning: the run may not end with the bits that it would have had: {what}");
+            output::note(format_args!(
+                "warning: the run may not end with the bits that it would have had: {what}"
+            ));
         }
         Ok(executor)
     }

@@ -14,7 +14,7 @@ use crate::cli::device::open::{PickArgs, open_device, open_shadow};
 use crate::cli::device::tuning::tuned_programs;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
-use crate::cli::session::interrupt;
+use crate::cli::interrupt;
 use crate::data::Splits;
 use crate::train::{Recipe, RunDir};
 

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::conclusion::{conclude, evaluate_end};
 use super::init_from::InitArgs;
 use super::progress::ProgressView;
-use super::recorder::{Recorder, save_with_epoch};
+use super::recorder::{Recorder, WeightsLabel};
 use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::image_of;
@@ -99,17 +99,17 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     let mut trainer = Trainer::with_programs(executor, programs, data)?;
     let normalization = Some(trainer.model().normalization().clone());
     let model = ModelRecord { image, classes, normalization };
-    trainer.add_hook(Box::new(Interrupt::new(interrupted)));
+    trainer.add_hook(Box::new(Interrupt::new(interrupted.clone())));
     trainer.make_checkpoints(recipe.checkpoint.every)?;
     let (run_dir, _lock, saved) = match start {
         Start::New { runs, init } => {
-            init.apply(&mut trainer)?;
+            init.apply(&mut trainer, &recipe, &model.classes)?;
             let run_dir = RunDir::create(runs, &recipe.name)?;
             let lock = run_dir.lock()?;
             (run_dir, lock, None)
         }
         Start::Resumed { run_dir, lock, loaded } => {
-            go_on(&mut trainer, &run_dir, &loaded)?;
+            go_on(&mut trainer, &run_dir, &loaded, &model.classes)?;
             (run_dir, lock, Some(loaded.checkpoint.state.step))
         }
     };
@@ -136,7 +136,9 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     output::line(format_args!("run      {}", run_dir.path().display()));
     let title = format!("{} on {}", recipe.name, device.name);
     let view = ProgressView::new(recipe.epochs, recipe.budget.time());
-    let mut recorder = Recorder::new(&run_dir, title, view, recipe.checkpoint.keep, saved);
+    let classes = model.classes.as_slice();
+    let mut recorder =
+        Recorder::new((&run_dir, classes), title, view, recipe.checkpoint.keep, saved);
     let allocations = trainer.allocations();
     if trace.is_some() {
         trainer.trace(TRACE_FROM, TRACED_STEPS);
@@ -157,22 +159,41 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
         tell_interrupted(&trainer, &run_dir, &recipe);
         return Ok(Ended { run_dir, interrupted: true });
     }
-    conclude(&mut trainer, &run_dir, &recipe, &stop)?;
-    evaluate_end(&mut trainer, &run_dir, &recipe, &model.classes)?;
+    conclude(&mut trainer, &run_dir, &recipe, classes, &stop)?;
+    match evaluate_end(&mut trainer, &run_dir, &recipe, classes, &interrupted) {
+        Err(failure) if failure.is_interruption() => {
+            output::line(format_args!(
+                "\ninterrupted in the last evaluation: the training is done, and all of it saved. \
+                 Evaluate it with\n  verigrad train --resume {}",
+                run_dir.path().display()
+            ));
+            return Ok(Ended { run_dir, interrupted: true });
+        }
+        evaluated => evaluated?,
+    }
     pages::after_run(&run_dir, trainer.test_set());
     Ok(Ended { run_dir, interrupted: false })
 }
 
 /// Brings trainer and run directory to where a checkpoint was taken.
-fn go_on(trainer: &mut Trainer<'_>, run_dir: &RunDir, loaded: &Loaded) -> Result<(), Failure> {
+fn go_on(
+    trainer: &mut Trainer<'_>,
+    run_dir: &RunDir,
+    loaded: &Loaded,
+    classes: &[String],
+) -> Result<(), Failure> {
     let state = &loaded.checkpoint.state;
     trainer.restore(&loaded.checkpoint)?;
     run_dir.checkpoints().clean_up(&loaded.path)?;
     run_dir.remove_result()?;
-    run_dir.truncate(state.epochs_done(), state.steps_of_epochs_done())?;
+    let (epochs, steps) = (state.epochs_done(), state.steps_of_epochs_done());
+    for what in run_dir.restore_metrics(epochs, steps, state.epochs().as_deref())? {
+        output::note(format_args!("warning: {what}"));
+    }
     if let Some(best) = trainer.best() {
-        let path = run_dir.weights_best();
-        save_with_epoch(&path, best.weights, best.epoch, best.test_accuracy)?;
+        let (epoch, test_accuracy) = (best.epoch, best.test_accuracy);
+        let label = WeightsLabel { epoch, test_accuracy, classes };
+        label.save(&run_dir.weights_best(), best.weights)?;
     }
     output::line(format_args!(
         "resumed  after {} steps: {} whole epochs and {} steps, in {}",

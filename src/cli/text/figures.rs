@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::format::grouped;
+use crate::report::format::{grouped, loss, visible_name};
 use crate::report::{Align, Table};
 use crate::train::{ClassFigures, SplitEvaluation};
 
@@ -23,7 +23,7 @@ pub(in crate::cli) fn headline(name: &str, split: &SplitEvaluation) -> String {
     let examples = grouped(usize::try_from(split.examples).unwrap_or(usize::MAX));
     let accuracy = percent(split.accuracy);
     let mut text =
-        format!("{name:<10} {examples:>6} images  loss {:.4}  accuracy {accuracy}", split.loss);
+        format!("{name:<10} {examples:>6} images  loss {}  accuracy {accuracy}", loss(split.loss));
     if !split.per_class.is_empty() {
         let _ = write!(text, "  macro F1 {}", percent(split.macro_average.f1));
     }
@@ -57,7 +57,10 @@ pub(in crate::cli) fn details(split: &SplitEvaluation) -> String {
 pub(in crate::cli) fn pairs(split: &SplitEvaluation) -> String {
     let listed = split.most_confused.iter().take(LISTED_PAIRS);
     let pairs: Vec<String> = listed
-        .map(|pair| format!("{} taken for {}: {}", pair.label, pair.prediction, pair.count))
+        .map(|pair| {
+            let (label, prediction) = (visible_name(&pair.label), visible_name(&pair.prediction));
+            format!("{label} taken for {prediction}: {}", pair.count)
+        })
         .collect();
     if pairs.is_empty() {
         String::new()
@@ -88,7 +91,7 @@ fn classes(figures: &[ClassFigures]) -> Table {
 
 /// The confusion matrix; none where it is too wide or empty.
 fn matrix(split: &SplitEvaluation) -> Option<String> {
-    let names: Vec<&str> = split.per_class.iter().map(|class| class.class.as_str()).collect();
+    let names: Vec<_> = split.per_class.iter().map(|class| visible_name(&class.class)).collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
     let digits = widest(&mut split.confusion.iter().flatten().map(|n| n.to_string().len()));
     let name_width = widest(&mut names.iter().map(|name| name.chars().count()));

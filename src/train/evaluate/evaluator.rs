@@ -1,6 +1,7 @@
 //! Evaluation of a model on a data set: loss, accuracy, confusion, predictions.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::compile::Program;
@@ -71,12 +72,23 @@ impl Evaluator {
     /// # Errors
     /// When the device fails.
     pub fn run(&self, executor: &mut dyn Executor, data: &Dataset) -> Result<Metrics, TrainError> {
+        self.run_until(executor, data, None)
+    }
+
+    /// As [`Self::run`], until `interrupted` is set.
+    fn run_until(
+        &self,
+        executor: &mut dyn Executor,
+        data: &Dataset,
+        interrupted: Option<&AtomicBool>,
+    ) -> Result<Metrics, TrainError> {
         let started = Instant::now();
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
         let mut step = 0;
         let mut left = u32::try_from(self.feed.steps_per_epoch()).unwrap_or(u32::MAX);
         while left > 0 {
+            go_on(interrupted)?;
             // Short submissions keep the driver's watchdog quiet.
             let steps = left.min(8).min(self.feed.longest_run(step));
             self.feed.prepare(executor, data, &order, 0, step, steps)?;
@@ -99,7 +111,20 @@ impl Evaluator {
         executor: &mut dyn Executor,
         data: &Dataset,
     ) -> Result<SplitEvaluation, TrainError> {
-        let metrics = self.run(executor, data)?;
+        self.evaluate_until(executor, data, None)
+    }
+
+    /// As [`Self::evaluate`], until `interrupted` is set.
+    ///
+    /// # Errors
+    /// When the device fails, or with [`TrainError::Interrupted`].
+    pub fn evaluate_until(
+        &self,
+        executor: &mut dyn Executor,
+        data: &Dataset,
+        interrupted: Option<&AtomicBool>,
+    ) -> Result<SplitEvaluation, TrainError> {
+        let metrics = self.run_until(executor, data, interrupted)?;
         self.figures(executor, metrics, data)
     }
 
@@ -112,10 +137,24 @@ impl Evaluator {
         executor: &mut dyn Executor,
         data: &Dataset,
     ) -> Result<(SplitEvaluation, Predictions), TrainError> {
+        self.predict_until(executor, data, None)
+    }
+
+    /// As [`Self::predict`], until `interrupted` is set.
+    ///
+    /// # Errors
+    /// When the device fails, or with [`TrainError::Interrupted`].
+    pub fn predict_until(
+        &self,
+        executor: &mut dyn Executor,
+        data: &Dataset,
+        interrupted: Option<&AtomicBool>,
+    ) -> Result<(SplitEvaluation, Predictions), TrainError> {
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
         let (mut probabilities, mut predictions) = (Vec::new(), Vec::new());
         for step in 0..self.feed.steps_per_epoch() as u64 {
+            go_on(interrupted)?;
             self.feed.prepare(executor, data, &order, 0, step, 1)?;
             executor.run(self.id, 1)?;
             let bytes = executor.read_now(&self.buffer("probabilities"))?;
@@ -191,6 +230,14 @@ impl Evaluator {
             executor.read_now(&self.buffer(part))?;
         }
         Ok(())
+    }
+}
+
+/// An error once somebody has asked to end.
+fn go_on(interrupted: Option<&AtomicBool>) -> Result<(), TrainError> {
+    match interrupted {
+        Some(flag) if flag.load(Ordering::Relaxed) => Err(TrainError::Interrupted),
+        _ => Ok(()),
     }
 }
 

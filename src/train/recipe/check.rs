@@ -119,17 +119,26 @@ impl Wrong {
 /// Line of a key, counted from one; of the innermost table around it where it is absent.
 fn line_of(text: &str, key: &str) -> Option<usize> {
     let document = DeTable::parse(text).ok()?;
-    let mut table = document.get_ref();
-    let mut start = None;
-    for part in key.split('.') {
-        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref() == part) else {
-            break;
-        };
-        start = Some(name.span().start);
+    let mut parts = key.split('.');
+    let first = parts.next()?;
+    let (name, mut value) = document.get_ref().iter().find(|(name, _)| name.get_ref() == first)?;
+    let mut start = name.span().start;
+    for part in parts {
         match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
+            DeValue::Table(table) => {
+                let Some(entry) = table.iter().find(|(name, _)| name.get_ref() == part) else {
+                    break;
+                };
+                (start, value) = (entry.0.span().start, entry.1);
+            }
+            DeValue::Array(list) => {
+                let Some(entry) = part.parse::<usize>().ok().and_then(|i| list.get(i)) else {
+                    break;
+                };
+                (start, value) = (entry.span().start, entry);
+            }
             _ => break,
         }
     }
-    Some(text.get(..start?)?.matches('\n').count() + 1)
+    Some(text.get(..start)?.matches('\n').count() + 1)
 }

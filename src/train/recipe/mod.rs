@@ -1,6 +1,7 @@
 //! What decides a run: the recipe, a file for each section.
 
 pub(super) mod augment;
+pub(super) mod blame;
 pub(super) mod builtin;
 pub(super) mod callbacks;
 pub(super) mod check;

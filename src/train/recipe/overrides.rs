@@ -34,7 +34,7 @@ pub(in crate::train) fn apply(text: &str, overrides: &[String]) -> Result<Recipe
 }
 
 impl Recipe {
-    fn deserialize_table(table: &Table) -> Result<Self, String> {
+    pub(super) fn deserialize_table(table: &Table) -> Result<Self, String> {
         // As text again: read from a table, each type would be compiled for a second reader.
         toml::from_str(&table.to_string()).map_err(|error| error.message().to_owned())
     }

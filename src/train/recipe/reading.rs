@@ -1,10 +1,22 @@
 //! Recipes as TOML text: read with their overrides, and written with every default.
 
 use super::check::Wrong;
-use super::overrides;
 use super::schema::Recipe;
+use super::{blame, overrides};
 use crate::nn::Layer;
 use crate::train::{TrainError, builtin_recipes};
+
+/// What is wrong with a value inside a list or table of a recipe that is TOML; none where the reader
+/// itself knows the place.
+fn wrong_inside(text: &str) -> Option<Wrong> {
+    let table: toml::Table = text.parse().ok()?;
+    let read = |table: &toml::Table| Recipe::deserialize_table(table).err();
+    let message = read(&table)?;
+    let is_inside =
+        |key: &String| key.contains('.') || table.get(key).is_some_and(toml::Value::is_table);
+    let key = blame::key_of(&table, &message, &read).filter(is_inside)?;
+    Some(Wrong { key, message })
+}
 
 impl Recipe {
     /// Reads a recipe from TOML text; `origin` is its file or name, for messages. `overrides` are
@@ -15,7 +27,10 @@ impl Recipe {
     /// Names the line of an unknown key or a wrong value.
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
         let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
-        let recipe: Self = toml::from_str(text).map_err(|error| fail(error.to_string()))?;
+        let recipe: Self = toml::from_str(text).map_err(|error| {
+            let shown = || fail(error.to_string());
+            wrong_inside(text).map_or_else(shown, |wrong| wrong.located(origin, text, &[]))
+        })?;
         let mut recipe =
             if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
         match recipe.make_layers().and_then(|()| recipe.check()) {
@@ -123,7 +138,33 @@ units = 10
         assert!(error.contains("batch_sise") && error.contains("batch_size"), "{error}");
         let text = TEXT.replace("units", "unitz");
         let error = Recipe::parse("tiny.toml", &text, &[]).expect_err("unknown key").to_string();
-        assert!(error.contains("line 1") && error.contains("unitz"), "{error}");
+        let expected = "recipe tiny.toml: line 18: layers.1.unitz: unknown field `unitz`";
+        assert!(error.starts_with(expected), "{error}");
+    }
+
+    /// Sections that begin with their type, in both notations, at any depth; of two that are wrong in
+    /// the same way, the first.
+    #[test]
+    fn typos_inside_of_sections_are_found() {
+        let layers = "layers = [\n  { type = \"flatten\" },\n  { type = \"residual\", layers = [\n    \
+                      { type = \"dense\", units = 10 },\n    { type = \"dense\", units = \"16\" },\n  \
+                      ] },\n]\n";
+        let (head, tail) = TEXT.split_once("[[layers]]").expect("layers");
+        let nested = format!("{layers}{head}");
+        let with = |from: &str, to: &str| TEXT.replace(from, to);
+        let dense = "[[layers]]\ntype = \"dense\"\nunits = 1\nunits_ = 2\n";
+        for (text, start) in [
+            (with("units = 10", "units = \"16\""), "line 18: layers.1.units: invalid type"),
+            (with("\"dense\"", "\"dens\""), "line 17: layers.1.type: unknown variant `dens`"),
+            (with("learning_rate", "learning_rat"), "line 11: optimizer.learning_rat: unknown"),
+            (with("\"sgd\"", "\"sgt\""), "line 10: optimizer.type: unknown variant `sgt`"),
+            (with("learning_rate = 0.1", ""), "line 9: optimizer: missing field `learning_rate`"),
+            (nested, "line 5: layers.1.layers.1.units: invalid type"),
+            (format!("{head}{dense}{dense}[[layers]]{tail}"), "line 16: layers.0.units_: unknown"),
+        ] {
+            let error = Recipe::parse("x", &text, &[]).expect_err(start).to_string();
+            assert!(error.starts_with(&format!("recipe x: {start}")), "{error}, not {start}");
+        }
     }
 
     #[test]

@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::checkpoint::contents::{Checkpoint, DataMark, RunState};
+use super::checkpoint::contents::{Checkpoint, RunState};
 use super::observer::Observer;
 use super::position::Best;
 use super::stop::{Stop, StopReason};
 use crate::compile::{Picks, Role};
 use crate::train::recipe::checkpoint::CheckpointEvery;
+use crate::train::step::names::STEP;
+use crate::train::store::records::csv;
+use crate::train::store::records::metrics::EpochRecord;
 use crate::train::{RunError, TrainError, Trainer};
 
 impl Trainer<'_> {
@@ -65,7 +68,7 @@ impl Trainer<'_> {
             device: self.executor.info().clone(),
             recipe: self.recipe.to_toml()?,
             kernels,
-            data: DataMark::of(&self.data),
+            data: self.data_mark.clone(),
             step: self.step,
             sessions: self.sessions,
             stop,
@@ -73,6 +76,7 @@ impl Trainer<'_> {
             best: best.map(|best| best.mark),
             hooks: self.hooks.iter().map(|hook| (hook.name().to_owned(), hook.state())).collect(),
             best_order: weights.iter().map(|(name, _)| name.clone()).collect(),
+            metrics: csv::header::<EpochRecord>() + &csv::lines(&self.records),
         };
         Ok(Checkpoint { state, device, best: weights.to_vec() })
     }
@@ -85,16 +89,21 @@ impl Trainer<'_> {
     pub fn restore(&mut self, checkpoint: &Checkpoint) -> Result<(), TrainError> {
         let state = &checkpoint.state;
         let fail = |message: String| Err(TrainError::Checkpoint { message });
-        let (data, found) = (&state.data, DataMark::of(&self.data));
-        if *data != found {
+        if let Some(what) = state.data.difference(&self.data_mark) {
             return fail(format!(
-                "the data set has changed: {} with {:?} training, validation and test images then, \
-                 {} with {:?} now{}; bring it back, or start a new run",
-                data.name,
-                data.examples,
-                found.name,
-                found.examples,
-                if data.labels_sha256 == found.labels_sha256 { "" } else { " and other labels" },
+                "the data set has changed: {what}; bring it back, or start a new run"
+            ));
+        }
+        let steps_per_epoch = self.feed.steps_per_epoch() as u64;
+        if let Some(what) = state.impossible().or(state.impossible_with(steps_per_epoch)) {
+            return fail(format!("{what}; it was not written by a run: start a new one"));
+        }
+        let counted = checkpoint.device.get(STEP).map(Vec::as_slice);
+        if u32::try_from(state.step).ok().map(u32::to_le_bytes).as_ref().map(|s| &s[..]) != counted
+        {
+            return fail(format!(
+                "it counts {} steps, and its device another number; start a new run",
+                state.step
             ));
         }
         let names = self.state_names();
@@ -114,6 +123,7 @@ impl Trainer<'_> {
         }
         self.step = state.step;
         self.position = state.position;
+        self.records = state.epochs().unwrap_or_default();
         self.sessions = state.sessions.saturating_add(1);
         // Between epochs nothing but the hooks, which are asked after the next steps, would end the
         // run again; within one the loop asks them at once.

@@ -6,6 +6,7 @@ use crate::train::recipe::monitor::Monitor;
 use crate::train::step::loss_scaling::LossScale;
 use crate::train::step::metrics::Metrics;
 use crate::train::store::records::histograms::HistogramRecord;
+use crate::train::store::records::metrics::EpochRecord;
 
 /// Where training stands, between two submissions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -64,6 +65,27 @@ pub struct EpochResult {
     pub loss_scale: Option<LossScale>,
     /// How weights and gradients were distributed in its last step, where the recipe asks.
     pub histograms: Vec<HistogramRecord>,
+}
+
+impl EpochResult {
+    /// As a row of `metrics.csv`.
+    pub fn record(&self) -> EpochRecord {
+        EpochRecord {
+            epoch: self.epoch,
+            step: self.steps,
+            train_loss: self.train.loss,
+            train_accuracy: self.train.accuracy,
+            validation_loss: self.validation.map(|metrics| metrics.loss),
+            validation_accuracy: self.validation.map(|metrics| metrics.accuracy),
+            test_loss: Some(self.test.loss),
+            test_accuracy: Some(self.test.accuracy),
+            learning_rate: self.step_losses.last().map_or(0.0, |s| f64::from(s.learning_rate)),
+            seconds: self.train_time.as_secs_f64(),
+            images_per_second: self.images_per_second,
+            loss_scale: self.loss_scale.map(|scaling| f64::from(scaling.scale)),
+            skipped_steps: self.loss_scale.map(|scaling| scaling.skipped),
+        }
+    }
 }
 
 impl Monitor {

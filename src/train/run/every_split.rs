@@ -1,6 +1,7 @@
 //! All figures of a trained model on each split of its data.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
 
 use crate::tensor::HostTensor;
 use crate::train::evaluate::evaluator::Evaluator;
@@ -14,24 +15,29 @@ impl Trainer<'_> {
     /// for it: until then the device has no memory for it.
     ///
     /// # Errors
-    /// When the weights do not fit the model, or the device fails.
+    /// When the weights do not fit the model, or the device fails; [`TrainError::Interrupted`] once
+    /// `interrupted` is set.
     pub fn evaluate_splits(
         &mut self,
         weights: &BTreeMap<String, HostTensor>,
+        interrupted: Option<&AtomicBool>,
     ) -> Result<(BTreeMap<String, SplitEvaluation>, Predictions), TrainError> {
         let weights: Vec<(String, HostTensor)> =
             weights.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
         // Also their moving average, where that is what the evaluation reads.
         self.set_weights(&weights)?;
-        let (test, predictions) = self.test.predict(self.executor, &self.data.test)?;
+        let (test, predictions) =
+            self.test.predict_until(self.executor, &self.data.test, interrupted)?;
         let mut splits = BTreeMap::from([("test".to_owned(), test)]);
         if let (Some(evaluator), Some(set)) = (&self.validation, &self.data.validation) {
-            splits.insert("validation".to_owned(), evaluator.evaluate(self.executor, set)?);
+            let figures = evaluator.evaluate_until(self.executor, set, interrupted)?;
+            splits.insert("validation".to_owned(), figures);
         }
         let train = &self.data.train;
         let program = self.train_evaluation.clone();
         let evaluator = Evaluator::load(self.executor, &self.model, train, program)?;
-        splits.insert("train".to_owned(), evaluator.evaluate(self.executor, train)?);
+        let figures = evaluator.evaluate_until(self.executor, train, interrupted)?;
+        splits.insert("train".to_owned(), figures);
         Ok((splits, predictions))
     }
 }

@@ -18,12 +18,15 @@ pub struct InitReport {
     pub missing: Vec<String>,
     /// Layers of the weights that the model lacks.
     pub unused: Vec<String>,
+    /// The layer of the classes, where it starts afresh because they are others.
+    pub head: Option<String>,
 }
 
 impl fmt::Display for InitReport {
     /// A line for each kind of layers that there are.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "loaded   {}", self.loaded.join(", "))?;
+        let loaded = if self.loaded.is_empty() { "nothing" } else { &self.loaded.join(", ") };
+        write!(f, "loaded   {loaded}")?;
         for (layer, why) in &self.misfits {
             write!(f, "\nfresh    {layer}: {why}")?;
         }
@@ -74,15 +77,25 @@ fn compare(model: &ModelPrograms, weights: &BTreeMap<String, HostTensor>) -> Ini
 
 impl Trainer<'_> {
     /// Replaces the weights of the layers that fit by name and shape; a layer is taken over as a
-    /// whole or not at all. The others keep their weights.
+    /// whole or not at all. The others keep their weights, and so does the last layer, whose outputs
+    /// are the classes, unless the weights tell the `same_classes` apart in the same order.
     ///
     /// # Errors
     /// When no layer fits, or the device fails.
     pub fn init_from(
         &mut self,
         weights: &BTreeMap<String, HostTensor>,
+        same_classes: bool,
     ) -> Result<InitReport, TrainError> {
-        let report = compare(self.model(), weights);
+        let mut report = compare(self.model(), weights);
+        let head = self.model().parameters.last().map(|spec| layer_of(&spec.name).to_owned());
+        if let Some(head) = head.filter(|head| !same_classes && report.loaded.contains(head)) {
+            report.loaded.retain(|layer| *layer != head);
+            report.head = Some(head);
+            if report.loaded.is_empty() {
+                return Ok(report);
+            }
+        }
         if report.loaded.is_empty() {
             let found = if report.unused.is_empty() { "none" } else { &report.unused.join(", ") };
             return Err(TrainError::Weights(match report.misfits.first() {

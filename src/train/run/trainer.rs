@@ -2,9 +2,11 @@
 //! `training_loop.rs`.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::callbacks;
+use super::checkpoint::contents::DataMark;
 use super::hook::Hook;
 use super::look::Look;
 use super::measured::{SetupTimes, Traced};
@@ -23,6 +25,7 @@ use crate::train::step::model::ModelPrograms;
 use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RUNNING_STATISTICS, STEP};
 use crate::train::step::pending_weights::PendingWeights;
 use crate::train::step::programs::{FedProgram, RunPrograms, planned_bytes};
+use crate::train::store::records::metrics::EpochRecord;
 use crate::train::{Recipe, TrainError};
 
 /// A model in training on one device.
@@ -30,6 +33,8 @@ pub struct Trainer<'a> {
     pub(in crate::train) executor: &'a mut dyn Executor,
     pub(in crate::train) recipe: Recipe,
     pub(in crate::train) data: Arc<Splits>,
+    /// What tells the data from others.
+    pub(in crate::train) data_mark: DataMark,
     pub(in crate::train) model: ModelPrograms,
     pub(in crate::train) feed: Feed,
     program: Arc<Program>,
@@ -43,6 +48,8 @@ pub struct Trainer<'a> {
     pub(in crate::train) hooks: Vec<Box<dyn Hook>>,
     pub(in crate::train) position: Position,
     pub(in crate::train) best: Option<Best>,
+    /// What each epoch achieved so far.
+    pub(in crate::train) records: Vec<EpochRecord>,
     /// When checkpoints are made, if they are.
     pub(in crate::train) checkpoints: Option<CheckpointEvery>,
     /// How the run ended before this session, if nothing is left to do.
@@ -103,7 +110,11 @@ impl<'a> Trainer<'a> {
         let RunPrograms { recipe, model, training, test, validation, train_evaluation, .. } =
             programs;
         let FedProgram { feed, program } = training;
+        // As long as the host has all pixels, and beside the compilation of kernels.
+        let marked = data.clone();
+        let mark = thread::spawn(move || DataMark::of(&marked));
         let id = executor.load(program.clone())?;
+        let data_mark = mark.join().unwrap_or_else(|_| DataMark::of(&data));
         let load = lap();
         feed.upload(executor, &data.train)?;
         model.upload_statistics(executor)?;
@@ -124,6 +135,7 @@ impl<'a> Trainer<'a> {
             hooks: callbacks::of_recipe(&recipe),
             recipe,
             data,
+            data_mark,
             model,
             feed,
             program,
@@ -135,6 +147,7 @@ impl<'a> Trainer<'a> {
             steps_per_submission: 1,
             position: Position::START,
             best: None,
+            records: Vec::new(),
             checkpoints: None,
             ended: None,
             sessions: 1,
@@ -198,6 +211,11 @@ impl<'a> Trainer<'a> {
     /// Steps completed or submitted.
     pub fn steps(&self) -> u64 {
         self.step
+    }
+
+    /// Whole epochs that are done.
+    pub fn epochs_done(&self) -> u32 {
+        self.position.epoch.saturating_sub(1)
     }
 
     /// Steps of an epoch.

@@ -87,6 +87,7 @@ impl Trainer<'_> {
         self.keep_best(&mut result, &weights);
         if whole {
             flow = self.leave_epoch(&result, flow)?;
+            self.records.push(result.record());
         }
         observer.epoch(&result, &weights)?;
         match &flow {

@@ -1,5 +1,7 @@
 //! A model with its parameters laid out, ready to make programs.
 
+use std::collections::BTreeMap;
+
 use super::names::{AVERAGE, PARAMETERS, STATISTICS, STEP};
 use crate::data::{Dataset, Normalization};
 use crate::error::ShapeError;
@@ -9,7 +11,7 @@ use crate::nn::{
     Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
 };
 use crate::ops::RateRange;
-use crate::tensor::{Real, TensorType};
+use crate::tensor::{HostTensor, Real, TensorType};
 use crate::train::{Recipe, TrainError};
 
 /// Evaluation also counts labels among this many most likely classes, where there are more.
@@ -182,6 +184,14 @@ impl ModelPrograms {
         let numbers: Vec<f32> = means.chain(scales).map(f32::from_f64).collect();
         executor.write(STATISTICS, 0, bytemuck::cast_slice(&numbers))?;
         Ok(())
+    }
+
+    /// Weights in the order of the layers, parameters before running statistics: as training has
+    /// them. Those that the model lacks are left out.
+    pub fn ordered(&self, weights: &BTreeMap<String, HostTensor>) -> Vec<(String, HostTensor)> {
+        let parameters = self.parameters.iter().map(|spec| &spec.name);
+        let names = parameters.chain(self.states.iter().map(|state| &state.name));
+        names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect()
     }
 
     /// Number of classes.

@@ -58,6 +58,9 @@ pub(crate) fn read_text(path: &Path) -> Result<String, FileError> {
 /// The bytes go into a temporary file in the same folder, reach the disk, and only then take the
 /// name: whoever opens `path`, even after a crash or a power cut, finds the old file or the new one.
 ///
+/// Only regular files are replaced. A link stays, and the file that it leads to is replaced; devices
+/// and pipes, which cannot be, are written into.
+///
 /// # Errors
 /// When the folder is missing or not writable, or the disk is full. The temporary file is removed.
 pub(crate) fn write_atomically(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
@@ -71,14 +74,11 @@ pub(in crate::train) fn write_parts_atomically(
     parts: &[&[u8]],
 ) -> Result<(), FileError> {
     let started = Instant::now();
-    let temporary = temporary_beside(path);
-    let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, path));
-    if let Err(source) = written {
-        // The first failure is the one to report; the leftover may not even exist.
-        let _ = fs::remove_file(&temporary);
-        return Err(FileError::of("write", path)(source));
-    }
-    sync_folder_of(path);
+    let written = match Place::of(path) {
+        Place::Name(name) => replace(&name, parts),
+        Place::Stream => write_into(path, parts),
+    };
+    written.map_err(FileError::of("write", path))?;
     log::debug!(
         "wrote {}: {} bytes in {:.1} ms",
         path.display(),
@@ -103,15 +103,69 @@ pub(in crate::train) fn append(path: &Path, header: &str, text: &str) -> Result<
     } else {
         file.write_all(text.as_bytes())
     };
-    // Special files, such as pipes, cannot be synchronized: what they took is all there is to do.
-    let synced = written.and_then(|()| match file.sync_data() {
-        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
-        _ => Ok(()),
-    });
-    synced.map_err(|source| {
+    written.and_then(|()| synced(file.sync_data())).map_err(|source| {
         let _ = file.set_len(former_len);
         error()(source)
     })
+}
+
+/// Where bytes go that are to be found at a path.
+#[derive(Debug, PartialEq, Eq)]
+enum Place {
+    /// A regular file of this name, or a new one: it can be replaced.
+    Name(PathBuf),
+    /// A device, a pipe, or what the system opens anew by name: it can only be written into.
+    Stream,
+}
+
+impl Place {
+    fn of(path: &Path) -> Self {
+        let name = || Self::Name(path.to_owned());
+        let Ok(entry) = fs::symlink_metadata(path) else { return name() };
+        let kind = entry.file_type();
+        if kind.is_file() || kind.is_dir() {
+            return name();
+        }
+        // Behind the links of these folders may be what another process has open, as in
+        // `/dev/stdout`: a new file of that name would not be the same one.
+        let of_system = ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder));
+        if !kind.is_symlink() || of_system {
+            return Self::Stream;
+        }
+        match fs::canonicalize(path) {
+            Ok(target) if target.is_file() || target.is_dir() => Self::Name(target),
+            // What it leads to does not exist, or is special.
+            _ => Self::Stream,
+        }
+    }
+}
+
+/// Writes a file beside `path`, then gives it that name.
+fn replace(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let temporary = temporary_beside(path);
+    let written = write_synced(&temporary, parts).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // The first failure is the one to report; the leftover may not even exist.
+        let _ = fs::remove_file(&temporary);
+    } else {
+        sync_folder_of(path);
+    }
+    written
+}
+
+/// Writes into what is there.
+fn write_into(path: &Path, parts: &[&[u8]]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    parts.iter().try_for_each(|part| file.write_all(part))?;
+    synced(file.sync_all())
+}
+
+/// Special files, such as pipes, cannot be synchronized: what they took is all there is to do.
+fn synced(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::InvalidInput => Err(error),
+        _ => Ok(()),
+    }
 }
 
 /// The temporary name carries the process number: two processes never share one.
@@ -171,6 +225,46 @@ mod tests {
         let error = write_atomically(&path, b"x").expect_err("a folder cannot be replaced");
         assert!(error.to_string().contains("taken"), "{error}");
         assert_eq!(names_in(folder.path()), ["taken"]);
+    }
+
+    /// What is no regular file is there afterwards as it was before, and has got the bytes.
+    #[cfg(unix)]
+    #[test]
+    fn links_pipes_and_devices_are_written_through() {
+        use std::os::unix::fs::{FileTypeExt, symlink};
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let at = |name: &str| folder.path().join(name);
+        let is_link =
+            |name: &str| fs::symlink_metadata(at(name)).expect("it is there").is_symlink();
+        fs::write(at("target"), "old").expect("a file");
+        symlink("target", at("link")).expect("a link");
+        symlink("link", at("chain")).expect("a link to a link");
+        symlink("absent", at("dangling")).expect("a link to nothing");
+        for (name, target) in [("link", "target"), ("chain", "target"), ("dangling", "absent")] {
+            write_atomically(&at(name), name.as_bytes()).expect(name);
+            assert!(is_link(name), "{name} is no link any more");
+            assert_eq!(read_text(&at(target)).expect("the target"), name);
+        }
+        let made = std::process::Command::new("mkfifo").arg(at("pipe")).status();
+        assert!(made.expect("mkfifo runs").success());
+        let pipe = at("pipe");
+        let reader = std::thread::spawn(move || fs::read(pipe));
+        write_parts_atomically(&at("pipe"), &[b"one ", b"two"]).expect("somebody reads");
+        assert_eq!(reader.join().expect("no panic").expect("it can be read"), b"one two");
+        let kind = fs::symlink_metadata(at("pipe")).expect("it is there").file_type();
+        assert!(kind.is_fifo(), "the pipe was replaced");
+        assert_eq!(names_in(folder.path()).len(), 6, "nothing else is left");
+        assert_eq!(Place::of(Path::new("/dev/null")), Place::Stream);
+        write_atomically(Path::new("/dev/null"), b"x").expect("it takes all");
+        let null = fs::metadata("/dev/null").expect("it is there").file_type();
+        assert!(null.is_char_device(), "the device was replaced");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_full_device_is_an_error() {
+        let error = write_atomically(Path::new("/dev/full"), b"x").expect_err("no space");
+        assert!(error.to_string().contains("free some space"), "{error}");
     }
 
     #[test]

@@ -21,6 +21,12 @@ use crate::tensor::{DType, HostTensor};
 /// Key under which a safetensors header keeps its metadata.
 const METADATA_KEY: &str = "__metadata__";
 
+/// Key of the metadata under which a file says what its weights hash to.
+const HASH_KEY: &str = "verigrad_sha256";
+
+/// Key of the metadata under which a file keeps the names of the classes, as a JSON list.
+pub const CLASSES_KEY: &str = "classes";
+
 /// Headers are padded with spaces, so that the data that follows is aligned. In bytes.
 const HEADER_ALIGNMENT: usize = 8;
 
@@ -40,6 +46,39 @@ pub enum WeightsError {
         path: PathBuf,
         /// What is wrong with it.
         source: SafeTensorError,
+    },
+    /// The weights are not those that were saved.
+    #[error(
+        "{}: these are not the weights that were saved: their SHA-256 is {found}, {by} says \
+         {expected}; restore the file from a copy, or train again", path.display()
+    )]
+    Changed {
+        /// The file.
+        path: PathBuf,
+        /// What says what they should be.
+        by: String,
+        /// The SHA-256 that they should have.
+        expected: String,
+        /// The one that they have.
+        found: String,
+    },
+    /// A weight is NaN or infinite.
+    #[error(
+        "{}: {count} of the weights are no finite numbers; the first is {value} in {name}, element \
+         {element}: the model diverged or the file is damaged; take other weights, or train again \
+         with a lower learning rate", path.display()
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The first tensor that has one.
+        name: String,
+        /// Its first element that is one, in row-major order.
+        element: usize,
+        /// The element.
+        value: f32,
+        /// How many there are in all tensors.
+        count: usize,
     },
     /// A tensor is not f32.
     #[error(
@@ -80,7 +119,8 @@ enum HeaderEntry<'a> {
 }
 
 /// Saves f32 tensors of any shape, with metadata, as safetensors. The same arguments give the same
-/// bytes; tensors are stored in the order of their names.
+/// bytes; tensors are stored in the order of their names. Under `verigrad_sha256`, the metadata say
+/// what the tensors hash to, so that [`load_weights`] finds out any bit that has changed.
 ///
 /// # Errors
 /// When a tensor is not f32, two have one name, or the file cannot be written. `path` then holds
@@ -91,6 +131,8 @@ pub fn save_weights(
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), WeightsError> {
     let sorted = sorted_by_name(path, tensors)?;
+    let mut metadata = metadata.clone();
+    metadata.insert(HASH_KEY.to_owned(), sha256_of(sorted.iter().map(|(name, t)| (*name, *t))));
     let stored = sorted
         .iter()
         .map(|(&name, tensor)| Stored {
@@ -100,7 +142,7 @@ pub fn save_weights(
             bytes: tensor.bytes(),
         })
         .collect::<Vec<_>>();
-    save_stored(path, &stored, metadata)
+    save_stored(path, &stored, &metadata)
 }
 
 /// A tensor as a safetensors file stores it.
@@ -165,12 +207,77 @@ fn sorted_by_name<'a>(
 /// Loads the f32 tensors of a safetensors file, by name.
 ///
 /// # Errors
-/// When the file cannot be read, is cut short or damaged, or holds a tensor that is not f32.
+/// When the file cannot be read, is cut short or damaged, holds a tensor that is not f32, or does not
+/// have the SHA-256 that its metadata tell.
 pub fn load_weights(path: &Path) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
-    let bytes =
-        input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
+    let bytes = read_file(path)?;
+    let tensors = tensors_of(path, &bytes)?;
+    if let Some(expected) = metadata_of(&bytes).remove(HASH_KEY) {
+        let found = sha256_of(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)));
+        check_hash(path, "its header", &expected, found)?;
+    }
+    Ok(tensors)
+}
+
+/// The metadata of a safetensors file; empty where there are none.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn weights_metadata(path: &Path) -> Result<BTreeMap<String, String>, FileError> {
+    Ok(metadata_of(&read_file(path)?))
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
+    input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))
+}
+
+fn metadata_of(bytes: &[u8]) -> BTreeMap<String, String> {
+    let header = SafeTensors::read_metadata(bytes).ok();
+    let metadata = header.and_then(|(_, header)| header.metadata().clone());
+    metadata.unwrap_or_default().into_iter().collect()
+}
+
+/// Demands the SHA-256 that `by` says.
+///
+/// # Errors
+/// Names both.
+pub fn check_hash(
+    path: &Path,
+    by: &str,
+    expected: &str,
+    found: String,
+) -> Result<(), WeightsError> {
+    if expected == found {
+        return Ok(());
+    }
+    let (path, by, expected) = (path.to_owned(), by.to_owned(), expected.to_owned());
+    Err(WeightsError::Changed { path, by, expected, found })
+}
+
+/// Demands that every weight of a file is a finite number.
+///
+/// # Errors
+/// Names the first one that is not, and how many there are.
+pub fn check_finite(
+    path: &Path,
+    tensors: &BTreeMap<String, HostTensor>,
+) -> Result<(), WeightsError> {
+    let mut first = None;
+    let mut count = 0;
+    for (name, tensor) in tensors {
+        for (element, &value) in tensor.f32s().iter().enumerate().filter(|(_, v)| !v.is_finite()) {
+            first.get_or_insert((name, element, value));
+            count += 1;
+        }
+    }
+    let Some((name, element, value)) = first else { return Ok(()) };
+    let (path, name) = (path.to_owned(), name.clone());
+    Err(WeightsError::NotFinite { path, name, element, value, count })
+}
+
+fn tensors_of(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
     let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
-    let file = SafeTensors::deserialize(&bytes).map_err(malformed)?;
+    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {
@@ -190,6 +297,10 @@ pub fn load_weights(path: &Path) -> Result<BTreeMap<String, HostTensor>, Weights
 /// part in it, so two runs with the same weights have the same hash.
 #[must_use]
 pub fn sha256_of_weights(tensors: &[(String, HostTensor)]) -> String {
+    sha256_of(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)))
+}
+
+fn sha256_of<'a>(tensors: impl Iterator<Item = (&'a str, &'a HostTensor)>) -> String {
     let mut hash = Sha256::new();
     for (name, tensor) in tensors {
         // Every field begins with its length: no two lists of tensors give the same text.
@@ -214,138 +325,4 @@ pub(in crate::train) fn hexadecimal(hash: Sha256) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    fn sample() -> Vec<(String, HostTensor)> {
-        let tensor = |dims: Vec<usize>, values: &[f32]| {
-            HostTensor::from_f32(dims, values).expect("the sample's counts agree")
-        };
-        vec![
-            ("conv1.weight".to_owned(), tensor(vec![1, 1, 2, 2], &[0.5, -1.0, f32::MIN, 3.25])),
-            ("conv1.bias".to_owned(), tensor(vec![2], &[f32::NAN, f32::INFINITY])),
-            ("scale".to_owned(), tensor(vec![], &[7.0])),
-            ("empty".to_owned(), tensor(vec![0, 3], &[])),
-        ]
-    }
-
-    fn metadata() -> BTreeMap<String, String> {
-        (0..20).map(|i| (format!("key {i}"), format!("\"value\" {i}\n"))).collect()
-    }
-
-    fn saved(folder: &Path) -> PathBuf {
-        let path = folder.join("w.safetensors");
-        save_weights(&path, &sample(), &metadata()).expect("the sample can be saved");
-        path
-    }
-
-    #[test]
-    fn a_round_trip_keeps_every_bit() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let loaded = load_weights(&saved(folder.path())).expect("what was saved can be loaded");
-        assert_eq!(loaded.len(), 4);
-        for (name, tensor) in sample() {
-            assert_eq!(loaded[&name].ty(), tensor.ty());
-            assert_eq!(loaded[&name].words(), tensor.words());
-        }
-    }
-
-    #[test]
-    fn the_same_weights_give_the_same_file() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let first = fs::read(saved(folder.path())).expect("it was saved");
-        let mut reversed = sample();
-        reversed.reverse();
-        let path = folder.path().join("again");
-        save_weights(&path, &reversed, &metadata()).expect("the sample can be saved");
-        assert!(first == fs::read(path).expect("it was saved"), "the files differ");
-    }
-
-    #[test]
-    fn other_readers_find_the_metadata() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let bytes = fs::read(saved(folder.path())).expect("it was saved");
-        let (_, header) = SafeTensors::read_metadata(&bytes).expect("a valid header");
-        let found: BTreeMap<_, _> =
-            header.metadata().clone().expect("metadata").into_iter().collect();
-        assert_eq!(found, metadata());
-    }
-
-    #[test]
-    fn a_file_cut_anywhere_is_an_error() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let whole = fs::read(saved(folder.path())).expect("it was saved");
-        let path = folder.path().join("cut");
-        for len in 0..whole.len() {
-            fs::write(&path, &whole[..len]).expect("a shorter file");
-            let error = load_weights(&path).expect_err("a cut file has no weights");
-            assert!(error.to_string().contains("cut short"), "{error}");
-        }
-    }
-
-    #[test]
-    fn damage_anywhere_never_panics() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let whole = fs::read(saved(folder.path())).expect("it was saved");
-        let path = folder.path().join("damaged");
-        for position in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[position] ^= 0x15;
-            fs::write(&path, &bytes).expect("a damaged file");
-            let _ = load_weights(&path);
-        }
-        fs::write(&path, u64::MAX.to_le_bytes()).expect("a damaged file");
-        load_weights(&path).expect_err("the header would be larger than memory");
-    }
-
-    #[test]
-    fn tensors_of_another_type_are_named() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("w.safetensors");
-        let tensor = HostTensor::from_u32([1], &[1]).expect("one value");
-        let error = save_weights(&path, &[("step".to_owned(), tensor)], &BTreeMap::new())
-            .expect_err("integers are no weights");
-        assert!(error.to_string().contains("step holds u32"), "{error}");
-        assert!(!path.exists());
-
-        let mut bytes = b"\x38\0\0\0\0\0\0\0".to_vec();
-        bytes.extend(br#"{"half":{"dtype":"F16","shape":[1],"data_offsets":[0,2]}}"#);
-        bytes[0] = u8::try_from(bytes.len() - 8).expect("a short header");
-        bytes.extend([0, 0]);
-        fs::write(&path, &bytes).expect("a file");
-        let error = load_weights(&path).expect_err("half floats are not supported");
-        assert!(error.to_string().contains("half holds F16"), "{error}");
-    }
-
-    #[test]
-    fn names_must_be_unique_and_free() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("w.safetensors");
-        let mut twice = sample();
-        twice.push(twice[0].clone());
-        save_weights(&path, &twice, &BTreeMap::new()).expect_err("one name, two tensors");
-        let mut reserved = sample();
-        METADATA_KEY.clone_into(&mut reserved[0].0);
-        save_weights(&path, &reserved, &BTreeMap::new()).expect_err("the format's own name");
-        assert!(!path.exists());
-    }
-
-    #[test]
-    fn the_hash_sees_names_shapes_elements_and_order() {
-        let base = sha256_of_weights(&sample());
-        assert_eq!(base.len(), 64);
-        let mut renamed = sample();
-        renamed[0].0.push('x');
-        let mut reshaped = sample();
-        reshaped[0].1 = HostTensor::from_f32([4], reshaped[0].1.f32s()).expect("four values");
-        let mut changed = sample();
-        changed[0].1.words_mut()[3] ^= 1;
-        let mut reordered = sample();
-        reordered.swap(0, 1);
-        for other in [renamed, reshaped, changed, reordered] {
-            assert_ne!(sha256_of_weights(&other), base);
-        }
-    }
-}
+mod tests;

@@ -13,7 +13,7 @@ use crate::cli::inputs::loading::read_data;
 use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
 use crate::cli::output;
 use crate::data::Dataset;
-use crate::report::format::grouped;
+use crate::report::format::{grouped, loss};
 use crate::report::{
     Align, Exhibit, Table, Tone, draw_robustness, encode_png, gallery, picture_of,
 };
@@ -100,7 +100,7 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
         }
     };
     output::line(format_args!("device   {}", executor.info()));
-    output::line(format_args!("weights  {}", run.which.name()));
+    run.tell_weights();
     output::line(format_args!(
         "attack   {method}, on {} test images of {}\n",
         grouped(test.len()),
@@ -160,7 +160,7 @@ fn table(results: &[AttackResult], clean: &AttackResult, test: &Dataset) -> Tabl
             result.epsilon.to_string(),
             format!("{:.1}", 255.0 * result.epsilon),
             format!("{:.2} %", 100.0 * result.accuracy),
-            format!("{:.4}", result.loss),
+            loss(result.loss),
             grouped(misled),
         ]);
     }
@@ -223,7 +223,7 @@ mod tests {
         let (clean, attacked) = (result(0.0, [0, 1, 0]), result(0.1, [1, 1, 1]));
         let results = [clean.clone(), attacked];
         let text = table(&results, &clean, &test).to_string();
-        assert!(text.ends_with("    0.1           25.5   50.00 %  1.0000       1\n"), "{text}");
+        assert!(text.ends_with("    0.1           25.5   50.00 %  1.000       1\n"), "{text}");
         assert_eq!(csv_of(&results), "epsilon,accuracy,loss\n0,0.5,1\n0.1,0.5,1\n");
         let exhibits = exhibits(&results, &[0], &test);
         assert_eq!(exhibits.len(), 2);

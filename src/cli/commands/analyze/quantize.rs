@@ -15,10 +15,10 @@ use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
 use crate::cli::output;
 use crate::data::Dataset;
 use crate::exec::Executor;
-use crate::report::format::grouped;
+use crate::report::format::{grouped, loss};
 use crate::report::{Align, Table, quoted};
 use crate::tensor::HostTensor;
-use crate::train::{load_weights, write_atomically};
+use crate::train::write_atomically;
 
 /// Images that are evaluated at once, at most.
 const MAX_BATCH: usize = 128;
@@ -89,23 +89,23 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
         if args.per_tensor { Granularity::PerTensor } else { Granularity::PerChannel };
     let count = usize::try_from(args.calibration).unwrap_or(usize::MAX);
     let calibration = splits.train.take_first(count);
-    output::line(format_args!("weights  {}", run.which.name()));
+    run.tell_weights();
     output::line(format_args!(
         "ranges   of {} training images of {}",
         grouped(calibration.len()),
         calibration.name
     ));
-    let weights = load_weights(&run.which.file_in(&run.dir))?;
+    let weights = &run.tensors;
     let float_bytes: usize = weights.values().map(|tensor| tensor.ty().bytes()).sum();
     run.weights.write(executor)?;
     let grids = simulator.calibrate(executor, &calibration)?;
     let before = simulator.evaluate(executor, &splits.test)?;
-    let model = QuantizedModel::new(&weights, grids, granularity)?;
+    let model = QuantizedModel::new(weights, grids, granularity)?;
     model.pending(&run.model)?.write(executor)?;
     let weights_only = simulator.evaluate(executor, &splits.test)?;
     simulator.set_grids(executor, &model.grids)?;
     let after = simulator.evaluate(executor, &splits.test)?;
-    let layers = cost_of_layers(executor, &run, &simulator, (&weights, &model), &calibration)?;
+    let layers = cost_of_layers(executor, &run, &simulator, (weights, &model), &calibration)?;
 
     let mut table = cost_table();
     table.row(cost_row("f32", &before, float_bytes));
@@ -141,7 +141,7 @@ fn cost_row(name: &str, figures: &SimulatedFigures, bytes: usize) -> [String; 4]
     [
         name.to_owned(),
         format!("{:.2} %", 100.0 * figures.accuracy),
-        format!("{:.4}", figures.loss),
+        loss(figures.loss),
         grouped(bytes),
     ]
 }

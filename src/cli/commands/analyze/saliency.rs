@@ -95,7 +95,7 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
     let sheet = gallery(&title, &exhibits, PER_ROW)?;
     write_atomically(&args.output, &encode_png(&sheet)?)?;
     output::line(format_args!("device   {}", executor.info()));
-    output::line(format_args!("weights  {}", run.which.name()));
+    run.tell_weights();
     output::line(format_args!(
         "{}: {} image{} beside {shown}",
         args.output.display(),

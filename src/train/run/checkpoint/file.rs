@@ -139,6 +139,9 @@ pub(in crate::train) fn read(path: &Path) -> Result<Checkpoint, CheckpointError>
     }
     let state: RunState =
         serde_json::from_str(&state).map_err(|error| damaged(error.to_string()))?;
+    if let Some(what) = state.impossible() {
+        return Err(damaged(what));
+    }
     let mut device = BTreeMap::new();
     let mut best = BTreeMap::new();
     for tensor in &tensors {
@@ -205,6 +208,7 @@ pub(in crate::train) mod tests {
                     image: [28, 28, 1],
                     examples: [10, 0, 2],
                     labels_sha256: "0".to_owned(),
+                    images_sha256: Some("1".to_owned()),
                 },
                 step,
                 sessions: 1,
@@ -213,6 +217,7 @@ pub(in crate::train) mod tests {
                 best: Some(BestMark { epoch: 1, score: 0.1 + 0.2, test_accuracy: 0.25 }),
                 hooks: BTreeMap::from([("a".to_owned(), serde_json::json!({ "wait": 2 }))]),
                 best_order: vec!["z".to_owned(), "a".to_owned()],
+                metrics: String::new(),
             },
             device: BTreeMap::from([
                 ("parameters".to_owned(), vec![1, 2, 3, 4, 255, 0, 0, 9]),
@@ -259,6 +264,41 @@ pub(in crate::train) mod tests {
                 Err(error) => unreachable!("{error}"),
             }
         }
+    }
+
+    /// What is wrong with a state, and what makes it so.
+    type Craft<'a> = (&'a str, &'a dyn Fn(&mut RunState));
+
+    /// Counters that no run can have, under a hash that is right.
+    #[test]
+    fn crafted_counters_are_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("c");
+        let far = std::time::Duration::from_secs(u64::MAX);
+        let crafts: [Craft<'_>; 5] = [
+            ("from 0", &|state| state.position.epoch = 0),
+            ("behind step", &|state| state.position.first = Some(u64::MAX)),
+            ("best epoch", &|state| state.best.as_mut().expect("it has one").epoch = u32::MAX),
+            ("three hundred years", &|state| state.position.run_time = far),
+            ("three hundred years", &|state| state.position.epoch_time = far),
+        ];
+        for (part, craft) in crafts {
+            let mut crafted = sample(7);
+            craft(&mut crafted.state);
+            write(&path, &crafted).expect("it can be written");
+            let error = read(&path).expect_err(part).to_string();
+            assert!(error.contains("is damaged") && error.contains(part), "{error}");
+        }
+        let state = sample(7).state;
+        assert_eq!(state.impossible(), None);
+        let mut far = state.clone();
+        far.position = Position { epoch: 3, first: Some(8), ..Position::START };
+        for (step, fits) in [(8, true), (12, true), (13, false), (u64::MAX, false)] {
+            far.step = step;
+            assert_eq!(far.impossible_with(4).is_none(), fits, "{step}");
+        }
+        far.position.epoch = u32::MAX;
+        assert!(far.impossible_with(u64::MAX).is_some(), "no overflow");
     }
 
     #[test]

@@ -71,6 +71,33 @@ impl Exchange {
         pairs.map(convert).collect()
     }
 
+    /// The tensors of a PyTorch state dict that are the model's by name and shape, as the model has
+    /// them; the others stay as they are, under their names.
+    ///
+    /// # Errors
+    /// When a tensor cannot be laid out anew.
+    pub fn from_torch_in_part(
+        &self,
+        weights: BTreeMap<String, HostTensor>,
+    ) -> Result<BTreeMap<String, HostTensor>, ExchangeError> {
+        let mut weights = names::without_prefix(weights);
+        let mut found = BTreeMap::new();
+        for entry in &self.entries {
+            match weights.remove(&entry.theirs) {
+                Some(tensor) if tensor.ty().shape == entry.layout.torch_shape() => {
+                    found.insert(entry.ours.clone(), entry.layout.imported(&tensor)?);
+                }
+                // Under our name, so that the report tells what does not fit.
+                Some(tensor) => {
+                    found.insert(entry.ours.clone(), tensor);
+                }
+                None => {}
+            }
+        }
+        found.extend(weights);
+        Ok(found)
+    }
+
     /// Weights that have the model's own names and layouts already.
     ///
     /// # Errors

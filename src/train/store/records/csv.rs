@@ -47,6 +47,23 @@ pub(in crate::train) fn parse<R: CsvRow>(text: &str) -> Result<Vec<R>, usize> {
     Ok(rows)
 }
 
+/// Reads as [`parse`], and passes over lines that are no rows. Tells the number of the first such
+/// line, from 1, too.
+pub(in crate::train) fn readable<R: CsvRow>(text: &str) -> (Vec<R>, Option<usize>) {
+    let whole = &text[..text.rfind('\n').map_or(0, |end| end + 1)];
+    let (mut rows, mut bad) = (Vec::new(), None);
+    for (index, line) in whole.lines().enumerate() {
+        let fields: Vec<&str> = line.split(',').collect();
+        let row = if index > 0 { R::from_fields(&fields) } else { None };
+        let is_header = index == 0 && fields == R::COLUMNS;
+        if row.is_none() && !is_header {
+            bad.get_or_insert(index + 1);
+        }
+        rows.extend(row);
+    }
+    (rows, bad)
+}
+
 /// The shortest text that reads back as the same number; NaN and infinities as `NaN` and `inf`.
 pub(super) fn number(value: f64) -> String {
     // Unlike `{}`, this switches to an exponent rather than write out hundreds of digits.

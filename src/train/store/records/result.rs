@@ -42,6 +42,9 @@ pub struct RunResult {
     pub sessions: u32,
     /// SHA-256 of the weights that the run ended with.
     pub weights_sha256: String,
+    /// SHA-256 of the weights of the best epoch; runs of old versions did not say.
+    #[serde(default)]
+    pub weights_best_sha256: Option<String>,
 }
 
 const fn one() -> u32 {
@@ -119,6 +122,7 @@ mod tests {
             seconds: 2.5,
             sessions: 3,
             weights_sha256: "00".to_owned(),
+            weights_best_sha256: None,
         }
     }
 

@@ -87,7 +87,6 @@ fn records_are_read_back() {
 fn truncation_leaves_whole_rows_of_the_epochs_that_are_kept() {
     let root = tempfile::tempdir().expect("a temporary folder");
     let run = RunDir::create(root.path(), "a").expect("a new run");
-    run.truncate(0, 0).expect("there is nothing to truncate");
     for epoch in 1..=3 {
         run.append_epoch(&record(epoch)).expect("it can be written");
         let step = StepRecord { step: epoch.into(), loss: 0.5, learning_rate: 0.1 };
@@ -97,12 +96,54 @@ fn truncation_leaves_whole_rows_of_the_epochs_that_are_kept() {
         append(&run.path().join(file), "", "4,0.").expect("half a line");
     }
     fs::write(run.path().join("x.jsonl"), "no JSON\n{\"epoch\":3}\n").expect("a file");
-    run.truncate(2, 2).expect("it can be truncated");
+    let told = run.restore_metrics(2, 2, None).expect("it can be truncated");
+    assert_eq!(told, Vec::<String>::new(), "that is no damage");
     assert_eq!(run.epochs().expect("two rows"), [record(1), record(2)]);
     assert_eq!(run.steps().expect("two rows").len(), 2);
     let text = |file: &str| read_text(&run.path().join(file)).expect("it is there");
     assert_eq!(text(METRICS_JSONL).lines().count(), 2);
     assert_eq!(text("x.jsonl"), "no JSON\n");
+}
+
+/// What a damage is called, and what it leaves of a file.
+type Damage<'a> = (&'a str, &'a dyn Fn(&str) -> Option<String>);
+
+/// Whatever happened to the metrics, they are those of the checkpoint afterwards, and it is told.
+#[test]
+fn lost_and_damaged_metrics_are_made_again() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let damages: [Damage<'_>; 5] = [
+        ("lost", &|_| None),
+        ("starts in the middle", &|text| Some(text.replacen("1,", "7,", 1))),
+        ("a row less", &|text| Some(text.lines().skip(1).map(|l| format!("{l}\n")).collect())),
+        ("a flipped digit", &|text| Some(text.replace("0.5", "0.7"))),
+        ("no text", &|text| Some(text.replace("0.5", "\u{1}"))),
+    ];
+    for (number, (name, damage)) in damages.into_iter().enumerate() {
+        let run = RunDir::create(root.path(), &format!("a{number}")).expect("a new run");
+        for epoch in 1..=3 {
+            run.append_epoch(&record(epoch)).expect("it can be written");
+            let step = StepRecord { step: epoch.into(), loss: 0.5, learning_rate: 0.1 };
+            run.append_steps(&[step]).expect("it can be written");
+        }
+        for file in [METRICS_CSV, METRICS_JSONL, STEPS] {
+            let path = run.path().join(file);
+            let text = read_text(&path).expect("it was written");
+            match damage(&text) {
+                None => fs::remove_file(&path).expect("it is there"),
+                Some(damaged) => fs::write(&path, damaged).expect("it can be written"),
+            }
+        }
+        let known = [record(1), record(2)];
+        let told = run.restore_metrics(2, 2, Some(&known)).expect(name);
+        assert!(told.iter().any(|text| text.contains("metrics.csv")), "{name}: {told:?}");
+        assert_eq!(run.epochs().expect("rows"), known, "{name}");
+        let jsonl = read_text(&run.path().join(METRICS_JSONL)).expect("it was written");
+        assert_eq!(jsonl.lines().count(), 2, "{name}");
+        assert!(run.steps().expect("rows").iter().all(|row| row.step <= 2), "{name}");
+        let again = run.restore_metrics(2, run.steps().expect("rows").len() as u64, Some(&known));
+        assert!(again.expect("whole").iter().all(|text| !text.contains("metrics")), "{name}");
+    }
 }
 
 #[test]
