@@ -86,15 +86,17 @@ fn what_is_no_regular_file_is_written_through() {
     assert!(fs::metadata("/dev/null").expect("it is there").file_type().is_char_device());
 }
 
-/// Classes whose names hold an escape sequence, a line feed and a formula.
+/// A recipe whose name rings the bell, a class that is a formula, and folders of classes whose names hold an
+/// escape sequence and a line feed, which are refused.
 #[cfg(unix)]
 #[test]
 fn names_neither_steer_the_terminal_nor_run_in_a_spreadsheet() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let classes = ["=cmd|x", "new\nline", "red\u{1b}[31m"];
-    for (number, class) in (0..).zip(classes) {
+    let classes =
+        [("data", "=cmd|x"), ("data", "b"), ("line", "new\nline"), ("red", "red\u{1b}[31m")];
+    for (number, (data, class)) in (0..).zip(classes) {
         for split in ["train", "test"] {
-            let place = folder.path().join("data").join(split).join(class);
+            let place = folder.path().join(data).join(split).join(class);
             fs::create_dir_all(&place).expect("a folder");
             for i in 0..4_u8 {
                 let pixel = image::Rgb([80 * number + i, 200, 10]);
@@ -109,12 +111,14 @@ fn names_neither_steer_the_terminal_nor_run_in_a_spreadsheet() {
     fs::write(folder.path().join("r.toml"), recipe).expect("a file");
     let picture = folder.path().join("data/test/=cmd|x/0.png");
     let picture = picture.to_str().expect("a UTF-8 path");
-    let commands: [&[&str]; 5] = [
+    let commands: [&[&str]; 7] = [
         &["train", "r.toml", "--device", "cpu", "--data-dir", "."],
         &["eval", "runs/bell--1", "--device", "cpu", "--data-dir", "."],
         &["predict", "runs/bell--1", picture, "--device", "cpu", "--csv", "p.csv"],
         &["data", "list", "--data-dir", "."],
         &["train", "\u{1b}[31mnosuch"],
+        &["train", "r.toml", "--set", "data.path=line"],
+        &["train", "r.toml", "--set", "data.path=red"],
     ];
     for args in commands {
         let output = verigrad(folder.path(), args);
@@ -122,7 +126,8 @@ fn names_neither_steer_the_terminal_nor_run_in_a_spreadsheet() {
         let raw = text.chars().find(|c| c.is_control() && *c != '\n');
         assert_eq!(raw, None, "{args:?}: {text:?}");
         assert!(!text.lines().any(|line| line.starts_with("line")), "{args:?}: {text}");
-        assert!(args[1].contains("nosuch") || output.status.success(), "{args:?}: {text}");
+        let refused = args[1].contains("nosuch") || args.contains(&"--set");
+        assert_ne!(output.status.success(), refused, "{args:?}: {text}");
     }
     let csv = fs::read_to_string(folder.path().join("p.csv")).expect("it was asked for");
     for field in csv.lines().skip(1).flat_map(|line| line.split(',')) {
