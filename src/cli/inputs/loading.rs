@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::failure::Failure;
+use crate::cli::output;
 use crate::cli::text::account::warnings;
 use crate::data::{self, Dataset, DatasetKind, Splits};
 use crate::input;
@@ -42,7 +43,7 @@ pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Spli
     config.skip_damaged |= args.skip_damaged && config.dataset == DatasetKind::Folder;
     let data = data::load(&config, args.data_dir.as_deref())?;
     for warning in warnings(&data.account) {
-        eprintln!("warning: {warning}");
+        output::note(format_args!("warning: {warning}"));
     }
     log::info!(
         "read {}: {} training, {} validation, {} test images in {:.0} ms",
