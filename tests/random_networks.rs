@@ -6,6 +6,8 @@
 //! Networks come by seed. `VERIGRAD_NETWORKS=1000 cargo test --test random_networks` draws so many,
 //! `VERIGRAD_NETWORKS_SEED` others.
 
+#![expect(clippy::panic, reason = "a test fails by panicking")]
+
 #[path = "random_networks/network.rs"]
 mod network;
 #[path = "training/stop_at.rs"]
