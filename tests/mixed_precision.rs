@@ -76,9 +76,14 @@ fn a_model_learns_in_16_bits_as_in_32() {
 
 #[test]
 fn an_overflow_halves_the_scale_and_leaves_the_weights_unharmed() {
-    let executors: [&mut dyn Executor; 2] = [&mut gpu(), &mut CpuExecutor::new()];
-    for executor in executors {
-        let (recipe, data) = digits("f16");
+    let (mut on_gpu, mut on_cpu) = (gpu(), CpuExecutor::new());
+    for (on_a_gpu, by_norm) in [(true, None), (true, Some(1.0)), (false, None), (false, Some(1.0))]
+    {
+        let executor: &mut dyn Executor = if on_a_gpu { &mut on_gpu } else { &mut on_cpu };
+        executor.unload_all();
+        let (mut recipe, data) = digits("f16");
+        // The norm of what overflows is no number, nor is what is clipped by it.
+        recipe.clipping.by_norm = by_norm;
         let mut trainer = Trainer::new(executor, &recipe, data).expect("a trainer");
         trainer.run_steps(3).expect("steps");
         let before = sha256_of_weights(&trainer.weights().expect("weights"));

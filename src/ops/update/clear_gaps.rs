@@ -11,8 +11,8 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// Zeroes the elements of an arena that belong to no tensor, in place.
 ///
-/// What [`crate::ops::Pack`] leaves between tensors is whatever the memory held before. Nothing may depend
-/// on that; norms of all gradients, and tests for overflow, read it.
+/// What [`crate::ops::Pack`] leaves between tensors is what the arena held before: zeros, unless an op that
+/// works on the whole arena has put something else there.
 ///
 /// Input: `arena` f32 `[p]`, p at least the end of the last gap.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -72,11 +72,18 @@ impl Feed {
         }
     }
 
-    /// The plan of a pass over all examples of the same data, without a rest that is left out. It
-    /// uses the buffers of this one where they hold the whole set, else some of its own under `name`.
-    pub(in crate::train) fn whole_pass(&self, name: &str, data: &Dataset, caps: &Caps) -> Self {
+    /// The plan of a pass over all examples of the same data in batches of its own, without a rest that
+    /// is left out. It uses the buffers of this one where they hold the whole set, else some of its own
+    /// under `name`.
+    pub(in crate::train) fn whole_pass(
+        &self,
+        name: &str,
+        data: &Dataset,
+        batch: usize,
+        caps: &Caps,
+    ) -> Self {
         let name = if self.resident { &self.name } else { name };
-        Self::plan(name, data, self.batch, false, caps)
+        Self::plan(name, data, batch, false, caps)
     }
 
     /// Steps of one pass.

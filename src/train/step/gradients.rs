@@ -160,8 +160,10 @@ impl ModelPrograms {
     }
 
     /// Puts the gradients into the order of the arena. A parameter that the loss does not depend
-    /// on has a gradient of zeros. Nothing is written where parameters are frozen, nor between them,
-    /// unless what follows reads the arena as a whole: then there are zeros.
+    /// on has a gradient of zeros. Nothing is written where parameters are frozen, nor between them: the
+    /// arena starts as zeros. Only a step that overflows may leave something else there: the norm by which
+    /// it is clipped is no number, and so is all that is multiplied by it. The next step must not take
+    /// that for an overflow of its own.
     fn pack(
         &self,
         graph: &mut Graph,
@@ -190,10 +192,8 @@ impl ModelPrograms {
         let elements = self.arena.elements;
         let arena = graph.push(Pack { offsets, elements }, &packed)?;
         let gaps = ClearGaps::between(&tensors, elements);
-        let as_a_whole = recipe.clipping.by_norm.is_some()
-            || recipe.optimizer.hypergradient() > 0.0
-            || !self.precision.is_f32();
-        if as_a_whole && !gaps.gaps.is_empty() { graph.push(gaps, &[arena]) } else { Ok(arena) }
+        let poisoned = recipe.clipping.by_norm.is_some() && !self.precision.is_f32();
+        if poisoned && !gaps.gaps.is_empty() { graph.push(gaps, &[arena]) } else { Ok(arena) }
     }
 }
 

@@ -65,7 +65,8 @@ impl RunPrograms {
         let test = of_set("test", &data.test)?;
         let validation =
             data.validation.as_ref().map(|set| of_set("validation", set)).transpose()?;
-        let whole_pass = training.feed.whole_pass(TRAIN_EVALUATION, train, caps);
+        let batch = recipe.evaluation_batch();
+        let whole_pass = training.feed.whole_pass(TRAIN_EVALUATION, train, batch, caps);
         let train_evaluation = evaluation(TRAIN_EVALUATION, whole_pass)?;
         Ok(Self {
             recipe: recipe.clone(),
@@ -183,6 +184,27 @@ mod tests {
         let programs = programs(&Caps::webgpu_default(), &Picks::default());
         let names: Vec<&str> = programs.iter().map(|program| program.name.as_str()).collect();
         assert_eq!(names, ["train", "test", "validation", TRAIN_EVALUATION]);
+    }
+
+    /// What bounds a step bounds all evaluations, too.
+    #[test]
+    fn a_batch_in_parts_is_evaluated_in_parts() {
+        let caps = Caps { kernels: false, ..Caps::webgpu_default() };
+        let set = |parts: &str| {
+            let set = ["batch_size=64", "data.train_size=128", "data.test_size=128", parts];
+            let recipe = Recipe::builtin("digits", &set.map(str::to_owned)).expect("valid");
+            let data = data::load(&recipe.data, None).expect("it is drawn");
+            RunPrograms::compile(&recipe, &data, &caps, &Picks::default()).expect("it fits")
+        };
+        let transients = |program: &Program| {
+            let buffers = program.buffers.iter().filter(|buffer| buffer.role == Role::Slot);
+            buffers.map(|buffer| buffer.bytes).sum::<usize>()
+        };
+        let (whole, parts) = (set("accumulate=1"), set("accumulate=16"));
+        for (whole, parts) in whole.iter().zip(parts.iter()) {
+            let (whole, parts) = (transients(whole), transients(parts));
+            assert!(3 * parts < whole, "{whole} bytes at once, {parts} in parts");
+        }
     }
 
     #[test]
