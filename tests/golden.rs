@@ -82,7 +82,7 @@ const REQUIRED: &[&str] = &[
 ];
 
 /// Ops that PyTorch has no equivalent of, or only as part of others (its gradient scaler): counters,
-/// logs, what skips an update; ops that do at once what others with fixtures do one by one; chains, whose reference is that of their members, and the parts of batch
+/// logs, what skips an update, zeros between tensors; ops that do at once what others with fixtures do one by one; chains, whose reference is that of their members, and the parts of batch
 /// norms, which `tests/fusion.rs` compares with the whole. Augmentation has fixtures of its own
 /// (`src/ops/batch/augment/tests.rs`), loss scaling is tested as a whole (`tests/mixed_precision.rs`), counts
 /// against those of the host (`tests/training.rs`); bins of histograms lie elsewhere than PyTorch's.
@@ -91,6 +91,7 @@ const WITHOUT_FIXTURE: &[&str] = &[
     "augment_batch",
     "batch_norm_max_pool2d",
     "cast",
+    "clear_gaps",
     "confusion_matrix",
     "elementwise_chain",
     "end_step",
