@@ -22,7 +22,7 @@ use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::graph::{Caps, Case, Lowering};
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
-    CaseCheck, check_gradient, check_infer, host_kernels, lowerings, signature,
+    CaseCheck, check_gradient, check_infer, folded_lowerings, host_kernels, lowerings, signature,
 };
 
 /// Most threads, each with a device of its own: the driver compiles on the thread that asks.
@@ -187,9 +187,9 @@ fn named_checks(entry: &OpEntry, devices: &[Device]) -> Vec<(Case, Named)> {
             for (d, device) in devices.iter().enumerate() {
                 if on_devices[d].contains(&case.name) {
                     let all = all_lowerings(&case, &device.caps);
-                    let name = |variant: &str| format!("gpu::{place}::{variant}{}", device.suffix);
+                    let name = |name: &str| format!("gpu::{place}::{name}{}", device.suffix);
                     let all = all.iter().enumerate();
-                    named.extend(all.map(|(i, l)| (name(&l.variant), Check::Gpu(d, i))));
+                    named.extend(all.map(|(i, (variant, _))| (name(variant), Check::Gpu(d, i))));
                 }
             }
         }
@@ -198,8 +198,9 @@ fn named_checks(entry: &OpEntry, devices: &[Device]) -> Vec<(Case, Named)> {
     entry.cases_for(&with_half).into_iter().map(named).collect()
 }
 
-/// What the device may run, and what those may that do not read through textures.
-fn all_lowerings(case: &Case, caps: &Caps) -> Vec<Lowering> {
+/// What the device may run, what those may that do not read through textures, and small cases with grids as
+/// large ones have them; with the last part of the names of their tests.
+fn all_lowerings(case: &Case, caps: &Caps) -> Vec<(String, Lowering)> {
     let (_, mut all) = lowerings(case, caps).expect("cases have valid shapes");
     if caps.texel_intensity.is_some() {
         let plain = Caps { texel_intensity: None, ..caps.clone() };
@@ -207,7 +208,9 @@ fn all_lowerings(case: &Case, caps: &Caps) -> Vec<Lowering> {
         plain.retain(|lowering| !all.contains(lowering));
         all.extend(plain);
     }
-    all
+    let folded = folded_lowerings(case, caps).expect("cases have valid shapes");
+    let all = all.into_iter().map(|lowering| (lowering.variant.clone(), lowering));
+    all.chain(folded.into_iter().map(|l| (format!("{}::folded", l.variant), l))).collect()
 }
 
 /// How many checks of each kind were made.
@@ -274,7 +277,7 @@ impl<'a> Worker<'a> {
         } else {
             Err("not needed".to_owned())
         };
-        let mut on_device: Option<(usize, Vec<Lowering>)> = None;
+        let mut on_device: Option<(usize, Vec<(String, Lowering)>)> = None;
         for (check, waiting) in checks {
             let outcome = guarded(|| match check {
                 Check::Infer => check_infer(&case).map_err(|failure| failure.to_string()),
@@ -292,7 +295,7 @@ impl<'a> Worker<'a> {
                     let (_, all) = on_device.as_ref().expect("it was just made");
                     let executor = self.executor(device)?;
                     let name = executor.info().name.clone();
-                    reference.check(executor, &all[position]).map_err(|failure| {
+                    reference.check(executor, &all[position].1).map_err(|failure| {
                         // What was lost or is in disorder must not fail the next one.
                         self.opened[device] = None;
                         format!("{name}: {failure}")

@@ -4,6 +4,8 @@
 mod augmentation;
 #[path = "training/callbacks.rs"]
 mod callbacks;
+#[path = "training/first_bad.rs"]
+mod first_bad;
 #[path = "training/histograms.rs"]
 mod histograms;
 #[path = "training/resume.rs"]
@@ -269,6 +271,23 @@ impl Executor for SmallDevice {
     ) -> Result<(), verigrad::exec::ExecError> {
         self.inner.run(program, steps)
     }
+
+    fn run_step(
+        &mut self,
+        program: verigrad::exec::ProgramId,
+        step: usize,
+    ) -> Result<(), verigrad::exec::ExecError> {
+        self.inner.run_step(program, step)
+    }
+
+    fn read_buffer(
+        &mut self,
+        program: verigrad::exec::ProgramId,
+        buffer: usize,
+    ) -> Result<Vec<u8>, verigrad::exec::ExecError> {
+        self.inner.read_buffer(program, buffer)
+    }
+
     fn read(
         &mut self,
         buffer: &str,

@@ -76,7 +76,7 @@ impl CpuExecutor {
     }
 
     /// Runs one step of a program.
-    pub(super) fn run_step(&mut self, program: ProgramId, index: usize) {
+    pub(super) fn run_one(&mut self, program: ProgramId, index: usize) {
         self.programs[program.0].run_step(index, self.buffers.all_mut(), &mut self.scratch);
     }
 
@@ -167,6 +167,16 @@ impl Executor for CpuExecutor {
         Ok(())
     }
 
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
+        self.run_one(program, step);
+        Ok(())
+    }
+
+    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
+        let index = self.programs[program.0].buffers[buffer];
+        Ok(cast_slice(&self.buffers.all()[index]).to_vec())
+    }
+
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
         let index = self.buffers.find(buffer)?;
         Ok(ReadTicket::ready(cast_slice(&self.buffers.all()[index]).to_vec()))
@@ -196,7 +206,7 @@ impl Executor for CpuExecutor {
         let mut device = Vec::with_capacity(steps);
         for step in 0..steps {
             let start = begin.elapsed().as_secs_f64();
-            self.run_step(program, step);
+            self.run_one(program, step);
             let seconds = begin.elapsed().as_secs_f64() - start;
             device.push(DeviceSpan { step, dispatch: 0, start, seconds });
         }

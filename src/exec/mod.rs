@@ -2,6 +2,7 @@
 //! lowerings, or a GPU and the reference in lock-step.
 
 mod audits;
+mod bad_number;
 mod buffers;
 mod cpu;
 mod device;
@@ -21,6 +22,7 @@ use crate::compile::{AuditCounts, Picks, Program};
 use crate::graph::Caps;
 
 pub use audits::{Audit, Audits, KeepAudits};
+pub use bad_number::{BadNumber, bad_state, first_bad_number};
 pub use cpu::CpuExecutor;
 pub use device::{DeviceChoice, Judge, Opened, open, open_gpu, open_judged};
 pub use error::{Divergence, ExecError};
@@ -88,6 +90,18 @@ pub trait Executor {
     /// # Errors
     /// When the device reports an error, which can stem from an earlier call.
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError>;
+
+    /// Runs one step of a program, an op: to look at what it writes.
+    ///
+    /// # Errors
+    /// When the device reports an error.
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError>;
+
+    /// Reads a buffer of a program by its position, whatever its role, and waits for it.
+    ///
+    /// # Errors
+    /// When the device reports an error.
+    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError>;
 
     /// Asks for the content of a state or an output, as left by all runs started so far; never
     /// waits.

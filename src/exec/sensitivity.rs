@@ -43,13 +43,13 @@ pub(super) fn term_scales(
     for sample in (0..).take(samples) {
         restore(cpu);
         let part = change(cpu, id, step, [key, sample]);
-        cpu.run_step(id, index);
+        cpu.run_one(id, index);
         for ((sum, exact), moved) in squares.iter_mut().zip(&exact).zip(outputs(cpu, id, step)) {
             *sum += mean_square(exact, &moved) / part.powi(2);
         }
     }
     restore(cpu);
-    cpu.run_step(id, index);
+    cpu.run_one(id, index);
     let terms = step.op.tolerance(&step.signature(), &step.variant).reduction_len;
     #[expect(clippy::cast_precision_loss, reason = "lengths, far below 2^53")]
     let factor = terms as f64 / samples as f64;

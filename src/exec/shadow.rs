@@ -42,7 +42,7 @@ impl ShadowExecutor {
             let contents: Vec<(usize, Vec<u8>)> =
                 buffers.into_iter().map(read).collect::<Result<_, ExecError>>()?;
             contents.iter().for_each(|(buffer, bytes)| self.cpu.overwrite(on_cpu, *buffer, bytes));
-            self.cpu.run_step(on_cpu, index);
+            self.cpu.run_one(on_cpu, index);
             self.gpu.run_step(on_gpu, index)?;
             self.compare_step(id, index, &contents)?;
         }
@@ -131,6 +131,16 @@ impl Executor for ShadowExecutor {
 
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
         (0..steps).try_for_each(|_| self.run_once(program))
+    }
+
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
+        let (on_gpu, ..) = self.programs[program.0];
+        self.gpu.run_step(on_gpu, step)
+    }
+
+    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
+        let (on_gpu, ..) = self.programs[program.0];
+        self.gpu.read_buffer(on_gpu, buffer)
     }
 
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {

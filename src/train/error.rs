@@ -56,15 +56,14 @@ pub enum TrainError {
         fits: Option<usize>,
     },
     /// The loss is no number any more.
-    #[error(
-        "the loss became {loss} at step {step}; lower the learning rate or clip gradients \
-         ([clipping] by_norm = 1.0)"
-    )]
+    #[error("the loss became {loss} at step {step}; {advice}")]
     NotFinite {
-        /// Step, from zero.
+        /// Step, from one, as in `steps.csv`.
         step: u64,
         /// The loss.
         loss: f32,
+        /// What may help: [`crate::train::Recipe::advice_if_diverged`].
+        advice: String,
     },
     /// A checkpoint cannot be taken, or the run cannot go on from it.
     #[error("the run cannot go on from its checkpoint: {message}")]

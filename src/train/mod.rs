@@ -39,6 +39,7 @@ pub use run::checkpoint::contents::{Checkpoint, DataMark, RunState};
 pub use run::checkpoint::file::CheckpointError;
 pub use run::checkpoint::folder::{CheckpointStore, Loaded};
 pub use run::epoch_result::{EpochResult, Progress, StepLoss};
+pub use run::first_bad::{FirstBad, Phase};
 pub use run::hook::{EpochDone, Hook, Interrupt, StepsDone};
 pub use run::init_from::InitReport;
 pub use run::measured::SetupTimes;

@@ -78,9 +78,6 @@ pub enum Failure {
 
 /// Guard bytes before and behind each tensor: the alignment of binding offsets.
 pub(super) const GUARD_BYTES: usize = 256;
-/// Content of the first guard word; each further one, over all buffers, is one more, so that a
-/// kernel which copies guard words from one tensor to another is caught.
-const FIRST_GUARD_WORD: u32 = 0x5a5a_a5a5;
 /// Content of outputs and scratch memory before a run: a NaN as one f32 and as two f16, and no
 /// plausible integer.
 pub(super) const UNWRITTEN_WORD: u32 = 0x7fc0_7ead;
@@ -103,6 +100,33 @@ pub fn lowerings(case: &Case, caps: &Caps) -> Result<(Signature, Vec<Lowering>),
     let sig = signature(case)?;
     let lowerings = case.op.lowerings(&sig, caps);
     Ok((sig, lowerings))
+}
+
+/// The lowerings of a small case as a device would run them whose grids are at most two workgroups wide and
+/// high: so the grids of large tensors, which are folded into two and three dimensions, are checked on few
+/// elements. None where nothing is folded.
+///
+/// # Errors
+/// When the op rejects the shapes of the case.
+pub fn folded_lowerings(case: &Case, caps: &Caps) -> Result<Vec<Lowering>, ShapeError> {
+    /// Most workgroups in a dimension.
+    const MOST: u32 = 2;
+    /// Most elements of all operands.
+    const SMALL: usize = 4096;
+    let sig = signature(case)?;
+    let elements: usize = sig.inputs.iter().chain(&sig.outputs).map(TensorType::elements).sum();
+    if elements > SMALL || sig.inputs.iter().any(|ty| ty.dtype == DType::F16) {
+        return Ok(Vec::new());
+    }
+    let narrow = Caps { max_workgroups: MOST, ..caps.clone() };
+    let mut folded = case.op.lowerings(&sig, &narrow);
+    folded.retain(|lowering| {
+        let grids = || lowering.kernels.iter().map(|kernel| kernel.workgroups);
+        grids().all(|[x, y, _]| x <= MOST && y <= MOST) && grids().any(|[_, y, z]| y * z > 1)
+    });
+    let plain = case.op.lowerings(&sig, caps);
+    folded.retain(|lowering| !plain.contains(lowering));
+    Ok(folded)
 }
 
 /// Checks that `infer` rejects missing inputs and inputs of another element type, and survives
@@ -225,10 +249,15 @@ pub(super) fn expected_outputs(
 }
 
 /// Guard words of `bytes` bytes; buffer `i` has number `2 i` before its tensor, and the next behind it.
+///
+/// Each is NaN, as one f32 and as two f16, so that a kernel which reads beyond a tensor and multiplies what
+/// it finds by zero is caught; and no two are equal, over all buffers, so that one which copies guard words
+/// from one tensor to another is caught, too.
 pub(super) fn guard(number: usize, bytes: usize) -> Vec<u32> {
     let earlier = number * GUARD_BYTES / 4;
-    let first = FIRST_GUARD_WORD.wrapping_add(u32::try_from(earlier).unwrap_or_default());
-    (0..).map(|word| first.wrapping_add(word)).take(bytes / 4).collect()
+    let earlier = u32::try_from(earlier).unwrap_or_default();
+    let word = |place: u32| 0x7fc0_7e00 | (place & 0x1ff) | ((place >> 9 & 0x3f) << 16);
+    (0..).map(|place| word(earlier.wrapping_add(place))).take(bytes / 4).collect()
 }
 
 /// The program by which the contract checks a lowering.

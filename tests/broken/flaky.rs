@@ -72,6 +72,14 @@ impl Executor for Flaky {
         }
     }
 
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
+        self.inner.run_step(program, step)
+    }
+
+    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
+        self.inner.read_buffer(program, buffer)
+    }
+
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
         self.inner.read(buffer)
     }

@@ -127,28 +127,6 @@ impl GpuExecutor {
         self.pipelines.count()
     }
 
-    /// Runs one step of a program.
-    pub(in crate::exec) fn run_step(
-        &mut self,
-        program: ProgramId,
-        step: usize,
-    ) -> Result<(), ExecError> {
-        let loaded = &self.programs[program.0];
-        let first = if step == 0 { 0 } else { loaded.step_ends[step - 1] };
-        let range = first..loaded.step_ends[step];
-        self.submit(program, range, 1, Copies::All)
-    }
-
-    /// Reads a buffer of a program, whatever its role.
-    pub(in crate::exec) fn read_buffer(
-        &mut self,
-        program: ProgramId,
-        buffer: usize,
-    ) -> Result<Vec<u8>, ExecError> {
-        let index = self.programs[program.0].buffers[buffer];
-        self.start_read(index)?.wait()
-    }
-
     /// What shows of each kernel of a program that it needs no checks, where anything does.
     fn proofs(&mut self, program: &Program) -> Result<Vec<Option<Proof>>, ExecError> {
         match self.picks.checks {
@@ -447,6 +425,18 @@ impl Executor for GpuExecutor {
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
         let all = 0..self.programs[program.0].dispatches.len();
         self.submit(program, all, steps, Copies::New)
+    }
+
+    fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
+        let loaded = &self.programs[program.0];
+        let first = if step == 0 { 0 } else { loaded.step_ends[step - 1] };
+        let range = first..loaded.step_ends[step];
+        self.submit(program, range, 1, Copies::All)
+    }
+
+    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
+        let index = self.programs[program.0].buffers[buffer];
+        self.start_read(index)?.wait()
     }
 
     fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {

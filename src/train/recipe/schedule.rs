@@ -119,6 +119,11 @@ const fn final_div_factor() -> f64 {
 }
 
 impl ScheduleConfig {
+    /// Whether the rate rises before anything else.
+    pub fn warms_up(&self) -> bool {
+        self.warmup_steps > 0 || self.warmup_epochs.is_some_and(|epochs| epochs > 0.0)
+    }
+
     /// The op for a base rate, a number of steps per epoch and a number of epochs.
     ///
     /// # Errors

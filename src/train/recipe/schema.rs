@@ -162,6 +162,22 @@ impl Recipe {
         LayerRates { frozen: self.freeze.clone(), factors: self.learning_rate_factors.clone() }
     }
 
+    /// What may keep a loss from growing without bounds, and is not set yet.
+    pub fn advice_if_diverged(&self) -> String {
+        let rate = self.optimizer.learning_rate();
+        let mut advice = vec![format!("lower the learning rate (it is {rate})")];
+        if self.clipping.by_norm.is_none() && self.clipping.by_value.is_none() {
+            advice.push("clip gradients ([clipping] by_norm = 1.0)".to_owned());
+        }
+        if !self.schedule.warms_up() {
+            advice.push("warm up ([schedule] warmup_steps = 500)".to_owned());
+        }
+        if !self.precision.is_f32() {
+            advice.push("train in 32 bits (precision = \"f32\")".to_owned());
+        }
+        advice.join(", or ")
+    }
+
     /// Images per batch of an evaluation: a part of a batch has to fit into memory, not all of it.
     pub fn evaluation_batch(&self) -> usize {
         self.batch_size.div_ceil(self.accumulate.max(1))

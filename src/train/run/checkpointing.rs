@@ -160,7 +160,7 @@ impl Trainer<'_> {
     }
 
     /// The states of the training program, but for the data set.
-    fn state_names(&self) -> Vec<String> {
+    pub(super) fn state_names(&self) -> Vec<String> {
         let states = self.program().buffers.iter().filter(|buffer| buffer.role == Role::State);
         let names = states.map(|buffer| buffer.name.clone());
         names.filter(|name| !self.feed.holds(name)).collect()

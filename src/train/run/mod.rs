@@ -5,6 +5,7 @@ pub(super) mod checkpoint;
 mod checkpointing;
 pub(super) mod epoch_result;
 mod every_split;
+pub(super) mod first_bad;
 pub(super) mod hook;
 pub(super) mod init_from;
 pub(super) mod look;

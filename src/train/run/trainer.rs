@@ -304,6 +304,23 @@ impl<'a> Trainer<'a> {
         !self.recipe.precision.is_f32()
     }
 
+    /// Begins the run again: initial weights, all other states zero, no step done.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn start_over(&mut self) -> Result<(), TrainError> {
+        for name in self.state_names() {
+            let size = self.program().buffers.iter().find(|b| b.name == name).map(|b| b.bytes);
+            self.executor.write(&name, 0, &vec![0; size.unwrap_or(0)])?;
+        }
+        self.step = 0;
+        self.position = Position::START;
+        self.best = None;
+        self.records = Vec::new();
+        self.ended = None;
+        self.write_initial_weights()
+    }
+
     fn write_initial_weights(&mut self) -> Result<(), TrainError> {
         let mut weights: Vec<(String, HostTensor)> = self
             .model

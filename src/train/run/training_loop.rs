@@ -258,7 +258,8 @@ impl Trainer<'_> {
         // A step whose loss was beyond f16 has changed no weight; the next one is scaled less.
         let skips = if self.scales_loss() { step_losses.len().saturating_sub(1) } else { 0 };
         if let Some(bad) = step_losses[skips..].iter().find(|step| !step.loss.is_finite()) {
-            return Err(TrainError::NotFinite { step: bad.step, loss: bad.loss });
+            let advice = self.recipe.advice_if_diverged();
+            return Err(TrainError::NotFinite { step: bad.step + 1, loss: bad.loss, advice });
         }
         let counts: Vec<u32> =
             bytemuck::pod_collect_to_vec(&self.executor.read_now("train/correct")?);

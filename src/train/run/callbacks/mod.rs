@@ -15,7 +15,7 @@ use crate::train::Recipe;
 pub(in crate::train) fn of_recipe(recipe: &Recipe) -> Vec<Box<dyn Hook>> {
     let mut hooks: Vec<Box<dyn Hook>> = Vec::new();
     if recipe.precision.is_f32() {
-        hooks.push(Box::new(non_finite::NonFinite));
+        hooks.push(Box::new(non_finite::NonFinite { advice: recipe.advice_if_diverged() }));
     }
     // The rate changes before somebody ends the run: a resumed run then goes on with it.
     if let Some(rule) = &recipe.plateau {

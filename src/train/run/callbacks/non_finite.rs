@@ -8,7 +8,10 @@ use crate::train::run::stop::Flow;
 /// Fails a run at the first look at its losses that shows one that is no number. Where the loss is
 /// scaled, steps that overflow change nothing and are passed over: there the end of the epoch tells.
 #[derive(Debug)]
-pub(in crate::train) struct NonFinite;
+pub(in crate::train) struct NonFinite {
+    /// What may help.
+    pub advice: String,
+}
 
 impl Hook for NonFinite {
     fn name(&self) -> &'static str {
@@ -23,7 +26,9 @@ impl Hook for NonFinite {
         let first = done.step - done.step_in_epoch;
         let bad = (first..).zip(done.losses).find(|(_, loss)| !loss.is_finite());
         match bad {
-            Some((step, &loss)) => Err(TrainError::NotFinite { step, loss }),
+            Some((step, &loss)) => {
+                Err(TrainError::NotFinite { step: step + 1, loss, advice: self.advice.clone() })
+            }
             None => Ok(Flow::Continue),
         }
     }
@@ -48,12 +53,12 @@ mod tests {
                 run_time: Duration::ZERO,
                 losses,
             };
-            NonFinite.after_steps(&done, &mut device)
+            NonFinite { advice: String::new() }.after_steps(&done, &mut device)
         };
         assert!(matches!(look(&[]), Ok(Flow::Continue)));
         assert!(matches!(look(&[2.0, 1.0]), Ok(Flow::Continue)));
         match look(&[2.0, f32::NAN, f32::INFINITY]) {
-            Err(TrainError::NotFinite { step: 101, loss }) => assert!(loss.is_nan()),
+            Err(TrainError::NotFinite { step: 102, loss, .. }) => assert!(loss.is_nan()),
             other => unreachable!("{other:?}"),
         }
     }
