@@ -9,8 +9,8 @@ use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
     Activate, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat,
-    Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail,
-    PoolGeometry, View,
+    Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, Matmul, MaxPool2d, NormTail, PoolGeometry,
+    View,
 };
 use crate::tensor::{DType, Shape, TensorType};
 
@@ -204,13 +204,15 @@ impl<'g> ModelBuilder<'g> {
                 let bias = bias.then_some(*bias_init);
                 self.bias_and_activation(name, y, bias, *units, *activation)
             }
-            Layer::MaxPool2d { window, stride, padding } => {
+            Layer::MaxPool2d { window, stride, padding, ceil_mode } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let geometry = PoolGeometry { ceil_mode: *ceil_mode, ..geometry };
                 let [y, _index] = self.graph.push_multi(MaxPool2d { geometry }, &[x])?;
                 Ok(y)
             }
-            Layer::AvgPool2d { window, stride, padding, count_include_pad } => {
+            Layer::AvgPool2d { window, stride, padding, count_include_pad, ceil_mode } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let geometry = PoolGeometry { ceil_mode: *ceil_mode, ..geometry };
                 let count_include_pad = *count_include_pad;
                 self.push(AvgPool2d { geometry, count_include_pad }, &[x])
             }
@@ -230,9 +232,8 @@ impl<'g> ModelBuilder<'g> {
             }
             Layer::Activation { function } => self.activation(x, *function),
             Layer::Dropout { rate } => self.dropout(x, *rate),
-            Layer::LocalResponseNorm { size, alpha, beta, k } => {
-                let op = LocalResponseNorm { size: *size, alpha: *alpha, beta: *beta, k: *k };
-                self.push(op, &[x])
+            Layer::LocalResponseNorm { form, size, alpha, beta, k } => {
+                self.push(form.op(*size, *alpha, *beta, *k), &[x])
             }
             Layer::Residual { layers, shortcut, activation } => {
                 let main = self.inside(name, "", layers, x)?;
@@ -378,7 +379,7 @@ impl<'g> ModelBuilder<'g> {
         let stride = stride.unwrap_or(window).dims();
         let window = window.dims();
         let padding = padding.sides([h, w], window, stride, [1, 1]);
-        Ok(PoolGeometry { window, stride, padding })
+        Ok(PoolGeometry { window, stride, padding, ceil_mode: false })
     }
 
     /// Layers inside a layer, under its name.
