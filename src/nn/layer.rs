@@ -1,6 +1,7 @@
 //! Layers as recipes describe them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Init;
 use crate::graph::Activation;
@@ -51,7 +52,8 @@ pub enum Padding {
 pub enum NamedPadding {
     /// No padding.
     Valid,
-    /// The output is `ceil(input / stride)` large; an odd remainder goes to bottom and right.
+    /// The output is `ceil(input / stride)` large; an odd remainder goes to bottom and right: Keras'
+    /// rule, at any stride. PyTorch's `same` takes no stride; its layers state both sides alike.
     Same,
 }
 
@@ -160,7 +162,7 @@ pub enum Layer {
     /// Fully connected layer over `[n, features]`.
     Dense {
         /// Features of the output; where absent, one per class of the data set.
-        #[serde(default, skip_serializing_if = "is_classes")]
+        #[serde(default, skip_serializing_if = "is_classes", deserialize_with = "units")]
         units: usize,
         /// Whether a bias is added.
         #[serde(default = "yes")]
@@ -222,12 +224,14 @@ pub enum Layer {
     },
     /// `[n, ...]` to `[n, features]`.
     Flatten {},
-    /// Batch normalization over all dimensions but the last.
+    /// Batch normalization over all dimensions but the last. As in PyTorch, running statistics have
+    /// the variance that divides by one less than the number of rows; in Keras, by the number.
     BatchNorm {
-        /// Weight of the newest batch in the running statistics.
+        /// Weight of the newest batch in the running statistics, in [0, 1]: PyTorch's `momentum` and
+        /// its default of 0.1. Keras' is one minus this, 0.99 by default: 0.01 here.
         #[serde(default = "batch_norm_momentum")]
         momentum: f32,
-        /// Added to the variance.
+        /// Added to the variance, above 0. The default is PyTorch's, 1e-5; Keras has 1e-3.
         #[serde(default = "batch_norm_epsilon")]
         epsilon: f32,
         /// Whether the scale starts at zero: at the end of a residual branch, the block then starts
@@ -348,6 +352,13 @@ const fn zeros() -> Init {
 }
 fn is_zeros(init: &Init) -> bool {
     *init == Init::Zeros
+}
+/// A number of units that is given.
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        0 => Err(D::Error::custom("must be at least 1, it is 0; leave it out for one per class")),
+        units => Ok(units),
+    }
 }
 fn is_classes(units: &usize) -> bool {
     *units == 0

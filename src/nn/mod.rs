@@ -4,6 +4,7 @@
 mod build;
 mod init;
 mod layer;
+mod layer_check;
 mod layer_rates;
 mod models;
 mod parameters;

@@ -35,7 +35,6 @@ pub enum FillMode {
 
 impl FillMode {
     /// Whether it is black.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub fn is_default(&self) -> bool {
         *self == Self::default()
     }
