@@ -15,7 +15,7 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)` (Howard et al., 2017)
     Relu6,
-    /// `x` where positive, else `0.01 x`
+    /// `x` where positive, else `0.01 x`, which is PyTorch's default; Keras has 0.2 or 0.3
     LeakyRelu,
     /// `0.5 x (1 + erf(x / sqrt 2))` (Hendrycks and Gimpel, 2016), as PyTorch and Keras have it by
     /// default
