@@ -244,8 +244,13 @@ fn pooled(function: Activation, geometry: PoolGeometry) -> Network {
 #[test]
 fn derivatives_of_pooled_functions_are_taken_at_the_maxima() {
     let apart = PoolGeometry::non_overlapping([2, 2]);
-    let overlapping = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
-    let sparse = PoolGeometry { window: [2, 1], stride: [3, 2], padding: [1, 1, 0, 0] };
+    let overlapping =
+        PoolGeometry { stride: [2, 2], padding: [1; 4], ..PoolGeometry::non_overlapping([3, 3]) };
+    let sparse = PoolGeometry {
+        stride: [3, 2],
+        padding: [1, 1, 0, 0],
+        ..PoolGeometry::non_overlapping([2, 1])
+    };
     let functions = Activation::ALL.into_iter().filter(|f| f.derivative_from_output());
     let functions: Vec<Activation> = functions.skip(1).collect();
     assert_eq!(functions[0], Activation::Relu);

@@ -12,7 +12,8 @@ ACTIVATIONS = {
     "relu": F.relu,
     "relu6": F.relu6,
     "leaky_relu": lambda x: F.leaky_relu(x, 0.01),
-    "gelu": lambda x: F.gelu(x, approximate="tanh"),
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "sigmoid": torch.sigmoid,
     "tanh": torch.tanh,
     "silu": F.silu,
@@ -144,6 +145,15 @@ def conv2d():
     family.save()
 
 
+# name: (x [n, h, w, c], window, stride, padding height width): windows that reach beyond the image
+CEIL_POOLS = {
+    "ceil": ((2, 6, 7, 3), (3, 3), (2, 2), (0, 0)),
+    "ceil_padded": ((1, 6, 7, 2), (3, 3), (2, 2), (1, 1)),
+    "ceil_starts_behind": ((1, 4, 5, 2), (2, 2), (2, 3), (1, 1)),
+    "ceil_side_by_side": ((1, 5, 7, 3), (2, 3), (2, 3), (0, 0)),
+    "ceil_beyond_input": ((1, 3, 2, 4), (5, 4), (4, 3), (0, 1)),
+}
+
 # name: (x [n, h, w, c], window, stride, padding top bottom left right)
 POOLS = {
     "one_element": ((1, 1, 1, 1), (1, 1), (1, 1), (0, 0, 0, 0)),
@@ -198,6 +208,27 @@ def pool():
             family.add(f"avg_{name}_{'with' if include else 'without'}_padding", "avg_pool2d",
                        {"geometry": geometry(*where), "count_include_pad": include}, x,
                        avg_pool(*where, include), gradients=(0,))
+    for name, (shape, window, stride, (high, wide)) in CEIL_POOLS.items():
+        x = family.normal(name, shape)
+        where = {**geometry(window, stride, (high, high, wide, wide)), "ceil_mode": True}
+
+        def largest(x, window=window, stride=stride, padding=(high, wide)):
+            y, flat = F.max_pool2d(nchw(x), window, stride, padding, ceil_mode=True,
+                                   return_indices=True)
+            oy = torch.arange(y.shape[2]).reshape(1, 1, -1, 1)
+            ox = torch.arange(y.shape[3]).reshape(1, 1, 1, -1)
+            width = x.shape[2]
+            ky = flat // width + padding[0] - oy * stride[0]
+            kx = flat % width + padding[1] - ox * stride[1]
+            return nhwc(y), nhwc(ky * window[1] + kx)
+
+        family.add(f"max_{name}", "max_pool2d", {"geometry": where}, x, largest, gradients=(0,))
+        for include in (False, True):
+            def mean(x, window=window, stride=stride, padding=(high, wide), include=include):
+                return nhwc(F.avg_pool2d(nchw(x), window, stride, padding, ceil_mode=True,
+                                         count_include_pad=include))
+            family.add(f"avg_{name}_{'with' if include else 'without'}_padding", "avg_pool2d",
+                       {"geometry": where, "count_include_pad": include}, x, mean, gradients=(0,))
     overlapping, padded = ((3, 3), (2, 2), (0, 0, 0, 0)), ((2, 2), (1, 1), (1, 1, 1, 1))
     (x,) = family.normal("ties", (2, 7, 7, 3))
     # Few distinct values: the first of the largest wins, and it alone gets the gradient.
@@ -303,6 +334,20 @@ def lrn():
         family.add(name, "local_response_norm", attributes, family.normal(name, shape),
                    lambda x, a=attributes: nhwc(F.local_response_norm(nchw(x), **a)),
                    gradients=(0,))
+    # The paper does not divide alpha by the size: the op, as PyTorch, does.
+    attributes = {"size": 5, "alpha": f32(5 * f32(1e-4)), "beta": 0.75, "k": 2.0}
+
+    def paper(x):
+        squares = F.pad(x**2, (2, 2)).unfold(-1, 5, 1).sum(-1)
+        return x / (2 + 1e-4 * squares) ** 0.75
+
+    family.add("paper", "local_response_norm", attributes,
+               [30 * x for x in family.normal("paper", (2, 2, 3, 9))],
+               lambda x: nhwc(F.local_response_norm(nchw(x), **attributes)), gradients=(0,))
+    # Both are one function, up to the rounding of alpha to f32.
+    x = torch.from_numpy(30 * family.normal("paper", (2, 2, 3, 9))[0]).double()
+    theirs = nhwc(F.local_response_norm(nchw(x), 5, alpha=5e-4, beta=0.75, k=2.0))
+    assert torch.allclose(paper(x), theirs, rtol=1e-12)
     family.save()
 
 

@@ -3,7 +3,8 @@
 Random decisions are made from words of philox.py, in the order that src/ops/batch/augment/decision.rs
 documents; the affine map is the inverse matrix of torchvision's
 RandomAffine (torchvision.transforms.functional._get_inverse_affine_matrix), sampled by
-torch.nn.functional.grid_sample with zeros outside; the crop is numpy.pad.
+torch.nn.functional.grid_sample from an image that numpy.pad has made large enough: what Keras and SciPy
+call "reflect" is numpy's "symmetric". The crop is numpy.pad, too.
 
     python assets/golden/make_augment.py
 """
@@ -27,6 +28,11 @@ CASES = {
     "translation": {"translation": 0.25},
     "zoom": {"zoom": 0.4},
     "shear": {"shear": 35.0},
+    "reflect": {"fill": "reflect", "rotation": 30.0, "translation": 0.5, "zoom": 0.5},
+    "nearest": {"fill": "nearest", "rotation": 30.0, "translation": 0.5, "zoom": 0.5},
+    "wrap": {"fill": "wrap", "rotation": 30.0, "translation": 0.5, "zoom": 0.5},
+    "reflect_far": {"fill": "reflect", "translation": 1.0, "zoom": 0.9, "shear": 50.0},
+    "wrap_far": {"fill": "wrap", "translation": 1.0, "zoom": 0.9, "shear": 50.0},
     "colour": {"brightness": 0.5, "contrast": 0.7},
     "all": {
         "crop_padding": 3,
@@ -77,7 +83,12 @@ def augmented(image, options, example):
         rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
         centered = np.stack([columns - (width - 1) / 2, rows - (height - 1) / 2], -1)
         source = centered @ inverse.T - shift + [(width - 1) / 2, (height - 1) / 2]
-        grid = (2 * source + 1) / [width, height] - 1
+        margin = 6 * max(height, width)
+        mode = {"constant": "constant", "reflect": "symmetric", "nearest": "edge", "wrap": "wrap"}
+        x = np.pad(x, [(margin, margin)] * 2 + [(0, 0)], mode=mode[options.get("fill", "constant")])
+        source = source + margin
+        assert (source >= 0).all() and (source <= np.array(x.shape[1::-1]) - 1).all()
+        grid = (2 * source + 1) / np.array(x.shape[1::-1]) - 1
         sampled = torch.nn.functional.grid_sample(
             torch.from_numpy(x.copy()).permute(2, 0, 1)[None],
             torch.from_numpy(grid)[None],

@@ -5,7 +5,7 @@
 // x: f32[BATCH, HEIGHT, WIDTH, CHANNELS].
 // One invocation computes the CHANNELS floats of one pixel. Values are levels, integers from 0 to
 // WHITE_LEVEL = 255 * 256, up to the normalization: exact, and the same on every device.
-// The generated text binds the shards, has word_of(shard, word) to read them, center_of(channel) of
+// Before this file: fill/*.wgsl for filled(at, side). The generated text binds the shards, has word_of(shard, word) to read them, center_of(channel) of
 // the contrast, and normalized(level, channel, element of the image).
 // Twin: AugmentBatch in src/ops/batch/augment/mod.rs.
 
@@ -22,9 +22,11 @@ fn unpadded(at: i32, side: i32) -> i32 {
   return select(2 * (side - 1) - at, -at, at < 0);
 }
 
-// A byte of the image after crop and flip; black outside.
-fn byte_at(window: vec4<i32>, row: i32, column: i32, channel: u32) -> u32 {
-  if row < 0 || row >= i32(HEIGHT) || column < 0 || column >= i32(WIDTH) { return 0u; }
+// A byte of the image after crop and flip, or of what lies around it.
+fn byte_at(window: vec4<i32>, row_in: i32, column_in: i32, channel: u32) -> u32 {
+  let row = filled(row_in, i32(HEIGHT));
+  let column = filled(column_in, i32(WIDTH));
+  if row < 0 || column < 0 { return 0u; }
   let across = select(column, i32(WIDTH) - 1 - column, window.w == 1);
   let from_row = unpadded(row + window.y, i32(HEIGHT));
   let from_column = unpadded(across + window.z, i32(WIDTH));

@@ -118,7 +118,7 @@ mod tests {
         let mut graph = Graph::default();
         let index = graph.source("index", TensorType::u32([2, 4, 4, 3]));
         let dy = graph.source("dy", TensorType::f32([2, 4, 4, 3]));
-        let geometry = crate::ops::PoolGeometry { window: [2, 2], stride: [2, 2], padding: [0; 4] };
+        let geometry = crate::ops::PoolGeometry::non_overlapping([2, 2]);
         let grad = MaxPool2dGrad { geometry, input: [8, 8] };
         let dx = graph.push(grad, &[index, dy]).expect("shapes fit");
         let sum = graph.push(SumRows {}, &[dx]).expect("shapes fit");

@@ -89,7 +89,7 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub skip_damaged: bool,
     /// Seed of the validation split and, for `folder`, of the order and the test split.
-    #[serde(default)]
+    #[serde(default, with = "crate::tensor::seed")]
     pub split_seed: u64,
     /// `folder` only: resize the shorter side and crop the center to `[height, width]`, in pixels.
     /// Default: as the files are, and then all must have one size.
@@ -109,7 +109,11 @@ pub struct DataConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_size: Option<usize>,
     /// `synthetic-digits` only: seed of the drawing; default 0.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        with = "crate::tensor::seed::option"
+    )]
     pub seed: Option<u64>,
     /// Normalize by statistics of the training split, in place of `mean` and `std`: `per-channel` or
     /// `per-pixel`.
@@ -156,6 +160,9 @@ impl DataConfig {
                 );
                 return Err(DataError::config(key, problem));
             }
+        }
+        for (key, value) in [("train_size", self.train_size), ("test_size", self.test_size)] {
+            synthetic::check_size(key, value.unwrap_or(1))?;
         }
         for (key, value) in [("first", self.first), ("first_test", self.first_test)] {
             if value == Some(0) {
@@ -205,6 +212,15 @@ impl DataConfig {
                 statistics.name()
             );
             return Err(DataError::config(key, problem));
+        }
+        for (key, values, least) in
+            [("mean", &self.mean, f32::MIN), ("std", &self.std, f32::MIN_POSITIVE)]
+        {
+            let wrong = |value: &&f32| !(value.is_finite() && **value >= least);
+            if let Some(value) = values.iter().flatten().find(wrong) {
+                let what = if key == "std" { "finite numbers above 0" } else { "finite numbers" };
+                return Err(DataError::config(key, format!("{value} given: expected {what}")));
+            }
         }
         match self.epsilon {
             Some(_) if self.normalization.is_none() => {

@@ -1,5 +1,7 @@
 //! Element-wise tails that kernels of matmul and convolution can apply to their results.
 
+use std::f64::consts::{FRAC_1_SQRT_2, PI};
+
 use serde::{Deserialize, Serialize};
 
 /// An activation function.
@@ -13,10 +15,14 @@ pub enum Activation {
     Relu,
     /// `min(max(x, 0), 6)` (Howard et al., 2017)
     Relu6,
-    /// `x` where positive, else `0.01 x`
+    /// `x` where positive, else `0.01 x`, which is PyTorch's default; Keras has 0.2 or 0.3
     LeakyRelu,
-    /// `0.5 x (1 + erf(x / sqrt 2))` in its tanh form (Hendrycks and Gimpel, 2016)
+    /// `0.5 x (1 + erf(x / sqrt 2))` (Hendrycks and Gimpel, 2016), as PyTorch and Keras have it by
+    /// default
     Gelu,
+    /// `0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3)))`, the same source's approximation of it, which
+    /// differs by up to 5e-4; `approximate="tanh"` in PyTorch, `approximate=True` in Keras
+    GeluTanh,
     /// `1 / (1 + exp(-x))`
     Sigmoid,
     /// hyperbolic tangent
@@ -27,12 +33,13 @@ pub enum Activation {
 
 impl Activation {
     /// Every activation function.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Identity,
         Self::Relu,
         Self::Relu6,
         Self::LeakyRelu,
         Self::Gelu,
+        Self::GeluTanh,
         Self::Sigmoid,
         Self::Tanh,
         Self::Silu,
@@ -41,12 +48,12 @@ impl Activation {
     /// Whether the derivative can be computed from the output alone. Then the input need not be
     /// kept for the backward pass, and the function can be fused into the op before it.
     pub const fn derivative_from_output(self) -> bool {
-        !matches!(self, Self::Gelu | Self::Silu)
+        !matches!(self, Self::Gelu | Self::GeluTanh | Self::Silu)
     }
 
     /// Whether the function never falls, so that the largest argument has the largest value.
     pub const fn is_monotonic(self) -> bool {
-        !matches!(self, Self::Gelu | Self::Silu)
+        !matches!(self, Self::Gelu | Self::GeluTanh | Self::Silu)
     }
 
     /// The function.
@@ -65,7 +72,8 @@ impl Activation {
                     x
                 }
             }
-            Self::Gelu => 0.5 * x * (1.0 + (GELU_A * (x + GELU_B * x * x * x)).tanh()),
+            Self::Gelu => x * normal_distribution(x),
+            Self::GeluTanh => 0.5 * x * (1.0 + (GELU_A * (x + GELU_B * x * x * x)).tanh()),
             Self::Sigmoid => 1.0 / (1.0 + (-x).exp()),
             Self::Tanh => x.tanh(),
             Self::Silu => x / (1.0 + (-x).exp()),
@@ -86,6 +94,10 @@ impl Activation {
                 }
             }
             Self::Gelu => {
+                let density = (-0.5 * x * x).exp() / (2.0 * PI).sqrt();
+                normal_distribution(x) + x * density
+            }
+            Self::GeluTanh => {
                 let t = (GELU_A * (x + GELU_B * x * x * x)).tanh();
                 0.5 * (1.0 + t) + 0.5 * x * (1.0 - t * t) * GELU_A * (1.0 + 3.0 * GELU_B * x * x)
             }
@@ -97,6 +109,11 @@ impl Activation {
             }
         }
     }
+}
+
+/// `0.5 (1 + erf(x / sqrt 2))`, by erfc: the sum would cancel.
+fn normal_distribution(x: f64) -> f64 {
+    0.5 * libm::erfc(-x * FRAC_1_SQRT_2)
 }
 
 /// `sqrt(2 / pi)`.

@@ -192,12 +192,16 @@ impl Kernel {
         const BITS: &str = include_str!("../../shaders/common/float_bits.wgsl");
         const EXP_LOG: &str = include_str!("../../shaders/common/exp_log.wgsl");
         const LOGISTIC: &str = include_str!("../../shaders/common/activation/logistic.wgsl");
+        const NORMAL: &str = include_str!("../../shaders/common/activation/normal.wgsl");
         let uses: &[&str] = match function {
             Activation::Identity | Activation::Relu | Activation::Relu6 | Activation::LeakyRelu => {
                 &[]
             }
             Activation::Tanh => &[BITS, EXP_LOG],
-            Activation::Gelu | Activation::Sigmoid | Activation::Silu => &[BITS, EXP_LOG, LOGISTIC],
+            Activation::Gelu => &[BITS, EXP_LOG, NORMAL],
+            Activation::GeluTanh | Activation::Sigmoid | Activation::Silu => {
+                &[BITS, EXP_LOG, LOGISTIC]
+            }
         };
         let file = match function {
             Activation::Identity => include_str!("../../shaders/common/activation/identity.wgsl"),
@@ -207,6 +211,9 @@ impl Kernel {
                 include_str!("../../shaders/common/activation/leaky_relu.wgsl")
             }
             Activation::Gelu => include_str!("../../shaders/common/activation/gelu.wgsl"),
+            Activation::GeluTanh => {
+                include_str!("../../shaders/common/activation/gelu_tanh.wgsl")
+            }
             Activation::Sigmoid => include_str!("../../shaders/common/activation/sigmoid.wgsl"),
             Activation::Tanh => include_str!("../../shaders/common/activation/tanh.wgsl"),
             Activation::Silu => include_str!("../../shaders/common/activation/silu.wgsl"),

@@ -9,10 +9,13 @@ use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Op, Value};
 use crate::ops::{
     Activate, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, BatchNormInference, Binary, Cast, Concat,
-    Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, LocalResponseNorm, Matmul, MaxPool2d, NormTail,
-    PoolGeometry, View,
+    Conv2d, ConvGeometry, Dropout, GlobalAvgPool2d, Matmul, MaxPool2d, NormTail, PoolGeometry,
+    View,
 };
 use crate::tensor::{DType, Shape, TensorType};
+
+/// What reaches an element of the output, and what an element of the input reaches.
+type Fans = (usize, usize);
 
 /// Name of the source that holds all parameters.
 const PARAMETERS: &str = "parameters";
@@ -201,16 +204,18 @@ impl<'g> ModelBuilder<'g> {
                 let fans = (features, *units);
                 let w = self.weight(name, [features, *units], *init, fans);
                 let y = self.graph.push(Matmul::default(), &[x, w])?;
-                let bias = bias.then_some(*bias_init);
+                let bias = bias.then_some((*bias_init, fans));
                 self.bias_and_activation(name, y, bias, *units, *activation)
             }
-            Layer::MaxPool2d { window, stride, padding } => {
+            Layer::MaxPool2d { window, stride, padding, ceil_mode } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let geometry = PoolGeometry { ceil_mode: *ceil_mode, ..geometry };
                 let [y, _index] = self.graph.push_multi(MaxPool2d { geometry }, &[x])?;
                 Ok(y)
             }
-            Layer::AvgPool2d { window, stride, padding, count_include_pad } => {
+            Layer::AvgPool2d { window, stride, padding, count_include_pad, ceil_mode } => {
                 let geometry = self.pool_geometry(x, *window, *stride, *padding)?;
+                let geometry = PoolGeometry { ceil_mode: *ceil_mode, ..geometry };
                 let count_include_pad = *count_include_pad;
                 self.push(AvgPool2d { geometry, count_include_pad }, &[x])
             }
@@ -230,9 +235,8 @@ impl<'g> ModelBuilder<'g> {
             }
             Layer::Activation { function } => self.activation(x, *function),
             Layer::Dropout { rate } => self.dropout(x, *rate),
-            Layer::LocalResponseNorm { size, alpha, beta, k } => {
-                let op = LocalResponseNorm { size: *size, alpha: *alpha, beta: *beta, k: *k };
-                self.push(op, &[x])
+            Layer::LocalResponseNorm { form, size, alpha, beta, k } => {
+                self.push(form.op(*size, *alpha, *beta, *k), &[x])
             }
             Layer::Residual { layers, shortcut, activation } => {
                 let main = self.inside(name, "", layers, x)?;
@@ -287,13 +291,14 @@ impl<'g> ModelBuilder<'g> {
             dilation,
             groups: *groups,
         };
-        let area = kernel[0] * kernel[1];
-        let fans = (area * channels / groups, area * out_channels / groups);
+        let area = kernel[0].saturating_mul(kernel[1]);
+        // The fan-out is that of PyTorch and Keras, which do not divide it by the groups.
+        let fans = [channels / groups, *out_channels].map(|n| area.saturating_mul(n)).into();
         let shape = [kernel[0], kernel[1], channels / groups, *out_channels];
         let weight = self.weight(name, shape, *init, fans);
         let op = Conv2d::new(geometry);
         let y = self.graph.push(op, &[x, weight])?;
-        let bias = bias.then_some(*bias_init);
+        let bias = bias.then_some((*bias_init, fans));
         self.bias_and_activation(name, y, bias, *out_channels, *activation)
     }
 
@@ -301,12 +306,12 @@ impl<'g> ModelBuilder<'g> {
         &mut self,
         name: &str,
         mut y: Value,
-        bias: Option<Init>,
+        bias: Option<(Init, Fans)>,
         channels: usize,
         activation: Activation,
     ) -> Result<Value, ShapeError> {
-        if let Some(init) = bias {
-            let bias = self.vector(name, "bias", channels, init);
+        if let Some((init, fans)) = bias {
+            let bias = self.vector(name, "bias", channels, (init, fans));
             y = self.graph.push(Binary::BIAS, &[y, bias])?;
         }
         self.activation(y, activation)
@@ -327,8 +332,8 @@ impl<'g> ModelBuilder<'g> {
         scale: Init,
     ) -> Result<Value, ShapeError> {
         let (rows, channels) = self.graph.ty(x).rows_columns();
-        let gamma = self.vector(name, "weight", channels, scale);
-        let beta = self.vector(name, "bias", channels, Init::Zeros);
+        let gamma = self.vector(name, "weight", channels, (scale, (1, 1)));
+        let beta = self.vector(name, "bias", channels, (Init::Zeros, (1, 1)));
         let running_mean = self.state(name, "running_mean", channels, 0.0);
         let running_variance = self.state(name, "running_variance", channels, 1.0);
         let frozen = self.rates.is_some_and(|rates| rates.is_frozen(name));
@@ -378,7 +383,7 @@ impl<'g> ModelBuilder<'g> {
         let stride = stride.unwrap_or(window).dims();
         let window = window.dims();
         let padding = padding.sides([h, w], window, stride, [1, 1]);
-        Ok(PoolGeometry { window, stride, padding })
+        Ok(PoolGeometry { window, stride, padding, ceil_mode: false })
     }
 
     /// Layers inside a layer, under its name.
@@ -409,20 +414,27 @@ impl<'g> ModelBuilder<'g> {
         layer: &str,
         shape: impl Into<Shape>,
         init: Init,
-        (fan_in, fan_out): (usize, usize),
+        (fan_in, fan_out): Fans,
     ) -> Value {
         let name = format!("{layer}.weight");
         let shape = shape.into();
         self.parameter(ParameterSpec { name, shape, init, fan_in, fan_out, decay: true })
     }
 
-    fn vector(&mut self, layer: &str, name: &str, channels: usize, init: Init) -> Value {
+    /// Biases start by the fans of the layer's weights, as in PyTorch.
+    fn vector(
+        &mut self,
+        layer: &str,
+        name: &str,
+        channels: usize,
+        (init, (fan_in, fan_out)): (Init, Fans),
+    ) -> Value {
         self.parameter(ParameterSpec {
             name: format!("{layer}.{name}"),
             shape: Shape::from([channels]),
             init,
-            fan_in: 1,
-            fan_out: 1,
+            fan_in,
+            fan_out,
             decay: false,
         })
     }
@@ -462,4 +474,21 @@ fn naming(error: ShapeError, layer: &str) -> ShapeError {
         return error;
     }
     ShapeError { op: error.op, message: format!("{} (in {layer})", error.message) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As `torch.nn.init` and Keras count them; PyTorch's biases have those of the weights.
+    #[test]
+    fn biases_and_groups_have_the_fans_of_pytorch() {
+        let text = "type = \"conv2d\"\nout_channels = 6\nkernel_size = 3\ngroups = 2\n";
+        let layer: Layer = toml::from_str(text).expect("a layer");
+        let mut graph = Graph::default();
+        let x = graph.source("x", TensorType::f32([1, 5, 5, 4]));
+        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
+        builder.layers(&[layer], x).expect("it fits");
+        assert!(builder.parameters().iter().all(|p| (p.fan_in, p.fan_out) == (18, 54)));
+    }
 }

@@ -9,10 +9,15 @@ use sha2::{Digest, Sha256};
 use crate::tensor::{HostTensor, Shape};
 
 /// How a parameter starts.
+///
+/// The fans of a convolution are those of PyTorch and Keras: `fan_in` counts the inputs of one group,
+/// `fan_out` all outputs. A bias has the fans of its layer's weights. Normal numbers are not cut off, as in
+/// PyTorch; Keras draws `glorot_normal`, `he_normal` and `lecun_normal` again beyond two deviations.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
-    /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010): Keras' default.
+    /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010): Keras'
+    /// default, and that of layers here.
     #[default]
     GlorotUniform,
     /// Normal with variance `2 / (fan_in + fan_out)` (Glorot and Bengio, 2010).
@@ -21,13 +26,14 @@ pub enum Init {
     HeUniform,
     /// Normal with variance `2 / fan_in` (He et al., 2015).
     HeNormal,
-    /// Normal with variance `2 / fan_out`: what torchvision gives convolutions.
+    /// Normal with variance `2 / fan_out`: what torchvision gives the convolutions
+    /// of ResNet, VGG and MobileNet.
     HeNormalFanOut,
     /// Uniform in `±sqrt(3 / fan_in)` (LeCun et al., 1998).
     LecunUniform,
     /// Normal with variance `1 / fan_in` (LeCun et al., 1998).
     LecunNormal,
-    /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default.
+    /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default, for weights and for biases.
     TorchUniform,
     /// Normal with this standard deviation.
     Normal(f32),

@@ -1,9 +1,11 @@
 //! Layers as recipes describe them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::Init;
 use crate::graph::Activation;
+use crate::ops::LocalResponseNorm;
 
 /// One number for both spatial dimensions, or `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,8 +52,46 @@ pub enum Padding {
 pub enum NamedPadding {
     /// No padding.
     Valid,
-    /// The output is `ceil(input / stride)` large; an odd remainder goes to bottom and right.
+    /// The output is `ceil(input / stride)` large; an odd remainder goes to bottom and right: Keras'
+    /// rule, at any stride. PyTorch's `same` takes no stride; its layers state both sides alike.
     Same,
+}
+
+/// Whose numbers a local response normalization has: `y = x / (k + alpha' s)^beta`, where `s` is the
+/// sum of the squares of `size` channels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LrnForm {
+    /// `alpha' = alpha / size`, and `k` is 1: `torch.nn.LocalResponseNorm`.
+    #[default]
+    Torch,
+    /// `alpha' = alpha`, and `k` is 2: Krizhevsky, Sutskever and Hinton, 2012, with 5 channels,
+    /// `alpha = 1e-4` and `beta = 0.75`.
+    Paper,
+}
+
+impl LrnForm {
+    /// The op's numbers.
+    pub(super) fn op(
+        self,
+        size: usize,
+        alpha: f32,
+        beta: f32,
+        k: Option<f32>,
+    ) -> LocalResponseNorm {
+        #[expect(clippy::cast_precision_loss, reason = "the op refuses windows that are not small")]
+        let (factor, default) = match self {
+            Self::Torch => (1.0, 1.0),
+            Self::Paper => (size as f32, 2.0),
+        };
+        // The op divides by the size.
+        LocalResponseNorm { size, alpha: factor * alpha, beta, k: k.unwrap_or(default) }
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 impl Padding {
@@ -122,7 +162,7 @@ pub enum Layer {
     /// Fully connected layer over `[n, features]`.
     Dense {
         /// Features of the output; where absent, one per class of the data set.
-        #[serde(default, skip_serializing_if = "is_classes")]
+        #[serde(default, skip_serializing_if = "is_classes", deserialize_with = "units")]
         units: usize,
         /// Whether a bias is added.
         #[serde(default = "yes")]
@@ -148,6 +188,10 @@ pub enum Layer {
         /// Padding, which never wins.
         #[serde(default, skip_serializing_if = "is_valid")]
         padding: Padding,
+        /// Whether a last window that reaches beyond the padded input counts, as PyTorch's
+        /// `ceil_mode`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ceil_mode: bool,
     },
     /// Mean over windows.
     #[serde(rename = "avg_pool2d")]
@@ -160,9 +204,14 @@ pub enum Layer {
         /// Zeros around the input.
         #[serde(default, skip_serializing_if = "is_valid")]
         padding: Padding,
-        /// Whether the padding's zeros count in the mean.
+        /// Whether the padding's zeros count in the mean: as PyTorch does unless told otherwise,
+        /// and Keras and this layer never do.
         #[serde(default)]
         count_include_pad: bool,
+        /// Whether a last window that reaches beyond the padded input counts, as PyTorch's
+        /// `ceil_mode`.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        ceil_mode: bool,
     },
     /// Mean over height and width: `[n, h, w, c]` to `[n, c]`.
     #[serde(rename = "global_avg_pool2d")]
@@ -175,12 +224,14 @@ pub enum Layer {
     },
     /// `[n, ...]` to `[n, features]`.
     Flatten {},
-    /// Batch normalization over all dimensions but the last.
+    /// Batch normalization over all dimensions but the last. As in PyTorch, running statistics have
+    /// the variance that divides by one less than the number of rows; in Keras, by the number.
     BatchNorm {
-        /// Weight of the newest batch in the running statistics.
+        /// Weight of the newest batch in the running statistics, in [0, 1]: PyTorch's `momentum` and
+        /// its default of 0.1. Keras' is one minus this, 0.99 by default: 0.01 here.
         #[serde(default = "batch_norm_momentum")]
         momentum: f32,
-        /// Added to the variance.
+        /// Added to the variance, above 0. The default is PyTorch's, 1e-5; Keras has 1e-3.
         #[serde(default = "batch_norm_epsilon")]
         epsilon: f32,
         /// Whether the scale starts at zero: at the end of a residual branch, the block then starts
@@ -200,18 +251,21 @@ pub enum Layer {
     },
     /// AlexNet's normalization over neighboring channels.
     LocalResponseNorm {
+        /// Whose `alpha` and `k` are meant.
+        #[serde(default, skip_serializing_if = "LrnForm::is_default")]
+        form: LrnForm,
         /// Channels in the window.
         #[serde(default = "lrn_size")]
         size: usize,
-        /// Scale of the sum of squares.
+        /// Factor of the squares of a window: of their sum or of their mean, as `form` says.
         #[serde(default = "lrn_alpha")]
         alpha: f32,
         /// Exponent.
         #[serde(default = "lrn_beta")]
         beta: f32,
-        /// Added to the scaled sum.
-        #[serde(default = "lrn_k")]
-        k: f32,
+        /// Added to the scaled squares; where absent, 1 in PyTorch's form and 2 in the paper's.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        k: Option<f32>,
     },
     /// `activation(layers(x) + shortcut(x))`.
     Residual {
@@ -299,6 +353,13 @@ const fn zeros() -> Init {
 fn is_zeros(init: &Init) -> bool {
     *init == Init::Zeros
 }
+/// A number of units that is given.
+fn units<'de, D: Deserializer<'de>>(deserializer: D) -> Result<usize, D::Error> {
+    match usize::deserialize(deserializer)? {
+        0 => Err(D::Error::custom("must be at least 1, it is 0; leave it out for one per class")),
+        units => Ok(units),
+    }
+}
 fn is_classes(units: &usize) -> bool {
     *units == 0
 }
@@ -320,9 +381,6 @@ const fn lrn_alpha() -> f32 {
 const fn lrn_beta() -> f32 {
     0.75
 }
-const fn lrn_k() -> f32 {
-    2.0
-}
 
 #[cfg(test)]
 mod tests {
@@ -335,6 +393,25 @@ mod tests {
         assert_eq!(same.sides([28, 28], [2, 2], [1, 1], [1, 1]), [0, 1, 0, 1]);
         assert_eq!(same.sides([5, 7], [3, 3], [2, 2], [1, 1]), [1, 1, 1, 1]);
         assert_eq!(same.sides([6, 6], [3, 3], [2, 2], [1, 1]), [0, 1, 0, 1]);
+    }
+
+    /// Both forms of the sum of five squares, by their names alone.
+    #[test]
+    fn response_norms_have_the_numbers_of_their_source() {
+        for (form, alpha, k) in [("", 1e-4, 1.0), ("torch", 1e-4, 1.0), ("paper", 5e-4, 2.0)] {
+            let mut text = "type = \"local_response_norm\"\n".to_owned();
+            if !form.is_empty() {
+                text += &format!("form = \"{form}\"\n");
+            }
+            let Layer::LocalResponseNorm { form, size, alpha: given, beta, k: of } =
+                toml::from_str(&text).expect("a layer")
+            else {
+                panic!("it is a normalization")
+            };
+            let op = form.op(size, given, beta, of);
+            assert_eq!((op.size, op.beta, op.k), (5, 0.75, k));
+            assert!((op.alpha - alpha).abs() < 1e-10, "{text}: {}", op.alpha);
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod build;
 mod init;
 mod layer;
+mod layer_check;
 mod layer_rates;
 mod models;
 mod parameters;
@@ -13,7 +14,7 @@ mod summary;
 
 pub use build::{Mode, ModelBuilder};
 pub use init::Init;
-pub use layer::{Layer, Padding, Pair};
+pub use layer::{Layer, LrnForm, Padding, Pair};
 pub use layer_rates::LayerRates;
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateEntry, StateSpec};

@@ -14,6 +14,7 @@ mod host;
 pub mod parallel;
 mod real;
 pub mod rng;
+pub mod seed;
 mod shape;
 pub mod turn;
 

@@ -46,6 +46,7 @@ pub static ALLOWED: &[(&str, &str, &str)] = &[
     ("main", "scale[0] <= LARGEST", "the factor of the loss is a power of two"),
     ("main", "uniform_from(words[i - begin]) >= RATE", RANDOM),
     ("main", "uniform_numbers >= vec4<f32>(RATE)", RANDOM),
+    ("normal_distribution", "x < 0.0", ALL_NAN),
     ("window_maximum", "value > best", "both operands' bits are tested beside it"),
     ("within", "clamp(x, -limit, limit)", PUT_BACK),
 ];

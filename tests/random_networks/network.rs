@@ -11,8 +11,8 @@ use proptest::prelude::*;
 const IMAGE: [usize; 3] = [28, 28, 1];
 /// Most channels of a layer.
 const MOST_CHANNELS: usize = 20;
-const ACTIVATIONS: [&str; 8] =
-    ["identity", "relu", "relu6", "leaky_relu", "gelu", "sigmoid", "tanh", "silu"];
+const ACTIVATIONS: [&str; 9] =
+    ["identity", "relu", "relu6", "leaky_relu", "gelu", "gelu_tanh", "sigmoid", "tanh", "silu"];
 const OPTIMIZERS: [&str; 5] = [
     r#"{ type = "sgd", learning_rate = 0.01 }"#,
     r#"{ type = "sgd", learning_rate = 0.01, momentum = 0.9, nesterov = true, weight_decay = 1e-4 }"#,

@@ -13,7 +13,7 @@ use verigrad::compile::{Picks, compile};
 use verigrad::data::{Dataset, Normalization, load};
 use verigrad::exec::{CpuExecutor, Executor};
 use verigrad::graph::{Caps, Graph};
-use verigrad::ops::{Advance, Augment, Flip, PaddingMode};
+use verigrad::ops::{Advance, Augment, FillMode, Flip, PaddingMode};
 use verigrad::tensor::TensorType;
 use verigrad::train::{Feed, Recipe};
 
@@ -30,6 +30,7 @@ fn everything() -> Augment {
         translation: 0.1,
         zoom: 0.15,
         shear: 8.0,
+        fill: FillMode::Reflect,
         cutout: 6,
         brightness: 0.3,
         contrast: 0.2,

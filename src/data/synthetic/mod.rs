@@ -30,6 +30,15 @@ pub const DEFAULT_TEST_SIZE: usize = 2_000;
 /// More examples than this are refused: at 784 bytes each they would fill 7.8 GB.
 const MAX_SIZE: usize = 10_000_000;
 
+/// Refuses numbers of examples that cannot be drawn.
+pub(super) fn check_size(key: &'static str, n: usize) -> Result<(), DataError> {
+    if n == 0 || n > MAX_SIZE {
+        let problem = format!("{n} examples asked for: expected 1 to {MAX_SIZE}");
+        return Err(DataError::config(key, problem));
+    }
+    Ok(())
+}
+
 /// The part of the synthetic set to draw; the parts share no random stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -49,10 +58,7 @@ pub fn generate(part: Part, n: usize, seed: u64) -> Result<Dataset, DataError> {
         Part::Train => ("train_size", Purpose::SyntheticTrain),
         Part::Test => ("test_size", Purpose::SyntheticTest),
     };
-    if n == 0 || n > MAX_SIZE {
-        let problem = format!("{n} examples asked for: expected 1 to {MAX_SIZE}");
-        return Err(DataError::config(key, problem));
-    }
+    check_size(key, n)?;
     let mut images = vec![0; n * AREA];
     images.par_chunks_exact_mut(AREA).enumerate().for_each(|(index, image)| {
         let key = u64::try_from(index).expect("MAX_SIZE fits in 64 bits");

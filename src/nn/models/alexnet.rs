@@ -6,7 +6,7 @@ use super::plan::{
     Conv, ModelPlan, check_dropout, check_width, classifier, dense, max_pool, scaled,
 };
 use crate::graph::Activation;
-use crate::nn::{Init, Layer, Pair};
+use crate::nn::{Init, Layer, LrnForm, Pair};
 
 /// Torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural
 /// networks", 2014), for images of 224x224: 61,100,840 parameters at 1,000 classes. Weights start
@@ -106,8 +106,13 @@ impl AlexNet2012 {
                 ..Conv::same(channels, kernel_size, 1)
             }
         };
-        // The paper's alpha of 1e-4 is not divided by the size of the window, ours is.
-        let lrn = || Layer::LocalResponseNorm { size: 5, alpha: 5e-4, beta: 0.75, k: 2.0 };
+        let lrn = || Layer::LocalResponseNorm {
+            form: LrnForm::Paper,
+            size: 5,
+            alpha: 1e-4,
+            beta: 0.75,
+            k: Some(2.0),
+        };
         let first = Conv { stride: 4, padding: self.padding, ..conv(96, 11, 1, zeros) };
         plan.named("features.0", first.layer());
         plan.plain(lrn());

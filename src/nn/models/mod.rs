@@ -57,6 +57,17 @@ impl ModelConfig {
     /// # Errors
     /// The option's key, and a message that says what it must be.
     pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let classes = match self {
+            Self::Alexnet(AlexNet { classes, .. })
+            | Self::Alexnet2012(AlexNet2012 { classes, .. })
+            | Self::Vgg(Vgg { classes, .. })
+            | Self::Resnet(ResNet { classes, .. })
+            | Self::Mobilenet(MobileNet { classes, .. }) => *classes,
+        };
+        if classes == Some(0) {
+            let message = "must be at least 1, it is 0; leave it out for those of the data set";
+            return Err(("classes", message.to_owned()));
+        }
         match self {
             Self::Alexnet(model) => model.check(),
             Self::Alexnet2012(model) => model.check(),
@@ -158,6 +169,7 @@ mod tests {
             ("type = \"mobilenet\"\nversion = 3", "version"),
             ("type = \"alexnet\"\nwidth = -1.0", "width"),
             ("type = \"alexnet\"\ndropout = 1.0", "dropout"),
+            ("type = \"resnet\"\nclasses = 0", "classes"),
         ] {
             let (wrong, _) = model(options).check().expect_err(options);
             assert_eq!(wrong, key);

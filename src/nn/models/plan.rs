@@ -116,6 +116,7 @@ pub(super) fn max_pool(window: usize, stride: usize, padding: usize) -> Layer {
         window: Pair::Both(window),
         stride: Some(Pair::Both(stride)),
         padding: Padding::All(padding),
+        ceil_mode: false,
     }
 }
 

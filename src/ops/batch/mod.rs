@@ -4,6 +4,6 @@ pub(super) mod augment;
 pub(super) mod gather;
 pub(super) mod mix;
 
-pub use augment::{Augment, AugmentBatch, Flip, PaddingMode};
+pub use augment::{Augment, AugmentBatch, FillMode, Flip, PaddingMode};
 pub use gather::{GatherBatch, NO_EXAMPLE};
 pub use mix::MixBatch;

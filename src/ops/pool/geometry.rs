@@ -8,7 +8,9 @@ use crate::ops::kit::{at_most, of_dtype};
 use crate::tensor::{DType, TensorType};
 
 /// Where the windows of a pooling lie. Output sizes are rounded down:
-/// `oh = (h + top + bottom - window) / stride + 1`, and likewise for the width.
+/// `oh = (h + top + bottom - window) / stride + 1`, and likewise for the width. With `ceil_mode` they are
+/// rounded up, without a last window that would start behind the input, in the bottom or right padding:
+/// PyTorch's rule.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PoolGeometry {
@@ -19,6 +21,9 @@ pub struct PoolGeometry {
     /// Rows and columns added at the top, bottom, left and right; at most half a window each.
     #[serde(default)]
     pub padding: [usize; 4],
+    /// Whether a last window that reaches beyond the padded input counts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ceil_mode: bool,
 }
 
 /// Largest stride.
@@ -31,14 +36,15 @@ const MOST_OF_WINDOW: usize = 4096;
 impl PoolGeometry {
     /// Windows side by side, without padding.
     pub const fn non_overlapping(window: [usize; 2]) -> Self {
-        Self { window, stride: window, padding: [0; 4] }
+        Self { window, stride: window, padding: [0; 4], ceil_mode: false }
     }
 
     /// Height and width of the output for an input of the given height and width.
     ///
     /// # Errors
     /// When the window or the stride is zero, the padding exceeds half the window (then a window
-    /// could hold padding only), or the window exceeds the padded input.
+    /// could hold padding only), or the window exceeds the padded input; with `ceil_mode`, by a
+    /// stride or more.
     pub fn output(&self, op: &str, input: [usize; 2]) -> Result<[usize; 2], ShapeError> {
         at_most(op, MOST, &[("stride", &self.stride)])?;
         at_most(op, MOST_PIXELS, &[("input", &input)])?;
@@ -62,7 +68,9 @@ impl PoolGeometry {
                 ));
             }
             let padded = input[axis] + padding[0] + padding[1];
-            if input[axis] == 0 || window > padded {
+            // By how much a window may reach beyond the padded input.
+            let beyond = if self.ceil_mode { stride - 1 } else { 0 };
+            if input[axis] == 0 || window > padded + beyond {
                 return Err(ShapeError::new(
                     op,
                     format!(
@@ -71,7 +79,10 @@ impl PoolGeometry {
                     ),
                 ));
             }
-            output[axis] = (padded - window) / stride + 1;
+            let last = (padded + beyond - window) / stride;
+            // The last window has to start in front of what lies behind the input.
+            let starts_behind = self.ceil_mode && last * stride >= input[axis] + padding[0];
+            output[axis] = last + usize::from(!starts_behind);
         }
         Ok(output)
     }
@@ -123,6 +134,26 @@ impl PoolGeometry {
         (o * self.stride[axis] + k).checked_sub(before).filter(|position| *position < size)
     }
 
+    /// Elements of window `o` of an axis that lie within the padded input: those behind it, where
+    /// `ceil_mode` lets a window reach beyond, do not count.
+    fn within_padding(&self, axis: usize, o: usize, size: usize) -> usize {
+        let padded = self.padding[2 * axis] + size + self.padding[2 * axis + 1];
+        self.window[axis].min(padded - (o * self.stride[axis]).min(padded))
+    }
+
+    /// By what average pooling divides where padding counts, for window `oy, ox` over an input of
+    /// height and width `input`.
+    pub(super) fn padded_count(&self, [oy, ox]: [usize; 2], input: [usize; 2]) -> usize {
+        self.within_padding(0, oy, input[0]) * self.within_padding(1, ox, input[1])
+    }
+
+    /// Rows or columns behind the input that the last window holds, at least the padding.
+    fn behind(&self, axis: usize, input: [usize; 2], output: [usize; 2]) -> usize {
+        let reach = output[axis].saturating_sub(1) * self.stride[axis] + self.window[axis];
+        let [before, after] = [self.padding[2 * axis], self.padding[2 * axis + 1]];
+        after.max(reach.saturating_sub(before + input[axis]))
+    }
+
     /// Adds the constants of `shaders/common/pool_windows.wgsl` and that file.
     pub(in crate::ops) fn declare(
         &self,
@@ -140,9 +171,9 @@ impl PoolGeometry {
             .constant("STRIDE_H", self.stride[0])
             .constant("STRIDE_W", self.stride[1])
             .constant("TOP", self.padding[0])
-            .constant("BOTTOM", self.padding[1])
+            .constant("BOTTOM", self.behind(0, input, output))
             .constant("LEFT", self.padding[2])
-            .constant("RIGHT", self.padding[3])
+            .constant("RIGHT", self.behind(1, input, output))
             .file(include_str!("../../../shaders/common/pool_windows.wgsl"))
     }
 }
@@ -159,7 +190,8 @@ pub(super) fn images(op: &str, (name, ty): (&str, &TensorType)) -> Result<[usize
 
 /// Geometries and image sizes `[n, h, w, c]` that the cases of windowed pooling share, and a name.
 pub fn test_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
-    let pool = |window, stride, padding| PoolGeometry { window, stride, padding };
+    let pool = |window, stride, padding| PoolGeometry { window, stride, padding, ceil_mode: false };
+    let ceil = |window, stride, padding| PoolGeometry { window, stride, padding, ceil_mode: true };
     vec![
         ("one_element", PoolGeometry::non_overlapping([1, 1]), [1, 1, 1, 1]),
         ("window_2", PoolGeometry::non_overlapping([2, 2]), [2, 4, 6, 4]),
@@ -172,13 +204,21 @@ pub fn test_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
         ("stride_exceeds_window", pool([2, 1], [3, 4], [1, 1, 0, 0]), [1, 7, 11, 4]),
         ("padded_non_overlapping", pool([3, 2], [3, 2], [1, 0, 1, 1]), [1, 8, 6, 4]),
         ("input_below_window", pool([4, 5], [1, 2], [2, 2, 2, 1]), [1, 1, 2, 3]),
+        ("ceil", ceil([3, 3], [2, 2], [0; 4]), [2, 6, 7, 4]),
+        ("ceil_side_by_side", ceil([2, 3], [2, 3], [0; 4]), [1, 5, 7, 4]),
+        ("ceil_padded", ceil([3, 3], [2, 2], [1, 1, 1, 1]), [1, 6, 7, 3]),
+        ("ceil_asymmetric", ceil([4, 3], [3, 2], [2, 0, 0, 1]), [2, 7, 7, 4]),
+        // A last window would start in the padding behind the input.
+        ("ceil_starts_behind", ceil([2, 2], [2, 3], [1, 1, 1, 1]), [1, 4, 5, 2]),
+        ("ceil_beyond_input", ceil([5, 4], [4, 3], [0, 0, 1, 0]), [1, 3, 2, 4]),
     ]
 }
 
 /// Geometries and image sizes of real models.
 pub(super) fn bench_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
     let two = PoolGeometry::non_overlapping([2, 2]);
-    let resnet_stem = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1, 1, 1, 1] };
+    let resnet_stem =
+        PoolGeometry { padding: [1; 4], stride: [2, 2], ..PoolGeometry::non_overlapping([3, 3]) };
     vec![
         ("bench_128x26x26x32", two.clone(), [128, 26, 26, 32]),
         ("bench_128x11x11x64", two, [128, 11, 11, 64]),
@@ -191,7 +231,12 @@ mod tests {
     use super::*;
 
     fn message(window: usize, stride: usize, padding: usize, input: usize) -> String {
-        PoolGeometry { window: [window; 2], stride: [stride; 2], padding: [padding; 4] }
+        rounded(window, stride, padding, input, false)
+    }
+
+    fn rounded(window: usize, stride: usize, padding: usize, input: usize, up: bool) -> String {
+        let [window, stride] = [[window; 2], [stride; 2]];
+        PoolGeometry { window, stride, padding: [padding; 4], ceil_mode: up }
             .output("max_pool2d", [input; 2])
             .map_or_else(|error| error.to_string(), |output| format!("{output:?}"))
     }
@@ -200,6 +245,29 @@ mod tests {
     fn sizes_round_down() {
         assert_eq!(message(2, 2, 0, 13), "[6, 6]");
         assert_eq!(message(3, 2, 1, 32), "[16, 16]");
+    }
+
+    /// Sizes that torch.nn.MaxPool2d gives with ceil_mode=True.
+    #[test]
+    fn sizes_round_up_as_in_pytorch() {
+        for (window, stride, padding, input, expected) in [
+            (3, 2, 0, 109, 54),
+            (3, 2, 0, 112, 56),
+            (2, 2, 0, 13, 7),
+            (2, 3, 1, 5, 2),
+            (2, 2, 1, 4, 3),
+            (3, 2, 1, 6, 4),
+            (5, 4, 0, 2, 1),
+            (2, 5, 1, 4, 1),
+        ] {
+            let found = rounded(window, stride, padding, input, true);
+            assert_eq!(
+                found,
+                format!("{:?}", [expected; 2]),
+                "{window} {stride} {padding} {input}"
+            );
+        }
+        assert!(rounded(5, 3, 0, 2, true).contains("window 5 (height) exceeds the padded input"));
     }
 
     #[test]

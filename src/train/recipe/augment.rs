@@ -2,13 +2,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ops::{Augment, Flip, MixBatch, PaddingMode};
+use crate::ops::{Augment, FillMode, Flip, MixBatch, PaddingMode};
 
 /// What happens to the images of each training batch. Everything is off by default. Random numbers
 /// follow from the recipe's seed, the step and the example.
 ///
 /// Keras states ranges in other units: `RandomRotation(0.06)` is a fraction of a turn, here
-/// `rotation = 21.6` degrees.
+/// `rotation = 21.6` degrees. And its layers show the mirrored image around the image,
+/// `fill = "reflect"`, where here it is black unless `fill` says otherwise, as in torchvision.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentConfig {
@@ -31,6 +32,10 @@ pub struct AugmentConfig {
     /// Shear along the rows by up to so many degrees both ways.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub shear: f32,
+    /// What shows around an image that is turned, shifted, zoomed or sheared: `"constant"` (black),
+    /// `"reflect"` (Keras' layers), `"nearest"` (Keras' `ImageDataGenerator`) or `"wrap"`.
+    #[serde(default, skip_serializing_if = "FillMode::is_default")]
+    pub fill: FillMode,
     /// Set a square of so many pixels a side to zero, the mean.
     #[serde(default, skip_serializing_if = "is_none")]
     pub cutout: usize,
@@ -119,6 +124,7 @@ impl AugmentConfig {
             translation: self.translation,
             zoom: self.zoom,
             shear: self.shear,
+            fill: self.fill,
             cutout: self.cutout,
             brightness: self.brightness,
             contrast: self.contrast,

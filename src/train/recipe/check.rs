@@ -7,6 +7,8 @@ use super::ema::EmaConfig;
 use super::monitor::Monitor;
 use super::schedule::ScheduleConfig;
 use super::schema::Recipe;
+use crate::data::DataError;
+use crate::nn::{Layer, summarize};
 use crate::train::TrainError;
 
 impl Recipe {
@@ -28,11 +30,20 @@ impl Recipe {
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
             return wrong("name", format!("{:?} must be usable as a folder name", self.name));
         }
-        self.data.check().or_else(|error| wrong("data", error.to_string()))?;
+        self.data.check().or_else(|error| match error {
+            DataError::Config { key, problem } => wrong(&format!("data.{key}"), problem),
+            other => wrong("data", other.to_string()),
+        })?;
         let centered = self.data.normalization.is_some() || self.data.mean.is_some();
         self.augment
             .check(centered)
             .or_else(|(key, what)| wrong(&format!("augment.{key}"), what))?;
+        if let Some([height, width, _]) = self.data.image() {
+            self.augment.of_images().check_for([height, width]).or_else(|what| {
+                let named = ["random_crop", "cutout"].into_iter().find(|key| what.starts_with(key));
+                wrong(&named.map_or("augment".to_owned(), |key| format!("augment.{key}")), what)
+            })?;
+        }
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.check_training()?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
@@ -40,7 +51,34 @@ impl Recipe {
         let histograms = self.histograms.map_or(Ok(()), |histograms| histograms.check());
         histograms.or_else(|(key, what)| wrong(&format!("histograms.{key}"), what))?;
         let rate = self.optimizer.learning_rate();
-        self.schedule.check(rate).or_else(|error| wrong("schedule", error.message))
+        self.schedule
+            .check(rate, self.epochs)
+            .or_else(|(key, what)| wrong(format!("schedule.{key}").trim_end_matches('.'), what))?;
+        self.check_layers()
+    }
+
+    /// Checks the numbers of the layers, and whether they fit the images, where the recipe alone tells
+    /// what those are: so that every command says the same.
+    fn check_layers(&self) -> Result<(), Wrong> {
+        /// In place of those of a folder that nobody has read yet.
+        const SOME_CLASSES: usize = 2;
+        let wrong = |key: String, message: String| {
+            // Layers of a model are not in the recipe's text.
+            let key = if self.model.is_some() { "model".to_owned() } else { key };
+            Err(Wrong { key, message })
+        };
+        Layer::check_all(&self.layers)
+            .or_else(|(key, message)| wrong(format!("layers.{key}"), message))?;
+        let Some(image) = self.data.image() else { return Ok(()) };
+        let layers = Layer::with_classes(&self.layers, SOME_CLASSES);
+        summarize(&layers, image, self.precision).map(|_| ()).or_else(|error| {
+            let [h, w, c] = image;
+            let name =
+                error.message.rsplit_once("(in ").and_then(|(_, rest)| rest.strip_suffix(')'));
+            let key = name.and_then(|name| Layer::key_of(&self.layers, name));
+            let key = key.map_or("layers".to_owned(), |key| format!("layers.{key}"));
+            wrong(key, format!("the model does not fit images of {h}x{w}x{c}: {error}"))
+        })
     }
 
     /// Checks what decides how the optimizer's steps are used.
@@ -51,7 +89,7 @@ impl Recipe {
             return wrong("accumulate", format!("must lie between 1 and batch_size = {most}"));
         }
         for (pattern, factor) in &self.learning_rate_factors {
-            if !(factor.is_finite() && *factor > 0.0) {
+            if !(*factor <= f64::from(f32::MAX) && *factor > 0.0) {
                 let key = format!("learning_rate_factors.{pattern}");
                 return wrong(&key, format!("must be positive, it is {factor}; see freeze"));
             }

@@ -76,7 +76,7 @@ impl CheckpointEvery {
 
 /// As the recipe has it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "expected \"epoch\", \"never\" or a number of steps above 0")]
 enum Written {
     Steps(u64),
     Word(String),

@@ -11,10 +11,15 @@ use crate::ops::{
 };
 use crate::tensor::TensorType;
 
-/// The optimizer. Weight decay applies to weights, not to biases and normalization.
+/// The optimizer. Weight decay applies to weights, not to biases and normalization; PyTorch and Keras
+/// apply it to whatever they are given or not told to exclude.
 ///
-/// Defaults are PyTorch's. Keras differs in `epsilon`: 1e-7 for Adam, AdamW and RMSprop, and RMSprop
-/// decays by 0.9 (its `rho`) where PyTorch's `alpha` is 0.99.
+/// Formulas and defaults are PyTorch's. Keras differs: its `epsilon` is 1e-7; Adam and AdamW add it
+/// before the bias correction, where its effect fades in, and RMSprop adds it inside the root (outside,
+/// `sqrt(epsilon)` comes near). Its RMSprop decays by 0.9 (`rho`) where PyTorch's `alpha` is 0.99; its
+/// AdamW has a `weight_decay` of 0.004 where PyTorch's is 0.01, and its `weight_decay` is decoupled in
+/// every optimizer. Velocities of Keras hold the learning rate, so that a change of the rate takes
+/// effect later than here.
 ///
 /// With `hypergradient` above zero the rate learns, too: after each step it moves by that times the
 /// product of the gradient and the direction of the step before (Baydin et al., "Online Learning
@@ -163,6 +168,11 @@ impl Clipping {
     pub(in crate::train) fn check(&self) -> Result<(), (&'static str, String)> {
         let by_value = Self { by_norm: None, ..*self };
         let by_norm = Self { by_value: None, ..*self };
+        for (key, limit) in [("by_value", self.by_value), ("by_norm", self.by_norm)] {
+            if let Some(limit) = limit.filter(|limit| !(limit.is_finite() && *limit > 0.0)) {
+                return Err((key, format!("must be positive and finite, it is {limit}")));
+            }
+        }
         for (key, clipping) in [("by_value", by_value), ("by_norm", by_norm)] {
             let mut graph = Graph::default();
             let gradients = graph.source("gradients", TensorType::f32([1]));
@@ -251,6 +261,27 @@ impl OptimizerConfig {
         if !(rate.is_finite() && rate > 0.0) {
             let message = format!("learning_rate must be a positive number, it is {rate}");
             return Err(("learning_rate", message));
+        }
+        if let Self::Adam { epsilon, .. }
+        | Self::Adamw { epsilon, .. }
+        | Self::RmsProp { epsilon, .. } = *self
+            && !(epsilon >= f64::from(f32::MIN_POSITIVE) && epsilon <= f64::from(f32::MAX))
+        {
+            let message = format!(
+                "epsilon must be above 0 (1.2e-38 or more) and finite, or a gradient of zero divides \
+                 zero by zero; it is {epsilon}"
+            );
+            return Err(("epsilon", message));
+        }
+        if let Self::Sgd { momentum, .. } | Self::RmsProp { momentum, .. } = *self
+            && !(0.0..1.0).contains(&momentum)
+        {
+            return Err(("momentum", format!("momentum must lie in [0, 1), it is {momentum}")));
+        }
+        if let Self::Sgd { dampening, .. } = *self
+            && !(0.0..=1.0).contains(&dampening)
+        {
+            return Err(("dampening", format!("dampening must lie in [0, 1], it is {dampening}")));
         }
         // The ops know what their numbers may be: an arena of one element asks them.
         let mut graph = Graph::default();

@@ -205,7 +205,9 @@ units = 10
 
     #[test]
     fn a_model_becomes_layers_and_stays_a_model_in_text() {
-        let (head, _) = TEXT.split_once("[[layers]]").expect("layers");
+        // Images that the model fits.
+        let colors = TEXT.replace("synthetic-digits", "cifar10");
+        let (head, _) = colors.split_once("[[layers]]").expect("layers");
         let text = format!("{head}[model]\ntype = \"vgg\"\nform = \"small\"\nwidth = 0.25\n");
         let deeper = ["model.depth=11".to_owned()];
         let recipe = Recipe::parse("vgg", &text, &deeper).expect("valid");

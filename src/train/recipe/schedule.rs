@@ -147,7 +147,12 @@ impl ScheduleConfig {
             Decay::Step { every, every_epochs, factor } => {
                 let every = match (every, every_epochs) {
                     (Some(every), None) => every,
-                    (None, Some(epochs)) => steps("every_epochs", epochs)?.max(1),
+                    (None, Some(epochs)) if epochs > 0.0 => steps("every_epochs", epochs)?.max(1),
+                    (None, Some(epochs)) => {
+                        return Err(wrong(&format!(
+                            "every_epochs must be positive, it is {epochs}"
+                        )));
+                    }
                     _ => return Err(wrong("a step schedule takes every or every_epochs")),
                 };
                 Schedule::Step { every, factor }
@@ -176,18 +181,56 @@ impl ScheduleConfig {
             }
         };
         let total = steps_per_epoch.saturating_mul(epochs as usize);
+        if total > 0 && warmup > 0 && warmup >= total {
+            let message = format!(
+                "the warmup takes {warmup} steps, the whole run {total}: give a shorter warmup or \
+                 more epochs"
+            );
+            return Err(wrong(&message));
+        }
         Ok(LearningRate { base, warmup, schedule, total })
     }
 
-    /// Has the op check the numbers. How many steps an epoch has, the data decide: enough are taken
-    /// for granted.
-    pub(in crate::train) fn check(&self, base: f32) -> Result<(), ShapeError> {
+    /// Has the op check the numbers of a run of `epochs`: the key that holds one that cannot be, and
+    /// what is wrong with it. How many steps an epoch has, the data decide: enough are taken for
+    /// granted.
+    pub(in crate::train) fn check(&self, base: f32, epochs: u32) -> Result<(), (String, String)> {
         const STEPS_PER_EPOCH: usize = 1000;
-        let mut rate = self.learning_rate(base, STEPS_PER_EPOCH, 1)?;
-        rate.total = rate.warmup.saturating_add(STEPS_PER_EPOCH);
-        let mut graph = Graph::default();
-        let step = graph.source("step", TensorType::u32([1]));
-        graph.push(rate, &[step]).map(|_| ())
+        if let Some(given) = self.warmup_epochs
+            && epochs > 0
+            && given >= f64::from(epochs)
+        {
+            let message = format!("must be below epochs = {epochs}, it is {given}");
+            return Err(("warmup_epochs".to_owned(), message));
+        }
+        let checked = self.learning_rate(base, STEPS_PER_EPOCH, 0).and_then(|mut rate| {
+            rate.total = rate.warmup.saturating_add(STEPS_PER_EPOCH);
+            let mut graph = Graph::default();
+            let step = graph.source("step", TensorType::u32([1]));
+            graph.push(rate, &[step]).map(|_| ())
+        });
+        checked.map_err(|error| (self.key_in(&error.message), error.message))
+    }
+
+    /// The key that a message begins with, below those of its tables; none where it begins with none.
+    fn key_in(&self, message: &str) -> String {
+        let shape = match self.decay {
+            Decay::Constant => "constant",
+            Decay::Step { .. } => "step",
+            Decay::MultiStep { .. } => "multi_step",
+            Decay::Exponential { .. } => "exponential",
+            Decay::Cosine { .. } => "cosine",
+            Decay::OneCycle { .. } => "one_cycle",
+        };
+        match message.split(' ').next() {
+            Some("warmup") => "warmup_steps".to_owned(),
+            Some("warmup_epochs") => "warmup_epochs".to_owned(),
+            Some(
+                key @ ("factor" | "final_factor" | "every" | "every_epochs" | "milestones"
+                | "milestone_epochs" | "pct_start" | "div_factor"),
+            ) => format!("decay.{shape}.{key}"),
+            _ => String::new(),
+        }
     }
 }
 
@@ -213,7 +256,7 @@ mod tests {
 
     fn rate(text: &str) -> Result<LearningRate, String> {
         let config: ScheduleConfig = toml::from_str(text).map_err(|error| error.to_string())?;
-        config.check(0.5).map_err(|error| error.to_string())?;
+        config.check(0.5, 4).map_err(|(key, message)| format!("{key}: {message}"))?;
         config.learning_rate(0.5, 100, 4).map_err(|error| error.to_string())
     }
 
@@ -270,6 +313,15 @@ mod tests {
             ("decay.multi_step = { milestones = [2, 1], factor = 0.5 }", "must rise"),
             ("decay.one_cycle = { pct_start = 1.0 }", "pct_start"),
             ("decay.triangle = {}", "unknown variant"),
+            ("warmup_epochs = 4", "warmup_epochs: must be below epochs = 4"),
+            ("warmup_steps = 400", "the warmup takes 400 steps, the whole run 400"),
+            ("warmup_steps = 5000000000", "warmup_steps: warmup 5000000000"),
+            (
+                "decay.cosine.final_factor = -5",
+                "decay.cosine.final_factor: final_factor -5 must lie",
+            ),
+            ("decay.step = { every_epochs = 0, factor = 0.5 }", "every_epochs must be positive"),
+            ("decay.exponential.factor = nan", "decay.exponential.factor: factor NaN must"),
         ] {
             let error = rate(text).expect_err(text);
             assert!(error.contains(part), "{text}: {error}");

@@ -26,8 +26,8 @@ pub struct Recipe {
     /// What it is, in a sentence.
     #[serde(default)]
     pub description: String,
-    /// Seed of initial weights, order of examples and dropout.
-    #[serde(default = "default_seed")]
+    /// Seed of initial weights, order of examples and dropout: below 2^64, in quotes from 2^63 on.
+    #[serde(default = "default_seed", with = "crate::tensor::seed")]
     pub seed: u64,
     /// Passes over the training set.
     pub epochs: u32,

@@ -1,6 +1,6 @@
 //! Cases of augmented batches: every option alone and all together, with tails.
 
-use super::{Augment, AugmentBatch, Flip, PaddingMode};
+use super::{Augment, AugmentBatch, FillMode, Flip, PaddingMode};
 use crate::graph::{Case, Fill};
 use crate::ops::batch::gather::GatherBatch;
 use crate::ops::update::state::integer;
@@ -29,6 +29,7 @@ fn everything() -> Augment {
         translation: 0.15,
         zoom: 0.2,
         shear: 15.0,
+        fill: FillMode::Constant,
         cutout: 3,
         brightness: 0.4,
         contrast: 0.5,
@@ -62,6 +63,19 @@ fn options() -> Vec<(&'static str, Augment)> {
 pub(super) fn cases() -> Vec<Case> {
     let mut cases: Vec<Case> =
         options().into_iter().map(|(name, augment)| case(name, augment, &SMALL)).collect();
+    // Far beyond the border, where images come several times.
+    let far = Augment { translation: 1.0, zoom: 0.9, ..everything() };
+    for (name, fill) in
+        [("reflect", FillMode::Reflect), ("nearest", FillMode::Nearest), ("wrap", FillMode::Wrap)]
+    {
+        let augment = Augment { fill, ..everything() };
+        cases.push(case(&format!("fill_{name}"), augment, &SMALL));
+        let augment = Augment { fill, cutout: 0, crop_padding: 0, ..far.clone() };
+        for (kind, image) in [("row", [1, 9, 2]), ("pixel", [1, 1, 1]), ("image", [6, 5, 3])] {
+            let layout = Layout { image, ..SMALL };
+            cases.push(case(&format!("fill_{name}_far_{kind}"), augment.clone(), &layout));
+        }
+    }
     let layouts = [
         ("one_pixel", Layout { image: [1, 1, 1], ..SMALL }),
         ("one_row", Layout { image: [1, 11, 1], ..SMALL }),

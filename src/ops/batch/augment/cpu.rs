@@ -2,7 +2,7 @@
 //! levels from it, then normalize them in a loop that the compiler vectorizes.
 
 use super::decision::Decision;
-use super::options::PaddingMode;
+use super::options::{FillMode, PaddingMode};
 use super::{AugmentBatch, Layout, WHITE_LEVEL};
 use crate::graph::{HostIo, HostKernel};
 use crate::ops::IGNORED_LABEL;
@@ -65,7 +65,7 @@ fn run(op: &AugmentBatch, size: Size, io: &mut HostIo<'_, f32>, scratch: &mut [f
         let staged: &mut [u8] = bytemuck::cast_slice_mut(staged);
         stage(op, size, &decision, bytes, staged);
         if op.augment.is_affine() {
-            sample(size, &decision, staged, x);
+            sample(size, op.augment.fill, &decision, staged, x);
         } else {
             let rows = staged.chunks_exact(size.pitch()).skip(1);
             for (x, bytes) in x.chunks_exact_mut(size.width * size.channels).zip(rows) {
@@ -130,8 +130,8 @@ fn source(at: usize, shift: i32, side: usize, reflects: bool) -> Option<usize> {
     }
 }
 
-/// Writes bilinear samples of the staged image, in levels.
-fn sample(size: Size, decision: &Decision, staged: &[u8], x: &mut [f32]) {
+/// Writes bilinear samples of the staged image, or of what lies around it, in levels.
+fn sample(size: Size, fill: FillMode, decision: &Decision, staged: &[u8], x: &mut [f32]) {
     let Size { height, width, channels } = size;
     let signed = |n: usize| i32::try_from(n).expect("infer has checked that sides are short");
     let (last_row, last_column) = (signed(height) - 1, signed(width) - 1);
@@ -146,19 +146,26 @@ fn sample(size: Size, decision: &Decision, staged: &[u8], x: &mut [f32]) {
             let (px, py) = (u >> 7, v >> 7);
             (u, v) = (u + 2 * a, v + 2 * c);
             let (left, top) = (px >> 8, py >> 8);
-            if left < -1 || left > last_column || top < -1 || top > last_row {
+            // The border is one pixel wide, and black.
+            let place = |at: i32, side: i32| fill.place(at, side).map_or(0, |at| at + 1);
+            let columns = [left, left + 1].map(|at| place(at, last_column + 1));
+            let rows = [top, top + 1].map(|at| place(at, last_row + 1));
+            let [columns, rows] = [columns, rows].map(|two| two.map(i32::unsigned_abs));
+            if columns == [0; 2] || rows == [0; 2] {
                 pixel.fill(0.0);
                 continue;
             }
             let [fx, fy] = [px & 255, py & 255].map(i32::unsigned_abs);
-            // The border is one pixel wide.
-            let [left, top] = [left + 1, top + 1].map(|at| at.unsigned_abs() as usize);
-            let upper = &staged[top * pitch + left * channels..][..2 * channels];
-            let lower = &staged[(top + 1) * pitch + left * channels..][..2 * channels];
+            let [[p, q], [r, s]] = rows.map(|row| {
+                columns.map(|column| {
+                    &staged[row as usize * pitch + column as usize * channels..][..channels]
+                })
+            });
             for (i, x) in pixel.iter_mut().enumerate() {
-                let [p, q] = [upper, lower]
-                    .map(|row| (256 - fx) * u32::from(row[i]) + fx * u32::from(row[i + channels]));
-                *x = level_as_f32(((256 - fy) * p + fy * q + 128) >> 8);
+                let [upper, lower] = [[p, q], [r, s]].map(|[left, right]| {
+                    (256 - fx) * u32::from(left[i]) + fx * u32::from(right[i])
+                });
+                *x = level_as_f32(((256 - fy) * upper + fy * lower + 128) >> 8);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::decision::KEY_HIGH;
-use super::options::{Flip, PaddingMode};
+use super::options::{FillMode, Flip, PaddingMode};
 use super::{AugmentBatch, Layout};
 use crate::graph::{Caps, Kernel, Lowering, Operand};
 use crate::ops::IGNORED_LABEL;
@@ -71,6 +71,7 @@ fn pixels_kernel(op: &AugmentBatch, layout: &Layout, shards: usize, caps: &Caps)
         .constant("BRIGHTNESS", usize::from(augment.brightness > 0.0))
         .constant("CONTRAST", usize::from(augment.contrast > 0.0))
         .constant("CUTOUT", augment.cutout)
+        .file(fill_file(augment.fill))
         .file(&normalization(op, layout))
         .file(&shard_bindings(first_shard_binding, shards))
         .flat(op.gather.batch * layout.height * layout.width, 64, caps)
@@ -81,6 +82,16 @@ fn pixels_kernel(op: &AugmentBatch, layout: &Layout, shards: usize, caps: &Caps)
         kernel = kernel.read(Operand::Input(FIRST_SHARD));
     }
     (0..shards).fold(kernel, |kernel, s| kernel.read(Operand::Input(layout.first_shard + s)))
+}
+
+/// WGSL of `filled`, where a row or column beside the image lies in it.
+fn fill_file(fill: FillMode) -> &'static str {
+    match fill {
+        FillMode::Constant => include_str!("../../../../shaders/batch/fill/constant.wgsl"),
+        FillMode::Reflect => include_str!("../../../../shaders/batch/fill/reflect.wgsl"),
+        FillMode::Nearest => include_str!("../../../../shaders/batch/fill/nearest.wgsl"),
+        FillMode::Wrap => include_str!("../../../../shaders/batch/fill/wrap.wgsl"),
+    }
 }
 
 /// WGSL of `center_of` and `normalized`, with the numbers of this op.

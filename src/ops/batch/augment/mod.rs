@@ -20,7 +20,7 @@ use crate::graph::{Caps, Case, Cost, Fill, HostIo, HostKernel, Lowering, OpDef, 
 use crate::ops::kit::of_dtype;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
-pub use options::{Augment, Flip, PaddingMode};
+pub use options::{Augment, FillMode, Flip, PaddingMode};
 
 /// The level of a white pixel: a byte times 256.
 const WHITE_LEVEL: u32 = 255 * 256;

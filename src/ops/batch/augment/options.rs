@@ -15,6 +15,47 @@ pub enum PaddingMode {
     Reflect,
 }
 
+/// What lies around an image that is turned, shifted, zoomed or sheared, as SciPy and Keras name it. Of
+/// a row `a b c d`:
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FillMode {
+    /// Black: `0 0 0 0 | a b c d | 0 0 0 0`.
+    #[default]
+    Constant,
+    /// The image mirrored at its border, so that border pixels come twice:
+    /// `d c b a | a b c d | d c b a`. The default of Keras' layers (`RandomRotation`,
+    /// `RandomTranslation`, `RandomZoom`), SciPy's `reflect`.
+    Reflect,
+    /// The nearest pixel: `a a a a | a b c d | d d d d`. The default of Keras' `ImageDataGenerator`.
+    Nearest,
+    /// The image again: `a b c d | a b c d | a b c d`; SciPy's `grid-wrap`.
+    Wrap,
+}
+
+impl FillMode {
+    /// Whether it is black.
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Where a row or column lies in an image with `side` of them; nowhere for black.
+    pub(super) fn place(self, at: i32, side: i32) -> Option<i32> {
+        if (0..side).contains(&at) {
+            return Some(at);
+        }
+        match self {
+            Self::Constant => None,
+            Self::Nearest => Some(at.clamp(0, side - 1)),
+            Self::Wrap => Some(at.rem_euclid(side)),
+            Self::Reflect => {
+                let within = at.rem_euclid(2 * side);
+                Some(within.min(2 * side - 1 - within))
+            }
+        }
+    }
+}
+
 /// Which images are mirrored left to right.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -34,7 +75,7 @@ pub enum Flip {
 /// 1. Crop: the image is padded by `crop_padding` pixels on all sides, and a window of its own size
 ///    is cut out at a uniform position.
 /// 2. Flip.
-/// 3. Affine map about the center, sampled bilinearly, black outside: translation by up to
+/// 3. Affine map about the center, sampled bilinearly, `fill` outside: translation by up to
 ///    `translation` times height and width, then shear along the rows by up to `shear` degrees, zoom
 ///    (sampled coordinates are multiplied by `1 + u` with `u` up to `zoom` both ways: above one,
 ///    the image shrinks, as in Keras), and rotation by up to `rotation` degrees. Each is uniform.
@@ -68,6 +109,9 @@ pub struct Augment {
     /// Largest shear, degrees, at most 60.
     #[serde(default)]
     pub shear: f32,
+    /// What lies around the image in rotation, translation, zoom and shear.
+    #[serde(default, skip_serializing_if = "FillMode::is_default")]
+    pub fill: FillMode,
     /// Side of the square, pixels.
     #[serde(default)]
     pub cutout: usize,
@@ -85,7 +129,7 @@ const LARGEST_SIDE: usize = 4096;
 impl Augment {
     /// Whether images stay as they are.
     pub fn is_none(&self) -> bool {
-        *self == Self { crop_mode: self.crop_mode, ..Self::default() }
+        *self == Self { crop_mode: self.crop_mode, fill: self.fill, ..Self::default() }
     }
 
     /// Whether pixels are sampled between others.

@@ -1,7 +1,7 @@
 //! The specification of an augmented batch: pixel by pixel, in 64-bit integers.
 
 use super::decision::Decision;
-use super::options::PaddingMode;
+use super::options::{FillMode, PaddingMode};
 use super::{AugmentBatch, WHITE_LEVEL};
 use crate::graph::HostIo;
 use crate::ops::IGNORED_LABEL;
@@ -100,9 +100,11 @@ impl Source<'_> {
         rounded(sum, 8)
     }
 
-    /// A byte after crop and flip; black outside of the image.
+    /// A byte after crop and flip, or of what lies around the image.
     fn pixel(&self, [row, column, channel]: [i64; 3]) -> i64 {
         let [height, width, channels] = self.size;
+        let [row, column] = [(row, height), (column, width)]
+            .map(|(at, side)| filled(self.op.augment.fill, at, side));
         if !(0..height).contains(&row) || !(0..width).contains(&column) {
             return 0;
         }
@@ -122,6 +124,22 @@ impl Source<'_> {
         let i = (row * width + column) * channels + channel;
         i64::from(self.bytes[usize::try_from(i).expect("it lies within the image")])
     }
+}
+
+/// The place within `0..side` that shows where `at` would lie, step by step; itself for black.
+pub(super) fn filled(fill: FillMode, mut at: i64, side: i64) -> i64 {
+    while !(0..side).contains(&at) {
+        at = match (fill, at < 0) {
+            (FillMode::Constant, _) => break,
+            (FillMode::Nearest, true) => 0,
+            (FillMode::Nearest, false) => side - 1,
+            (FillMode::Wrap, true) => at + side,
+            (FillMode::Wrap, false) => at - side,
+            (FillMode::Reflect, true) => -1 - at,
+            (FillMode::Reflect, false) => 2 * side - 1 - at,
+        };
+    }
+    at
 }
 
 /// `value / 2^bits`, rounded to the nearest integer, halves upwards.

@@ -170,6 +170,36 @@ fn a_reflected_crop_and_a_flip_are_what_they_say() {
     assert!(seen.len() > 45, "{} of 50 outcomes", seen.len());
 }
 
+/// What SciPy's `map_coordinates` and NumPy's `pad` give for `reflect` (`symmetric`), `nearest` (`edge`) and
+/// `grid-wrap` (`wrap`); Keras names the first three as here.
+#[test]
+fn what_lies_around_an_image_is_what_scipy_and_keras_say() {
+    for (fill, table) in [
+        (FillMode::Reflect, "abcddcba|abcd|dcbaabcd"),
+        (FillMode::Nearest, "aaaaaaaa|abcd|dddddddd"),
+        (FillMode::Wrap, "abcdabcd|abcd|abcdabcd"),
+        (FillMode::Constant, "00000000|abcd|00000000"),
+    ] {
+        let shown: String = (-8..12)
+            .map(|at| match fill.place(at, 4).map(usize::try_from) {
+                Some(place) => char::from(b"abcd"[place.expect("within the image")]),
+                None => '0',
+            })
+            .collect();
+        assert_eq!(shown, table.replace('|', ""), "{fill:?}");
+        for (at, letter) in (-8..12).zip(shown.chars()) {
+            assert_eq!(
+                reference::filled(fill, at, 4),
+                if letter == '0' {
+                    at
+                } else {
+                    i64::try_from("abcd".find(letter).expect("one of four")).expect("small")
+                }
+            );
+        }
+    }
+}
+
 /// Images by float64 formulas and PyTorch's bilinear sampling; see `assets/golden/make_augment.py`.
 #[test]
 fn affine_maps_crops_and_colors_are_those_of_the_fixtures() {
@@ -183,7 +213,7 @@ fn affine_maps_crops_and_colors_are_those_of_the_fixtures() {
     let images = tensor("images");
     let shape = images.shape().to_vec();
     let examples: Vec<u32> = bytemuck::pod_collect_to_vec(tensor("examples").data());
-    assert_eq!((cases.len(), examples.len()), (9, shape[0]));
+    assert_eq!((cases.len(), examples.len()), (14, shape[0]));
     for (name, augment) in cases {
         let expected: Vec<f32> = bytemuck::pod_collect_to_vec(tensor(&name).data());
         let mut op = op(augment.clone());

@@ -31,7 +31,8 @@ pub(super) fn cases() -> Vec<Case> {
     let mut cases = Vec::new();
     let step = |case: Case| case.input(TensorType::u32([1]), Fill::Integers(vec![3]));
     for (name, dims) in [("vec4", &[6, 12][..]), ("tail", &[5, 7]), ("one_element", &[1])] {
-        for function in [Activation::Relu, Activation::Tanh, Activation::Gelu, Activation::Silu] {
+        use Activation::{Gelu, GeluTanh, Relu, Silu, Tanh};
+        for function in [Relu, Tanh, Gelu, GeluTanh, Silu] {
             let name = format!("masked_{function:?}_grad_{name}").to_lowercase();
             let case = Case::new(name, masked_derivative(function))
                 .input(TensorType::f32(dims), Fill::Uniform(-1.0, 1.0))
@@ -72,7 +73,7 @@ pub(super) fn cases() -> Vec<Case> {
         let name = format!("{}_{}", case.name, dims[0]);
         cases.push(Case { name, ..case.forward_only() });
     }
-    for function in [Activation::Sigmoid, Activation::Gelu] {
+    for function in [Activation::Sigmoid, Activation::Gelu, Activation::GeluTanh] {
         // The function of a value in between, and its derivative at one.
         let op = chain([
             (&Scale { factor: 0.5 }, &[Input(0)]),

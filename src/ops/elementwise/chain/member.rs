@@ -69,7 +69,7 @@ impl Member {
     /// operand is of the size that tests give it.
     pub(super) fn gain(&self) -> f64 {
         match self {
-            // Derivatives are at most 1.13, that of gelu.
+            // Derivatives are at most 1.13, that of both gelu.
             Self::Activate(_) => 1.2,
             Self::ActivateGrad(_) => LARGEST_COTANGENT,
             Self::Binary(_) if self.is_sum() => 1.0,

@@ -143,7 +143,11 @@ impl OpDef for BatchNormMaxPool2d {
                 ));
             }
         }
-        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        let three = PoolGeometry {
+            stride: [2, 2],
+            padding: [1; 4],
+            ..PoolGeometry::non_overlapping([3, 3])
+        };
         for channels in [3, 4] {
             let dims = [2, 9, 9, channels];
             let gamma: Vec<f32> = [0.0, -1.5, -0.0, 2.0].into_iter().take(channels).collect();

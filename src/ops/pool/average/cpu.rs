@@ -23,10 +23,20 @@ pub(in crate::ops::pool) fn gradient(op: &AvgPool2dGrad) -> Vec<HostKernel> {
     vec![HostKernel::new("images", move |io, _| unpool(&op, io))]
 }
 
-/// `1 / count` of a window with `inside` elements in the input.
-fn weight(geometry: &PoolGeometry, count_include_pad: bool, inside: usize) -> f32 {
-    let count = if count_include_pad { geometry.window.iter().product() } else { inside };
-    f32::from_f64(1.0 / as_f64(count))
+/// `1 / count` of a window with `inside` elements in the input; `padded` are those that count where
+/// padding does.
+fn weight(padded: Option<usize>, inside: usize) -> f32 {
+    f32::from_f64(1.0 / as_f64(padded.unwrap_or(inside)))
+}
+
+/// Elements of a window that count where padding does.
+fn padded(
+    geometry: &PoolGeometry,
+    count_include_pad: bool,
+    at: [usize; 2],
+    input: [usize; 2],
+) -> Option<usize> {
+    count_include_pad.then(|| geometry.padded_count(at, input))
 }
 
 fn as_f64(count: usize) -> f64 {
@@ -47,7 +57,8 @@ fn pool(op: &AvgPool2d, io: &mut HostIo<'_, f32>) {
                 add(&x[(n * h * w + pixel) * c..][..c], 1.0, y);
                 inside += 1;
             });
-            let weight = weight(&op.geometry, op.count_include_pad, inside);
+            let padded = padded(&op.geometry, op.count_include_pad, [oy, ox], [h, w]);
+            let weight = weight(padded, inside);
             for y in y {
                 *y *= weight;
             }
@@ -66,7 +77,8 @@ fn unpool(op: &AvgPool2dGrad, io: &mut HostIo<'_, f32>) {
             let dy = &dy[((n * oh + oy) * ow + ox) * c..][..c];
             let mut inside = 0;
             for_each_tap(&op.geometry, [oy, ox], [h, w], |_, _| inside += 1);
-            let weight = weight(&op.geometry, op.count_include_pad, inside);
+            let padded = padded(&op.geometry, op.count_include_pad, [oy, ox], [h, w]);
+            let weight = weight(padded, inside);
             for_each_tap(&op.geometry, [oy, ox], [h, w], |_, pixel| {
                 add(dy, weight, &mut dx[pixel * c..][..c]);
             });

@@ -17,14 +17,14 @@ use crate::tensor::{Real, TensorType, Tolerance};
 /// `y[n, oy, ox, c] = sum x[n, oy s - top + ky, ox s - left + kx, c] / count` over the window
 /// `ky, kx`; padding counts as zero.
 ///
-/// Input: `x` `[n, h, w, c]`. Output: `[n, oh, ow, c]`. Semantics of `torch.nn.AvgPool2d` with
-/// `ceil_mode=False`.
+/// Input: `x` `[n, h, w, c]`. Output: `[n, oh, ow, c]`. Semantics of `torch.nn.AvgPool2d`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AvgPool2d {
     /// Windows.
     pub geometry: PoolGeometry,
-    /// Whether the count is the size of the window, else that of its part inside the input.
+    /// Whether the count is the size of the window (of its part within the padded input, where
+    /// `ceil_mode` lets it reach beyond), else that of its part inside the input.
     pub count_include_pad: bool,
 }
 
@@ -59,9 +59,8 @@ fn positions(
     positions
 }
 
-/// By what the sum over a window with `inside` elements in the input is divided.
-fn count(geometry: &PoolGeometry, count_include_pad: bool, inside: usize) -> f64 {
-    let count = if count_include_pad { geometry.window.iter().product() } else { inside };
+/// By what a sum is divided: the elements inside the input, or within the padded one.
+fn as_f64(count: usize) -> f64 {
     f64::from(u32::try_from(count).expect("a window is no larger than a tensor"))
 }
 
@@ -73,15 +72,17 @@ fn lowering(
     wgsl: &str,
 ) -> Lowering {
     let ((geometry, count_include_pad), (input, output)) = (op, sizes);
-    let kernel = lanes
-        .declare(kernel)
-        .constant("COUNT_INCLUDE_PAD", usize::from(count_include_pad))
-        .read(Operand::Input(0))
-        .write(Operand::Output(0));
-    let kernel = geometry
-        .declare(kernel, input, output)
-        .file(include_str!("../../../../shaders/common/pool_count.wgsl"))
-        .file(wgsl);
+    let mut kernel = lanes.declare(kernel).read(Operand::Input(0)).write(Operand::Output(0));
+    let count = if geometry.ceil_mode && count_include_pad {
+        kernel = kernel
+            .constant("PADDING_BOTTOM", geometry.padding[1])
+            .constant("PADDING_RIGHT", geometry.padding[3]);
+        include_str!("../../../../shaders/common/pool_count_padded.wgsl")
+    } else {
+        kernel = kernel.constant("COUNT_INCLUDE_PAD", usize::from(count_include_pad));
+        include_str!("../../../../shaders/common/pool_count.wgsl")
+    };
+    let kernel = geometry.declare(kernel, input, output).file(count).file(wgsl);
     Lowering::single(&lanes.variant("one_per_thread"), kernel)
 }
 
@@ -100,7 +101,11 @@ impl OpDef for AvgPool2d {
         for_each_chunk(io.outputs.float(0), c_count, &|row, y| {
             let (ox, oy, n) = (row % ow, row / ow % oh, row / (ow * oh));
             let positions = positions(&self.geometry, [oy, ox], [h, w]);
-            let count = count(&self.geometry, self.count_include_pad, positions.len());
+            let count = if self.count_include_pad {
+                as_f64(self.geometry.padded_count([oy, ox], [h, w]))
+            } else {
+                as_f64(positions.len())
+            };
             for (c, y) in y.iter_mut().enumerate() {
                 let values = positions
                     .iter()
@@ -165,7 +170,11 @@ impl OpDef for AvgPool2d {
                 cases.push(Case::new(format!("{name}{suffix}"), op).normal(dims));
             }
         }
-        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        let three = PoolGeometry {
+            stride: [2, 2],
+            padding: [1; 4],
+            ..PoolGeometry::non_overlapping([3, 3])
+        };
         cases.push(
             Case::new("non_finite", AvgPool2d { geometry: three, count_include_pad: true })
                 .input(TensorType::f32([2, 9, 9, 4]), Fill::Special)
@@ -196,7 +205,11 @@ impl OpDef for AvgPool2dGrad {
             for oy in 0..oh {
                 for ox in 0..ow {
                     let positions = positions(&self.geometry, [oy, ox], [h, w]);
-                    let count = count(&self.geometry, self.count_include_pad, positions.len());
+                    let count = if self.count_include_pad {
+                        as_f64(self.geometry.padded_count([oy, ox], [h, w]))
+                    } else {
+                        as_f64(positions.len())
+                    };
                     for (iy, ix) in positions {
                         for c in 0..c_count {
                             let share =

@@ -152,7 +152,11 @@ impl OpDef for MaxPool2d {
                 Case::new(name, MaxPool2d { geometry }).input(TensorType::f32(dims), Fill::Distinct)
             })
             .collect();
-        let three = PoolGeometry { window: [3, 3], stride: [2, 2], padding: [1; 4] };
+        let three = PoolGeometry {
+            stride: [2, 2],
+            padding: [1; 4],
+            ..PoolGeometry::non_overlapping([3, 3])
+        };
         let two = PoolGeometry::non_overlapping([2, 2]);
         cases.push(
             Case::new("ties", MaxPool2d { geometry: three.clone() })
@@ -202,7 +206,7 @@ impl MaxPool2dGrad {
 
     /// One invocation per window, where each element belongs to one window at most.
     fn windows(&self, sig: &Signature, lanes: Lanes, caps: &Caps) -> Option<Lowering> {
-        let PoolGeometry { window, stride, padding: [top, _, left, _] } = self.geometry;
+        let PoolGeometry { window, stride, padding: [top, _, left, _], .. } = self.geometry;
         let &[n, oh, ow, c] = sig.inputs[1].dims() else { return None };
         if window != stride {
             return None;

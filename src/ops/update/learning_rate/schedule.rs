@@ -34,7 +34,7 @@ pub enum Schedule {
     /// `f + (1 - f) (1 + cos(pi s / (total - warmup))) / 2`, and `f` from step `total` on
     /// (Loshchilov and Hutter, "SGDR", 2017).
     Cosine {
-        /// `f`, the factor at the end.
+        /// `f`, the factor at the end, from 0 to 1.
         final_factor: f32,
     },
     /// From `1 / div_factor` up to 1 and down to `1 / (div_factor final_div_factor)`, as
@@ -152,8 +152,8 @@ impl Schedule {
                 Some(format!("milestones {milestones:?} must rise and fit 32 bits"))
             }
             Self::Step { .. } | Self::Exponential { .. } | Self::MultiStep { .. } => None,
-            Self::Cosine { final_factor } if !final_factor.is_finite() => {
-                Some(format!("final_factor {final_factor} must be finite"))
+            Self::Cosine { final_factor } if !(0.0..=1.0).contains(final_factor) => {
+                Some(format!("final_factor {final_factor} must lie in [0, 1]"))
             }
             Self::Cosine { .. } => None,
             Self::OneCycle { pct_start, .. } if !(0.0..1.0).contains(pct_start) => {
