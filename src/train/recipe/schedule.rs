@@ -170,7 +170,8 @@ impl ScheduleConfig {
                 Schedule::OneCycle { pct_start, div_factor, final_div_factor, anneal }
             }
         };
-        let total = steps_per_epoch.saturating_mul(epochs as usize);
+        // A run without an epoch takes none of these steps.
+        let total = steps_per_epoch.saturating_mul(epochs.max(1) as usize);
         Ok(LearningRate { base, warmup, schedule, total })
     }
 

@@ -78,6 +78,14 @@ fn hint(
         );
     }
     let found = prefixes(given.keys(), names);
+    if found.is_empty() && !given.is_empty() {
+        let first = names.first().copied().unwrap_or_default();
+        let theirs = given.keys().next().map(String::as_str).unwrap_or_default();
+        return Some(format!(
+            "no name of the file is one of the model's: rename its tensors before it is written, as \
+             in Python {{\"{first}\": state[\"{theirs}\"], ...}}"
+        ));
+    }
     let plain = found.get("").copied().unwrap_or_default();
     let (prefix, count) = found
         .into_iter()
