@@ -209,4 +209,41 @@ mod tests {
         let split = SplitEvaluation::new(metrics, None, vec![vec![3; 100]; 100], &classes);
         assert!(svg_inline(&confusion(&split, &classes), "confusion").contains("class 0"));
     }
+
+    /// The numbers behind a key of each text with this anchor.
+    fn places(svg: &str, anchor: &str, key: &str) -> Vec<f64> {
+        let lines = svg.lines().filter(|line| line.contains(anchor) && !line.contains("muted"));
+        let number = |line: &str| line.split_once(key)?.1.split(['"', ' ']).next()?.parse().ok();
+        lines.filter_map(number).collect()
+    }
+
+    #[test]
+    fn names_of_any_width_lie_apart_and_inside() {
+        for (count, name) in
+            [(3, "9"), (30, "999"), (14, "猫"), (60, "a rather long name"), (5, "собака")]
+        {
+            let classes: Vec<String> = (0..count).map(|i| format!("{name}{i}")).collect();
+            let metrics = Metrics { loss: 0.1, accuracy: 0.5, examples: 4 };
+            let split = SplitEvaluation::new(metrics, None, vec![vec![3; count]; count], &classes);
+            let svg = svg_inline(&confusion(&split, &classes), "confusion");
+            let width = widest(classes.iter(), NAME);
+            let is_slanted = svg.contains("rotate");
+            let (across, apart) = match is_slanted {
+                // The distance of parallel lines.
+                true => (places(&svg, "rotate", "translate("), LINE * std::f64::consts::SQRT_2),
+                // Counts in cells stand in the middle, too, and lie lower.
+                false => (places(&svg, "y=\"38.0\" text-anchor=\"middle\"", "x=\""), width + 5.0),
+            };
+            let down = places(&svg, "text-anchor=\"end\"", " y=\"");
+            for (at, apart) in [(&across, apart), (&down, LINE)] {
+                assert!(!at.is_empty(), "{name}: {svg}");
+                let too_near = at.windows(2).find(|pair| pair[1] - pair[0] < apart - 0.2);
+                assert_eq!(too_near, None, "{name}, {count}");
+            }
+            let last = across.last().copied().unwrap_or_default();
+            let room =
+                if is_slanted { width * std::f64::consts::FRAC_1_SQRT_2 } else { width / 2.0 };
+            assert!(last + room <= WIDTH, "{name}, {count}: {last} + {room}");
+        }
+    }
 }
