@@ -299,7 +299,8 @@ fn a_run_whose_first_epoch_is_not_over_says_so() {
     for file in ["weights-last.safetensors", "weights-best.safetensors", "result.json"] {
         fs::remove_file(run.join(file)).expect("it is there");
     }
-    let parts = ["has no weights yet", "its first one is not over", "--resume runs/small-1"];
+    let parts =
+        ["has no weights-last.safetensors yet", "first one is not over", "--resume runs/small-1"];
     fails(folder.path(), &["eval", "runs/small-1"], 1, &parts);
     fails(folder.path(), &["weights", "export", "runs/small-1", "-o", "w"], 1, &parts);
 }

@@ -109,11 +109,14 @@ impl StoredRun {
             .with_precision(recipe.precision);
         let which = which.unwrap_or_else(|| Which::of_recipe(&recipe));
         let file = which.file_in(&dir);
-        if !file.exists() && !dir.weights_last().exists() {
+        // A run that has ended had some: their file is missed.
+        let has_ended = dir.result_path().exists();
+        if !has_ended && !file.exists() && !dir.weights_last().exists() {
             return Err(format!(
-                "{} has no weights yet: they are written at the end of each epoch, and its first one \
-                 is not over; wait for it, or go on with verigrad train --resume {0}",
-                path.display()
+                "{} has no {} yet: weights are written at the end of each epoch, and its first one is \
+                 not over; wait for it, or go on with verigrad train --resume {0}",
+                path.display(),
+                file.file_name().unwrap_or_default().display()
             )
             .into());
         }
