@@ -6,6 +6,8 @@ mod analyze;
 mod compare;
 #[path = "cli/data.rs"]
 mod data;
+#[path = "cli/exchange.rs"]
+mod exchange;
 #[path = "cli/histograms.rs"]
 mod histograms;
 #[path = "cli/log.rs"]
@@ -14,6 +16,8 @@ mod log;
 mod lost;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/predict.rs"]
+mod predict;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]

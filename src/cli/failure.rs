@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 use std::process::ExitCode;
 
 use thiserror::Error;
@@ -9,7 +10,7 @@ use thiserror::Error;
 use super::interrupt;
 use super::wgsl::WgslError;
 use crate::exec::ExecError;
-use crate::train::{RunError, TrainError, WeightsError};
+use crate::train::{ExchangeError, RunError, TrainError, WeightsError};
 
 /// What ends the program.
 #[derive(Debug)]
@@ -25,7 +26,20 @@ pub(super) struct Unknown(pub String);
 #[error("{0}")]
 pub(super) struct Interrupted(pub String);
 
+/// What is wrong with a file that the error itself does not name.
+#[derive(Debug, Error)]
+#[error("{file}: {error}")]
+struct InFile {
+    file: String,
+    error: ExchangeError,
+}
+
 impl Failure {
+    /// An error about the content of a file.
+    pub fn in_file(file: &Path, error: ExchangeError) -> Self {
+        Self::from(InFile { file: file.display().to_string(), error })
+    }
+
     /// Whether a signal asked for it.
     pub fn is_interruption(&self) -> bool {
         self.0.is::<Interrupted>() || matches!(self.train(), Some(TrainError::Interrupted))

@@ -10,7 +10,8 @@ use super::args::{DataArgs, DeviceArgs, RecipeArgs};
 use super::device::open::{PickArgs, open_device};
 use super::failure::{Failure, Interrupted};
 use super::inputs::loading::{load_recipe, read_data, recipe_of};
-use super::inputs::stored_run::{StoredRun, Which, in_words};
+use super::inputs::stored_run::{StoredRun, Which};
+use super::inputs::trained::in_words;
 use super::interrupt;
 use super::output;
 use super::session::start::{TrainArgs, train};
@@ -281,7 +282,7 @@ impl<'a> TestBench<'a> {
         run: &StoredRun,
         data: &Dataset,
     ) -> Result<(SplitEvaluation, Predictions), Failure> {
-        run.check_data(data)?;
+        run.trained.check_data(data)?;
         let executor = match &mut self.executor {
             Some(executor) => {
                 executor.unload_all();
@@ -289,8 +290,8 @@ impl<'a> TestBench<'a> {
             }
             None => self.executor.insert(open_device(&self.args.device, &self.args.picks)?),
         };
-        let batch = run.recipe.evaluation_batch();
-        Ok(run.predict(executor.as_mut(), "test", data, batch)?)
+        let batch = run.trained.recipe.evaluation_batch();
+        Ok(run.trained.predict(executor.as_mut(), "test", data, batch)?)
     }
 }
 

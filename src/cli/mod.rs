@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, recipes, report,
-    summary, train, tune, weights,
+    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, predict, recipes,
+    report, summary, train, tune, weights,
 };
 use logging::LogArgs;
 use session::start::TrainArgs;
@@ -49,10 +49,10 @@ struct Cli {
 enum Command {
     /// Train a recipe; without a name, the small CNN on synthetic digits
     Train(TrainArgs),
-    /// Evaluate the weights of a run: loss, accuracy, figures by class, confusion matrix
+    /// Evaluate the weights of a run or a file: loss, accuracy, figures by class, confusion matrix
     Eval(evaluate::EvalArgs),
-    /// Classify images by the weights of a run
-    Predict(evaluate::PredictArgs),
+    /// Classify images by the weights of a run or a file
+    Predict(predict::PredictArgs),
     /// Compare runs and recipes: one table, curves in one picture, accuracy by class
     Compare(compare::CompareArgs),
     /// Average the predictions of several models: of runs, or of a recipe with different seeds
@@ -107,7 +107,7 @@ pub fn main() -> ExitCode {
         }
         Some(Command::Train(args)) => train::run(&args),
         Some(Command::Eval(args)) => evaluate::eval(&args).map(done),
-        Some(Command::Predict(args)) => evaluate::predict(&args).map(done),
+        Some(Command::Predict(args)) => predict::predict(&args).map(done),
         Some(Command::Compare(args)) => compare::compare(&args).map(done),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
         Some(Command::Analyze(args)) => analyze::run(&args).map(done),

@@ -68,7 +68,7 @@ pub(super) fn write(
             return if error.is_of_weights() { Err(error) } else { Ok((written, None)) };
         }
     };
-    let (test, why_no_data) = match test.of(&stored.recipe) {
+    let (test, why_no_data) = match test.of(&stored.trained.recipe) {
         Ok(test) => (Some(test), String::new()),
         Err(error) => (None, error.to_string()),
     };
@@ -76,14 +76,14 @@ pub(super) fn write(
     let mut predictions = None;
     if let (Some(test), None) = (test, run_dir.predictions()?) {
         let mut executor = CpuExecutor::new();
-        let batch = stored.recipe.batch_size;
-        predictions = Some(stored.predict(&mut executor, "test", test, batch)?.1);
+        let batch = stored.trained.recipe.batch_size;
+        predictions = Some(stored.trained.predict(&mut executor, "test", test, batch)?.1);
     }
     let sources = Sources {
         test,
         why_no_data,
         which: Some(stored.which.evaluated()),
-        model: Some((&stored.model, &stored.weights)),
+        model: Some((&stored.trained.model, &stored.trained.weights)),
         predictions,
     };
     Ok((write_run_report(&run_dir, page, &sources)?, Some(stored.which)))

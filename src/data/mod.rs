@@ -46,7 +46,7 @@ pub use account::{ClassCount, Damaged, DataAccount, SkipReason, Skipped, SplitAc
 pub use config::{DataConfig, DatasetKind};
 pub use dataset::{Dataset, Splits};
 pub use decode::decode_image;
-pub use decode::formats::image_formats;
+pub use decode::formats::{has_extension, image_formats};
 pub use error::DataError;
 pub use files::{DATA_DIR_VARIABLE, data_dir};
 pub use normalization::{Normalization, Statistics};

@@ -41,18 +41,25 @@ impl LayerRates {
 /// Whether a pattern fits a name with dots, or what is left of one of its dots.
 fn applies(pattern: &str, name: &str) -> bool {
     let ends = name.match_indices('.').map(|(dot, _)| dot).chain([name.len()]);
-    ends.into_iter().any(|end| fits(pattern.as_bytes(), &name.as_bytes()[..end]))
+    ends.into_iter().any(|end| fits_pattern(pattern, &name[..end]))
 }
 
-/// Whether a pattern fits a text as a whole.
-fn fits(pattern: &[u8], text: &[u8]) -> bool {
-    match pattern.split_first() {
-        None => text.is_empty(),
-        Some((b'*', rest)) => (0..=text.len()).any(|skip| fits(rest, &text[skip..])),
-        Some((first, rest)) => {
-            text.split_first().is_some_and(|(c, text)| c == first && fits(rest, text))
+/// Whether a pattern, in which `*` stands for any text, fits a text as a whole.
+pub(crate) fn fits_pattern(pattern: &str, text: &str) -> bool {
+    let Some((first, rest)) = pattern.split_once('*') else { return pattern == text };
+    let Some(mut text) = text.strip_prefix(first) else { return false };
+    // Each piece at its first place leaves the most for those after it; the last one lies at the end.
+    let mut pieces = rest.split('*').peekable();
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return text.ends_with(piece);
+        }
+        match text.find(piece) {
+            Some(at) => text = &text[at + piece.len()..],
+            None => return false,
         }
     }
+    true
 }
 
 #[cfg(test)]
@@ -72,6 +79,11 @@ mod tests {
             ("norm1", "residual1.norm1.weight", false),
             ("dense1.bias", "dense1.bias", true),
             ("", "dense1.bias", false),
+            ("*norm*.bias", "residual1.norm1.bias", true),
+            ("*norm*.bias", "residual1.norm1.weight", false),
+            ("conv*1.weight", "conv1.weight", true),
+            ("conv*conv1", "conv1", false),
+            ("*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false),
         ] {
             assert_eq!(applies(pattern, name), expected, "{pattern} on {name}");
         }

@@ -16,6 +16,7 @@ pub use build::{Mode, ModelBuilder};
 pub use init::Init;
 pub use layer::{Layer, LrnForm, Padding, Pair};
 pub use layer_rates::LayerRates;
+pub(crate) use layer_rates::fits_pattern;
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateEntry, StateSpec};
 pub use precision::Precision;

@@ -106,15 +106,17 @@ fn shown(text: &str, hidden: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// A class's or a run's name on one line, cut where it is long.
+/// A class's or a run's name on one line; of a long one, beginning and end.
 pub fn short_name(name: &str) -> String {
     /// Longest name that is written out, in characters.
     const MAX_NAME: usize = 14;
     let name = visible_name(name);
-    if name.chars().count() <= MAX_NAME {
+    let count = name.chars().count();
+    if count <= MAX_NAME {
         return name.into_owned();
     }
-    name.chars().take(MAX_NAME - 1).chain(['…']).collect()
+    let end = name.chars().skip(count - (MAX_NAME - 1) / 2);
+    name.chars().take(MAX_NAME / 2).chain(['…']).chain(end).collect()
 }
 
 #[cfg(test)]
@@ -159,7 +161,7 @@ mod tests {
         assert_eq!(grouped(7), "7");
         assert_eq!(bytes(1536), "1.5 KiB");
         assert_eq!(decimal(1_970_000_000), "1.97 G");
-        assert_eq!(short_name("a class with a long name"), "a class with …");
+        assert_eq!(short_name("a class with a long name"), "a class…g name");
         assert_eq!(duration(Duration::from_secs(125)), "2 min 05 s");
     }
 }

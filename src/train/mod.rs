@@ -52,10 +52,11 @@ pub use evaluate::evaluator::Evaluator;
 pub use evaluate::histograms::histograms_of_weights;
 pub use evaluate::preview::augmented_examples;
 
-pub use store::exchange::converter::Exchange;
+pub use store::exchange::converter::{Exchange, Imported};
 pub use store::exchange::error::ExchangeError;
-pub use store::exchange::file::read_safetensors;
-pub use store::exchange::npz::{read_npz, write_npz};
+pub use store::exchange::npz::write_npz;
+pub use store::exchange::selection::{Selection, Taken};
+pub use store::exchange::weight_file::{FileLayout, WeightFile};
 pub use store::files::FileError;
 pub(crate) use store::files::{read_text, write_atomically};
 pub use store::records::evaluation::{
@@ -71,4 +72,4 @@ pub use store::weights::{
     CLASSES_KEY, WeightsError, check_finite, check_hash, load_weights, save_weights,
     sha256_of_weights, weights_metadata,
 };
-pub(crate) use store::weights::{Stored, save_stored};
+pub(crate) use store::weights::{Stored, open_safetensors, save_stored};

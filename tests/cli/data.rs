@@ -87,9 +87,9 @@ fn what_is_left_out_is_told_and_kept() {
     let warned = stderr(&output);
     assert!(output.status.success(), "{warned}");
     for part in [
-        "skipped 1 whose names end like no picture that is read (1 .heic), such as cat/x.heic",
-        "skipped 1 that are folders inside of a class, such as dog/more",
-        "skipped 2 damaged, such as dog/",
+        "skipped 1 file that is no picture by its name (1 .heic), such as cat/x.heic",
+        "skipped 1 folder inside of a class, such as dog/more",
+        "skipped 2 damaged images, such as dog/",
     ] {
         assert!(warned.contains(part), "no {part:?} in {warned}");
     }
@@ -150,7 +150,11 @@ fn pipes_and_devices_are_errors_at_once() {
     fs::rename(&pipe, folder.path().join("project/pets/cat/pipe.png")).expect("moved");
     let output = verigrad(folder.path(), &TRAIN);
     assert!(output.status.success(), "{}", stderr(&output));
-    assert!(stderr(&output).contains("skipped 1 that are no regular files"), "{}", stderr(&output));
+    assert!(
+        stderr(&output).contains("skipped 1 entry that is no regular file"),
+        "{}",
+        stderr(&output)
+    );
 }
 
 /// One bad file does not keep the others from being classified.

@@ -5,13 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::tensor::{Dtype, SafeTensorError};
 use thiserror::Error;
 
 use super::{Grid, Int8Tensor, QuantizedModel};
 use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::{HostTensor, Shape};
-use crate::train::{FileError, Stored, WeightsError, save_stored};
+use crate::train::{FileError, Stored, WeightsError, open_safetensors, save_stored};
 
 const SCALES: &str = ".scales";
 const INPUT_SCALE: &str = ".input.scale";
@@ -97,7 +97,7 @@ impl QuantizedModel {
         let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
         let content =
             |problem: String| QuantizedFileError::Content { path: path.to_owned(), problem };
-        let file = SafeTensors::deserialize(&bytes).map_err(malformed)?;
+        let file = open_safetensors(path, &bytes)?;
         let (mut floats, mut grids) = (BTreeMap::new(), BTreeMap::new());
         let mut numbers: BTreeMap<String, (Shape, Vec<i8>)> = BTreeMap::new();
         let mut zero_points = BTreeMap::new();
@@ -155,6 +155,8 @@ mod tests {
     use std::fs;
 
     use super::super::Granularity;
+    use safetensors::SafeTensors;
+
     use super::*;
 
     fn model() -> QuantizedModel {

@@ -46,7 +46,7 @@ pub(in crate::cli) fn compare(args: &CompareArgs) -> Result<(), Failure> {
         let run = StoredRun::open(dir.path(), args.members.weights)?;
         let test = match stored_figures(&run) {
             Some(figures) => figures,
-            None => bench.evaluate(&run, data.test_set(&run.recipe)?)?.0,
+            None => bench.evaluate(&run, data.test_set(&run.trained.recipe)?)?.0,
         };
         let epochs = run.dir.epochs()?;
         runs.push(compared(&run, &test, &epochs)?);
@@ -76,8 +76,8 @@ pub(in crate::cli) fn compare(args: &CompareArgs) -> Result<(), Failure> {
 fn stored_figures(run: &StoredRun) -> Option<SplitEvaluation> {
     // Where it cannot be read, the run is evaluated again.
     let evaluation = run.dir.evaluation().ok()??;
-    let fits =
-        evaluation.weights == run.which.evaluated() && evaluation.classes == run.record.classes;
+    let fits = evaluation.weights == run.which.evaluated()
+        && evaluation.classes == run.trained.record.classes;
     fits.then(|| evaluation.splits.get("test").cloned()).flatten()
 }
 
@@ -86,8 +86,8 @@ fn compared(
     test: &SplitEvaluation,
     epochs: &[EpochRecord],
 ) -> Result<ComparedRun, Failure> {
-    let layers = Layer::with_classes(&run.recipe.layers, run.record.classes.len());
-    let layers = summarize(&layers, run.record.image, run.recipe.precision)?;
+    let layers = Layer::with_classes(&run.trained.recipe.layers, run.trained.record.classes.len());
+    let layers = summarize(&layers, run.trained.record.image, run.trained.recipe.precision)?;
     let trained: f64 = epochs.iter().map(|epoch| epoch.seconds).sum();
     let images: f64 = epochs.iter().map(|epoch| epoch.seconds * epoch.images_per_second).sum();
     // Where they cannot be read, the rest is told without them.
@@ -96,14 +96,14 @@ fn compared(
     Ok(ComparedRun {
         name: name_of(run.dir.path()),
         path: run.dir.path().display().to_string(),
-        recipe: run.recipe.name.clone(),
+        recipe: run.trained.recipe.name.clone(),
         weights: run.which.name().to_owned(),
         test_accuracy: test.accuracy,
         test_loss: test.loss.is_finite().then_some(test.loss),
         test_examples: test.examples,
         test_correct: test.correct(),
         macro_f1: test.macro_average.f1,
-        parameters: run.model.arena.parameter_count(),
+        parameters: run.trained.model.arena.parameter_count(),
         flop_per_image: layers.iter().map(|layer| layer.flop).sum(),
         epochs: epochs.last().map_or(0, |epoch| epoch.epoch),
         seconds: seconds.filter(|seconds| seconds.is_finite()).unwrap_or(trained),

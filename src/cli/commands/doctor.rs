@@ -8,9 +8,11 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::cli::args::DeviceArgs;
 use crate::cli::failure::{Failure, Unknown};
 use crate::cli::output;
-use crate::exec::{self, DeviceChoice};
+use crate::exec::{self, CpuExecutor, DeviceChoice};
 use crate::ops::entries;
-use crate::verify::{DoctorOptions, OpReport, diagnose_in_parallel, render};
+use crate::verify::{
+    DoctorOptions, DoctorProgress, OpReport, diagnose, diagnose_in_parallel, render,
+};
 
 /// Arguments of `verigrad doctor`.
 #[derive(Debug, Args)]
@@ -44,7 +46,7 @@ pub(in crate::cli) struct DoctorArgs {
 /// Most threads that are started without being asked for.
 const MOST_JOBS: usize = 16;
 
-/// Checks all kernels on a GPU and prints what was found.
+/// Checks all kernels on a GPU, or those of the CPU, and prints what was found.
 pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
     let is_asked = |name: &str| if args.exact { name == args.op } else { name.contains(&args.op) };
     if !entries().any(|entry| is_asked(entry.name)) {
@@ -74,8 +76,7 @@ pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
     {
         bar.set_style(style.progress_chars("=> "));
     }
-    let open = || exec::open_gpu(&choice);
-    let report = diagnose_in_parallel(&open, jobs, &options, &mut |progress| {
+    let mut tell = |progress: DoctorProgress<'_>| {
         if let Some(bar) = &bar {
             bar.set_length(progress.total as u64);
             bar.set_position(progress.done as u64);
@@ -86,7 +87,13 @@ pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
             Some(bar) => bar.println(first_verdict(verdict)),
             None => output::note(format_args!("{}", first_verdict(verdict))),
         }
-    })?;
+    };
+    let report = if choice == DeviceChoice::Cpu {
+        // Its kernels take the cores by themselves.
+        diagnose(&mut CpuExecutor::new(), &options, &mut tell)
+    } else {
+        diagnose_in_parallel(&|| exec::open_gpu(&choice), jobs, &options, &mut tell)?
+    };
     if let Some(bar) = bar {
         bar.finish_and_clear();
     }

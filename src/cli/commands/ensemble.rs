@@ -62,7 +62,7 @@ pub(in crate::cli) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
             return Err(interrupted_behind(&dirs, "ensemble"));
         }
         let run = StoredRun::open(dir.path(), args.common.weights)?;
-        let (figures, predicted) = bench.evaluate(&run, data.test_set(&run.recipe)?)?;
+        let (figures, predicted) = bench.evaluate(&run, data.test_set(&run.trained.recipe)?)?;
         results.push(member_result(&run, weight, &figures));
         predictions.push(predicted);
     }
@@ -146,8 +146,8 @@ fn member_result(run: &StoredRun, weight: f64, figures: &SplitEvaluation) -> Mem
     MemberResult {
         run: name_of(run.dir.path()),
         path: run.dir.path().display().to_string(),
-        recipe: run.recipe.name.clone(),
-        seed: run.recipe.seed,
+        recipe: run.trained.recipe.name.clone(),
+        seed: run.trained.recipe.seed,
         weights: run.which.name().to_owned(),
         weight,
         test_accuracy: figures.accuracy,

@@ -1,22 +1,20 @@
-//! `verigrad eval` and `verigrad predict`: uses the weights of a run.
+//! `verigrad eval`: figures of a run's weights, or of a weight file, on a split of the data.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::{open_device, open_quickly};
+use crate::cli::device::open::open_device;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::loading::read_data;
-use crate::cli::inputs::stored_run::{RunArgs, StoredRun, Which};
+use crate::cli::inputs::stored_run::Which;
+use crate::cli::inputs::subject::{Subject, SubjectArgs};
+use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::output;
 use crate::cli::text::figures::{details, headline};
-use crate::data::{Dataset, Splits, decode_image, image_formats};
-use crate::report::format::visible_name;
-use crate::report::quoted;
-use crate::train::{Evaluation, Predictions, RunDir, SplitEvaluation, write_atomically};
+use crate::data::{Dataset, Splits};
+use crate::train::{Evaluation, RunDir, SplitEvaluation, write_atomically};
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -51,7 +49,7 @@ impl Split {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct EvalArgs {
     #[command(flatten)]
-    run: RunArgs,
+    subject: SubjectArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Which part of the data set
@@ -65,60 +63,46 @@ pub(in crate::cli) struct EvalArgs {
     json: bool,
 }
 
-/// Arguments of `verigrad predict`.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct PredictArgs {
-    #[command(flatten)]
-    run: RunArgs,
-    // The formats are listed in one place.
-    #[arg(required = true, help = format!("{} files", image_formats()))]
-    images: Vec<PathBuf>,
-    /// Invert the images: for dark digits on a light ground
-    #[arg(long)]
-    invert: bool,
-    /// Write prediction and probabilities of each image
-    #[arg(long, value_name = "FILE.csv")]
-    csv: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-/// Evaluates a run on a split of its data, prints the figures, and keeps them in the run.
+/// Evaluates weights on a split of their data, prints the figures, and keeps those of a run in it.
 pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
     if args.json {
         output::silence();
     }
-    let run = StoredRun::open(&args.run.run, args.run.weights)?;
+    let mut subject = Subject::open(&args.subject.what, &args.data)?;
     let name = args.split.name();
-    let splits = read_data(&run.recipe, &args.data)?;
+    let splits = subject.data(&args.data)?;
+    let TrainedModel { recipe, .. } = &subject.trained;
     let data = args.split.of(splits).ok_or_else(|| {
-        format!("{} has no {name} split; set data.validation to train with one", run.recipe.name)
+        format!("{} has no {name} split; set data.validation to train with one", recipe.name)
     })?;
-    run.check_data(&data)?;
-    let mut executor = open_device(&args.run.device, &args.run.picks)?;
+    subject.trained.check_data(&data)?;
+    let mut executor = open_device(&args.subject.device, &args.subject.picks)?;
     output::line(format_args!("device   {}", executor.info()));
-    run.tell_weights();
-    let (figures, predictions) =
-        run.predict(executor.as_mut(), name, &data, run.recipe.evaluation_batch())?;
+    subject.tell_weights();
+    let batch = recipe.evaluation_batch();
+    let (figures, predictions) = subject.trained.predict(executor.as_mut(), name, &data, batch)?;
     output::line(format_args!("{}", headline(name, &figures)));
     output::text(format_args!("{}", details(&figures)));
     if args.json {
         output::json(&serde_json::json!({
-            "run": args.run.run.display().to_string(),
-            "weights": run.which.name(),
+            "run": args.subject.what.run.display().to_string(),
+            "weights": subject.weights_name(),
             "split": name,
             "figures": figures,
         }))?;
     }
-    let figures = BTreeMap::from([(name.to_owned(), figures)]);
-    if !keep(&run.dir, run.which, &data.classes, figures)? {
-        output::line(format_args!("evaluation.json keeps the figures of the run's other weights"));
-    } else if args.split == Split::Test {
-        run.dir.write_predictions(&predictions)?;
+    if let Some((dir, which)) = subject.run() {
+        let figures = BTreeMap::from([(name.to_owned(), figures)]);
+        if !keep(dir, which, &data.classes, figures)? {
+            output::line(format_args!(
+                "evaluation.json keeps the figures of the run's other weights"
+            ));
+        } else if args.split == Split::Test {
+            dir.write_predictions(&predictions)?;
+        }
     }
     match &args.csv {
-        Some(path) => write_text(path, &predictions.to_csv()),
+        Some(path) => write_csv(path, &predictions.to_csv()),
         None => Ok(()),
     }
 }
@@ -149,110 +133,8 @@ fn keep(
     Ok(kept)
 }
 
-/// Prints class probabilities of images. A file that cannot be used is told, and the others are
-/// finished.
-pub(in crate::cli) fn predict(args: &PredictArgs) -> Result<(), Failure> {
-    if args.json {
-        output::silence();
-    }
-    let run = StoredRun::open(&args.run.run, args.run.weights)?;
-    let [height, width, channels] = run.record.image;
-    let (mut images, mut read, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-    for path in &args.images {
-        match decode_image(path, height, width, channels, args.invert) {
-            Ok(pixels) => {
-                images.extend(pixels);
-                read.push(path.clone());
-            }
-            Err(error) => failures.push(Failure::from(error)),
-        }
-    }
-    if !read.is_empty() {
-        classify(args, &run, images, &read)?;
-    }
-    match (failures.len(), failures.pop()) {
-        (1, Some(failure)) => Err(failure),
-        (n, Some(failure)) => {
-            failures.push(failure);
-            let told: String = failures.iter().map(|failure| format!("\n  {failure}")).collect();
-            let of = args.images.len();
-            Err(format!("{n} of {of} images cannot be used:{told}").into())
-        }
-        (_, None) => Ok(()),
-    }
-}
-
-/// Classifies images that were read.
-fn classify(
-    args: &PredictArgs,
-    run: &StoredRun,
-    images: Vec<u8>,
-    paths: &[PathBuf],
-) -> Result<(), Failure> {
-    let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
-    let labels = vec![0; paths.len()];
-    let classes = run.record.classes.clone();
-    let data = Dataset::new("predict", images, labels, run.record.image, classes)?;
-    let batch = data.len().min(run.recipe.evaluation_batch());
-    let (_, predictions) = run.predict(executor.as_mut(), "predict", &data, batch)?;
-    run.tell_weights();
-    if args.json {
-        let images = paths.iter().enumerate().map(|(example, path)| {
-            let row = predictions.row(example).iter().copied();
-            let probabilities: Vec<_> = row
-                .zip(&data.classes)
-                .map(|(probability, class)| serde_json::json!({ "class": class, "probability": probability }))
-                .collect();
-            let best = predictions.predictions.get(example).copied().unwrap_or(u32::MAX);
-            serde_json::json!({
-                "file": path.display().to_string(),
-                "class": data.class_name(best),
-                "probabilities": probabilities,
-            })
-        });
-        let images: Vec<_> = images.collect();
-        output::json(&serde_json::json!({
-            "run": args.run.run.display().to_string(),
-            "weights": run.which.name(),
-            "images": images,
-        }))?;
-    }
-    for (example, path) in paths.iter().enumerate() {
-        let row = predictions.row(example).iter().copied();
-        let mut ranked: Vec<(f32, &String)> = row.zip(&data.classes).collect();
-        ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
-        output::line(format_args!("{}", path.display()));
-        for (probability, class) in ranked {
-            let class = visible_name(class);
-            output::line(format_args!("  {:>7.3} %  {class}", 100.0 * probability));
-        }
-    }
-    match &args.csv {
-        Some(path) => write_text(path, &images_csv(paths, &predictions, &data.classes)),
-        None => Ok(()),
-    }
-}
-
-/// `file,prediction,class,p0,p1,...`, a line for each image.
-fn images_csv(images: &[PathBuf], predictions: &Predictions, classes: &[String]) -> String {
-    let mut text = "file,prediction,class".to_owned();
-    for class in 0..classes.len() {
-        let _ = write!(text, ",p{class}");
-    }
-    text.push('\n');
-    for (example, (path, &prediction)) in images.iter().zip(&predictions.predictions).enumerate() {
-        let class = classes.get(prediction as usize).map(String::as_str).unwrap_or_default();
-        let file = path.display().to_string();
-        let _ = write!(text, "{},{prediction},{}", quoted(&file), quoted(class));
-        for probability in predictions.row(example) {
-            let _ = write!(text, ",{probability:?}");
-        }
-        text.push('\n');
-    }
-    text
-}
-
-fn write_text(path: &Path, text: &str) -> Result<(), Failure> {
+/// Writes a table, and tells where.
+pub(super) fn write_csv(path: &Path, text: &str) -> Result<(), Failure> {
     write_atomically(path, text.as_bytes())?;
     output::line(format_args!("csv      {}", path.display()));
     Ok(())

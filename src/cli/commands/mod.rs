@@ -9,6 +9,7 @@ pub(super) mod doctor;
 pub(super) mod ensemble;
 pub(super) mod evaluate;
 pub(super) mod inspect;
+pub(super) mod predict;
 pub(super) mod recipes;
 pub(super) mod report;
 pub(super) mod summary;

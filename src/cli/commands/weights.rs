@@ -9,14 +9,16 @@ use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::inputs::stored_run::{StoredRun, Which};
+use crate::cli::inputs::trained::TrainedModel;
+use crate::cli::inputs::weight_file::{Extent, SelectionArgs, weights_of};
 use crate::cli::output;
 use crate::data::Normalization;
 use crate::nn::Layer;
 use crate::report::format::grouped;
 use crate::tensor::HostTensor;
 use crate::train::{
-    CLASSES_KEY, Exchange, ModelPrograms, PendingWeights, Recipe, check_finite, read_npz,
-    read_safetensors, save_weights, write_npz,
+    CLASSES_KEY, Exchange, FileLayout, ModelPrograms, PendingWeights, Recipe, WeightFile,
+    save_weights, write_npz,
 };
 
 /// What to do with weights.
@@ -66,9 +68,12 @@ pub(in crate::cli) struct ImportArgs {
     /// Change a value of the recipe: `model.depth=34`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Names and layouts [default: npz for .npz files, else torch]
+    /// Names and layouts [default: npz for files of NumPy, else those that the file's metadata tell,
+    /// else torch]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Number of classes, for recipes on image folders [default: those of the folder]
     #[arg(long)]
     classes: Option<usize>,
@@ -89,7 +94,7 @@ pub(in crate::cli) fn run(command: &WeightsCommand) -> Result<(), Failure> {
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
     let run = StoredRun::open(&args.run, args.weights)?;
-    let StoredRun { recipe, model, tensors: weights, record, .. } = &run;
+    let TrainedModel { recipe, model, tensors: weights, record, .. } = &run.trained;
     let classes = serde_json::json!(record.classes).to_string();
     let exchange = Exchange::of(recipe.model.as_ref(), model)?;
     let tensors = match args.format {
@@ -119,18 +124,21 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
     let recipe = RecipeArgs { recipe: args.recipe.clone(), set: args.set.clone() };
     let recipe = load_recipe(&recipe)?;
     let model = model_of(&recipe, args)?;
-    let exchange = Exchange::of(recipe.model.as_ref(), &model)?;
-    let is_npz = args.file.extension().is_some_and(|extension| extension == "npz");
-    let format = args.format.unwrap_or(if is_npz { Format::Npz } else { Format::Torch });
-    let file = if is_npz { read_npz(&args.file)? } else { read_safetensors(&args.file)? };
-    let tensors = match format {
-        Format::Torch => exchange.from_torch(file)?,
-        Format::Npz | Format::Safetensors => exchange.from_own(&file)?,
+    let file = WeightFile::read(&args.file)?;
+    let layout = match args.format {
+        None => file.layout(),
+        Some(Format::Torch) => FileLayout::Torch,
+        Some(Format::Npz | Format::Safetensors) => FileLayout::Own,
     };
-    let named_tensors = tensors.iter().cloned().collect();
-    PendingWeights::check(&model, &named_tensors)?;
-    check_finite(&args.file, &named_tensors)?;
-    save_weights(&args.output, &tensors, &named([("recipe", recipe.name.clone())]))?;
+    let target = (&recipe, &model);
+    let tensors = weights_of(&file, target, layout, &args.selection, Extent::Whole)?;
+    PendingWeights::check(&model, &tensors)?;
+    let tensors = model.ordered(&tensors);
+    let mut metadata = named([("recipe", recipe.name.clone())]);
+    if let Some(classes) = file.classes() {
+        metadata.insert(CLASSES_KEY.to_owned(), serde_json::json!(classes).to_string());
+    }
+    save_weights(&args.output, &tensors, &metadata)?;
     report(&args.output, &tensors);
     Ok(())
 }

@@ -2,3 +2,6 @@
 
 pub(super) mod loading;
 pub(super) mod stored_run;
+pub(super) mod subject;
+pub(super) mod trained;
+pub(super) mod weight_file;

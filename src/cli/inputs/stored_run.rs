@@ -1,38 +1,18 @@
-//! A run directory as later commands use it: its model, its weights, and the data it was trained on.
+//! A run directory as later commands use it: its model and its weights.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use clap::ValueEnum;
 
-use super::loading::{image_of, recipe_of};
-use crate::cli::args::DeviceArgs;
-use crate::cli::device::open::PickArgs;
+use super::loading::recipe_of;
+use super::trained::TrainedModel;
 use crate::cli::failure::Failure;
 use crate::cli::output;
-use crate::data::Dataset;
-use crate::exec::Executor;
-use crate::report::format::visible_name;
 use crate::tensor::HostTensor;
 use crate::train::{
-    EvaluatedWeights, Evaluator, ModelPrograms, ModelRecord, PendingWeights, Predictions, Recipe,
-    RunDir, SplitEvaluation, TrainError, WeightsError, check_finite, check_hash, load_weights,
-    sha256_of_weights,
+    EvaluatedWeights, ModelPrograms, PendingWeights, Recipe, RunDir, WeightsError, check_finite,
+    check_hash, load_weights, sha256_of_weights,
 };
-
-/// A run and its weights.
-#[derive(Debug, Args)]
-pub(in crate::cli) struct RunArgs {
-    /// Run directory, e.g. runs/digits-1
-    pub run: PathBuf,
-    /// Which weights [default: best where a validation split chose them, else last]
-    #[arg(long, value_enum)]
-    pub weights: Option<Which>,
-    #[command(flatten)]
-    pub device: DeviceArgs,
-    #[command(flatten)]
-    pub picks: PickArgs,
-}
 
 /// Which weights of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -81,27 +61,6 @@ impl Which {
     }
 }
 
-/// How two lists of classes differ, in words, with both lists; none where they are the same.
-pub(in crate::cli) fn classes_differ(trained: &[String], found: &[String]) -> Option<String> {
-    if trained == found {
-        return None;
-    }
-    let (mut a, mut b) = (trained.to_vec(), found.to_vec());
-    a.sort();
-    b.sort();
-    let how = if a == b { "the same ones in another order: " } else { "" };
-    Some(format!("{how}trained on {}; there are {}", in_words(trained), in_words(found)))
-}
-
-/// Number and names of classes, as many as a line holds.
-pub(in crate::cli) fn in_words(classes: &[String]) -> String {
-    const SHOWN: usize = 8;
-    let names = classes.iter().take(SHOWN).map(|name| visible_name(name));
-    let names = names.collect::<Vec<_>>().join(", ");
-    let more = if classes.len() > SHOWN { ", ..." } else { "" };
-    format!("{} classes ({names}{more})", classes.len())
-}
-
 /// Demands the weights that `result.json` names, where it does.
 fn check_result(
     dir: &RunDir,
@@ -134,14 +93,8 @@ fn check_result(
 /// A run whose weights were read and fit its model.
 pub(in crate::cli) struct StoredRun {
     pub dir: RunDir,
-    pub recipe: Recipe,
-    pub record: ModelRecord,
     pub which: Which,
-    pub model: ModelPrograms,
-    /// The weights by name.
-    pub tensors: BTreeMap<String, HostTensor>,
-    /// The same, ready for a device.
-    pub weights: PendingWeights,
+    pub trained: TrainedModel,
 }
 
 impl StoredRun {
@@ -156,48 +109,27 @@ impl StoredRun {
             .with_precision(recipe.precision);
         let which = which.unwrap_or_else(|| Which::of_recipe(&recipe));
         let file = which.file_in(&dir);
+        // A run that has ended had some: their file is missed.
+        let has_ended = dir.result_path().exists();
+        if !has_ended && !file.exists() && !dir.weights_last().exists() {
+            return Err(format!(
+                "{} has no {} yet: weights are written at the end of each epoch, and its first one is \
+                 not over; wait for it, or go on with verigrad train --resume {0}",
+                path.display(),
+                file.file_name().unwrap_or_default().display()
+            )
+            .into());
+        }
         let tensors = load_weights(&file)?;
         let weights = PendingWeights::check(&model, &tensors)?;
         check_result(&dir, which, &file, &model.ordered(&tensors))?;
         check_finite(&file, &tensors)?;
-        Ok(Self { dir, recipe, record, which, model, tensors, weights })
+        let trained = TrainedModel { recipe, record, model, tensors, weights };
+        Ok(Self { dir, which, trained })
     }
 
     /// Tells which weights are used: the same line in all commands.
     pub fn tell_weights(&self) {
         output::line(format_args!("weights  {}", self.which.name()));
-    }
-
-    /// Checks that a set has the images and classes that the run was trained on.
-    pub fn check_data(&self, data: &Dataset) -> Result<(), TrainError> {
-        let record = &self.record;
-        let name = &data.name;
-        if image_of(data) != record.image {
-            return Err(TrainError::Weights(format!(
-                "they were trained on images of {:?} (height, width, channels), {name} has images \
-                 of {:?}",
-                record.image,
-                image_of(data)
-            )));
-        }
-        match classes_differ(&record.classes, &data.classes) {
-            None => Ok(()),
-            Some(how) => Err(TrainError::Weights(format!(
-                "they were trained on other classes than {name} has: {how}"
-            ))),
-        }
-    }
-
-    /// Evaluates the run on a set, with the prediction for each example.
-    pub fn predict(
-        &self,
-        executor: &mut dyn Executor,
-        name: &str,
-        data: &Dataset,
-        batch: usize,
-    ) -> Result<(SplitEvaluation, Predictions), TrainError> {
-        let evaluator = Evaluator::new(executor, &self.model, name, data, batch)?;
-        self.weights.write(executor)?;
-        evaluator.predict(executor, data)
     }
 }

@@ -1,5 +1,6 @@
 //! The end of a run: its result, and its figures on every split.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use super::recorder::WeightsLabel;
@@ -9,17 +10,42 @@ use crate::cli::output;
 use crate::cli::text::figures::{headline, pairs};
 use crate::report::format::duration;
 use crate::train::{
-    Evaluation, Recipe, RunDir, RunResult, Stop, StopReason, Trainer, load_weights,
-    sha256_of_weights,
+    Evaluation, Predictions, Recipe, RunDir, RunResult, SplitEvaluation, Stop, StopReason, Trainer,
+    load_weights, sha256_of_weights,
 };
 
-/// Writes what the run came to, and tells it.
-pub(super) fn conclude(
+/// What a model achieves on each split, and what it predicts for the test set.
+pub(super) type Evaluated = (BTreeMap<String, SplitEvaluation>, Predictions);
+
+/// Evaluates and keeps the weights of a run that is to have no epoch, with a checkpoint, from which
+/// `epochs` can be raised.
+pub(super) fn keep_initial(
     trainer: &mut Trainer<'_>,
     run_dir: &RunDir,
     recipe: &Recipe,
     classes: &[String],
+    (stop, interrupted): (&Stop, &AtomicBool),
+) -> Result<Evaluated, Failure> {
+    let weights = trainer.weights()?;
+    let checkpoint = trainer.checkpoint(Some(stop.clone()))?;
+    run_dir.checkpoints().save(&checkpoint, recipe.checkpoint.keep)?;
+    let by_name = weights.iter().cloned().collect();
+    let evaluated = trainer.evaluate_splits(&by_name, Some(interrupted))?;
+    let test_accuracy = evaluated.0.get("test").map_or(f64::NAN, |test| test.accuracy);
+    let label = WeightsLabel { epoch: 0, test_accuracy, classes };
+    label.save(&run_dir.weights_last(), &weights)?;
+    label.save(&run_dir.weights_best(), &weights)?;
+    Ok(evaluated)
+}
+
+/// Writes what the run came to, and tells it. `initial` are the figures on the test set of weights that
+/// were not trained.
+pub(super) fn conclude(
+    trainer: &mut Trainer<'_>,
+    run_dir: &RunDir,
+    (recipe, classes): (&Recipe, &[String]),
     stop: &Stop,
+    initial: Option<&SplitEvaluation>,
 ) -> Result<(), Failure> {
     let weights = trainer.weights()?;
     let hash = sha256_of_weights(&weights);
@@ -27,10 +53,11 @@ pub(super) fn conclude(
     let rows = run_dir.epochs()?;
     let last = rows.last();
     let epochs = last.map_or_else(|| trainer.epochs_done(), |row| row.epoch);
-    let accuracy = last.and_then(|row| row.test_accuracy).unwrap_or(f64::NAN);
+    let accuracy = last.and_then(|row| row.test_accuracy).or(initial.map(|test| test.accuracy));
+    let accuracy = accuracy.unwrap_or(f64::NAN);
     let (best_epoch, best_test_accuracy, best_hash) = match trainer.best() {
         Some(best) => (best.epoch, best.test_accuracy, Some(sha256_of_weights(best.weights))),
-        None => (epochs, accuracy, None),
+        None => (epochs, accuracy, initial.map(|_| hash.clone())),
     };
     let shown = if stop.restore_best {
         let label = WeightsLabel { epoch: best_epoch, test_accuracy: best_test_accuracy, classes };
@@ -50,8 +77,10 @@ pub(super) fn conclude(
         ended: stop.reason.to_string(),
         best_epoch,
         best_test_accuracy,
-        test_accuracy: shown.and_then(|row| row.test_accuracy),
-        test_loss: shown.and_then(|row| row.test_loss),
+        test_accuracy: shown
+            .and_then(|row| row.test_accuracy)
+            .or(initial.map(|test| test.accuracy)),
+        test_loss: shown.and_then(|row| row.test_loss).or(initial.map(|test| test.loss)),
         seconds: trainer.run_time().as_secs_f64(),
         sessions: trainer.sessions(),
         weights_sha256: hash,
@@ -61,31 +90,43 @@ pub(super) fn conclude(
     if stop.reason != StopReason::Completed {
         output::line(format_args!("\nended    {}", stop.reason));
     }
-    output::line(format_args!(
-        "\ntest accuracy {:.2} % after {} epoch{}, {:.2} % at best (epoch {}), in {}",
-        100.0 * result.test_accuracy.unwrap_or(f64::NAN),
-        result.epochs,
-        if result.epochs == 1 { "" } else { "s" },
-        100.0 * result.best_test_accuracy,
-        result.best_epoch,
-        duration(trainer.run_time())
-    ));
+    let reached = 100.0 * result.test_accuracy.unwrap_or(f64::NAN);
+    if initial.is_some() {
+        output::line(format_args!("\ntest accuracy {reached:.2} %, without an epoch of training"));
+    } else {
+        output::line(format_args!(
+            "\ntest accuracy {reached:.2} % after {} epoch{}, {:.2} % at best (epoch {}), in {}",
+            result.epochs,
+            if result.epochs == 1 { "" } else { "s" },
+            100.0 * result.best_test_accuracy,
+            result.best_epoch,
+            duration(trainer.run_time())
+        ));
+    }
     output::line(format_args!("weights  sha256 {}", result.weights_sha256));
-    output::line(format_args!("curves   {}", run_dir.curves().display()));
+    if run_dir.curves().is_file() {
+        output::line(format_args!("curves   {}", run_dir.curves().display()));
+    }
     Ok(())
 }
 
-/// Evaluates a trained model on every split, and leaves `evaluation.json` and `predictions.csv`.
+/// Evaluates a trained model on every split unless that was done, and leaves `evaluation.json` and
+/// `predictions.csv`.
 pub(super) fn evaluate_end(
     trainer: &mut Trainer<'_>,
     run_dir: &RunDir,
-    recipe: &Recipe,
-    classes: &[String],
+    (recipe, classes): (&Recipe, &[String]),
+    evaluated: Option<Evaluated>,
     interrupted: &AtomicBool,
 ) -> Result<(), Failure> {
     let which = Which::of_recipe(recipe);
-    let weights = load_weights(&which.file_in(run_dir))?;
-    let (splits, predictions) = trainer.evaluate_splits(&weights, Some(interrupted))?;
+    let (splits, predictions) = match evaluated {
+        Some(evaluated) => evaluated,
+        None => {
+            let weights = load_weights(&which.file_in(run_dir))?;
+            trainer.evaluate_splits(&weights, Some(interrupted))?
+        }
+    };
     output::line(format_args!("\nweights  {}", which.name()));
     for name in ["train", "validation", "test"] {
         if let Some(split) = splits.get(name) {

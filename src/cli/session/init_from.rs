@@ -6,22 +6,23 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::failure::Failure;
-use crate::cli::inputs::stored_run::{StoredRun, classes_differ};
+use crate::cli::inputs::stored_run::StoredRun;
+use crate::cli::inputs::trained::{TrainedModel, classes_differ};
+use crate::cli::inputs::weight_file::{Extent, SelectionArgs, weights_of};
 use crate::cli::output;
 use crate::tensor::HostTensor;
-use crate::train::{
-    CLASSES_KEY, Exchange, ModelPrograms, Recipe, Trainer, check_finite, load_weights,
-    read_safetensors, weights_metadata,
-};
+use crate::train::{FileLayout, ModelPrograms, Recipe, Trainer, WeightFile};
 
 /// Arguments that say where weights come from and which of them stay.
 #[derive(Debug, Clone, Default, Args)]
 pub(in crate::cli) struct InitArgs {
-    /// Start from the weights of a run (those that `eval` takes), or from a weight file, ours or
-    /// PyTorch's; layers that do not fit by name and shape start afresh, and so does the last one
+    /// Start from the weights of a run (those that `eval` takes), or from a weight file, ours,
+    /// PyTorch's or NumPy's; layers that do not fit by name and shape start afresh, and so does the last one
     /// where the classes are others
     #[arg(long, value_name = "RUN|FILE")]
     init_from: Option<PathBuf>,
+    #[command(flatten)]
+    selection: SelectionArgs,
     /// Keep a layer as it is, by its name, in which * stands for any text; may be given repeatedly
     #[arg(long, value_name = "LAYER")]
     freeze: Vec<String>,
@@ -45,9 +46,8 @@ impl InitArgs {
         let Some(path) = &self.init_from else { return Ok(()) };
         let Source { file, tensors, classes: trained, layout } = match path.is_dir() {
             true => Source::of_run(path)?,
-            false => Source::of_file(path, recipe, trainer.model())?,
+            false => Source::of_file(path, (recipe, trainer.model()), &self.selection)?,
         };
-        check_finite(&file, &tensors)?;
         let differ = trained.and_then(|trained| classes_differ(&trained, classes));
         let report = trainer.init_from(&tensors, differ.is_none())?;
         output::line(format_args!("weights  from {}{layout}", file.display()));
@@ -73,27 +73,24 @@ impl Source {
     /// The weights of a run: those that every other command takes.
     fn of_run(path: &Path) -> Result<Self, Failure> {
         let run = StoredRun::open(path, None)?;
-        let (file, tensors) = (run.which.file_in(&run.dir), run.tensors);
-        Ok(Self { file, tensors, classes: Some(run.record.classes), layout: "" })
+        let file = run.which.file_in(&run.dir);
+        let TrainedModel { tensors, record, .. } = run.trained;
+        Ok(Self { file, tensors, classes: Some(record.classes), layout: "" })
     }
 
-    /// Those of a file. Names and layout are ours where its metadata tell that we wrote them so, else
-    /// PyTorch's, as in what `weights export` writes for it.
-    fn of_file(path: &Path, recipe: &Recipe, model: &ModelPrograms) -> Result<Self, Failure> {
-        let metadata = weights_metadata(path)?;
-        let is_ours = metadata.get("format").is_none_or(|format| format != "pt")
-            && OUR_KEYS.iter().any(|key| metadata.contains_key(*key));
-        let classes = metadata.get(CLASSES_KEY).and_then(|text| serde_json::from_str(text).ok());
-        let (tensors, layout) = if is_ours {
-            (load_weights(path)?, "")
-        } else {
-            let exchange = Exchange::of(recipe.model.as_ref(), model)?;
-            let tensors = exchange.from_torch_in_part(read_safetensors(path)?)?;
-            (tensors, ", in the names and layouts of PyTorch")
+    /// Those of a file, in the names and layouts that it says.
+    fn of_file(
+        path: &Path,
+        (recipe, model): (&Recipe, &ModelPrograms),
+        selection: &SelectionArgs,
+    ) -> Result<Self, Failure> {
+        let file = WeightFile::read(path)?;
+        let layout = file.layout();
+        let tensors = weights_of(&file, (recipe, model), layout, selection, Extent::Part)?;
+        let layout = match layout {
+            FileLayout::Own => "",
+            FileLayout::Torch => ", in the names and layouts of PyTorch",
         };
-        Ok(Self { file: path.to_owned(), tensors, classes, layout })
+        Ok(Self { file: path.to_owned(), tensors, classes: file.classes(), layout })
     }
 }
-
-/// Keys of metadata that files have whose weights lie as ours do.
-const OUR_KEYS: [&str; 3] = ["epoch", "layers", "verigrad_sha256"];

@@ -106,7 +106,7 @@ fn tell_finished(path: &Path, state: &RunState, recipe: &Recipe) {
         state.epochs_done()
     ));
     let more = match state.stop.as_ref().map(|stop| &stop.reason) {
-        Some(StopReason::Completed) => format!("epochs={}", recipe.epochs.saturating_mul(2)),
+        Some(StopReason::Completed) => format!("epochs={}", recipe.epochs.saturating_mul(2).max(1)),
         Some(StopReason::Budget(_)) => "budget.minutes=60".to_owned(),
         _ => return,
     };

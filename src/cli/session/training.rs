@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::conclusion::{conclude, evaluate_end};
+use super::conclusion::{conclude, evaluate_end, keep_initial};
 use super::init_from::InitArgs;
 use super::progress::ProgressView;
 use super::recorder::{Recorder, WeightsLabel};
@@ -159,8 +159,16 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
         tell_interrupted(&trainer, &run_dir, &recipe);
         return Ok(Ended { run_dir, interrupted: true });
     }
-    conclude(&mut trainer, &run_dir, &recipe, classes, &stop)?;
-    match evaluate_end(&mut trainer, &run_dir, &recipe, classes, &interrupted) {
+    let evaluated = if recipe.epochs == 0 {
+        let ended = (&stop, &*interrupted);
+        Some(keep_initial(&mut trainer, &run_dir, &recipe, classes, ended)?)
+    } else {
+        None
+    };
+    let initial = evaluated.as_ref().and_then(|(splits, _)| splits.get("test"));
+    let what = (&recipe, classes);
+    conclude(&mut trainer, &run_dir, what, &stop, initial)?;
+    match evaluate_end(&mut trainer, &run_dir, what, evaluated, &interrupted) {
         Err(failure) if failure.is_interruption() => {
             output::line(format_args!(
                 "\ninterrupted in the last evaluation: the training is done, and all of it saved. \

@@ -37,14 +37,26 @@ pub(in crate::cli) fn by_class(account: &DataAccount) -> String {
 pub(in crate::cli) fn warnings(account: &DataAccount) -> Vec<String> {
     let place = account.root.as_ref().map(|root| root.display().to_string()).unwrap_or_default();
     let mut lines = Vec::new();
-    let mut reasons: BTreeMap<u8, (&str, Vec<&Skipped>)> = BTreeMap::new();
+    let mut reasons: BTreeMap<u8, ([&str; 2], Vec<&Skipped>)> = BTreeMap::new();
     for skipped in &account.skipped {
         let (order, what) = match skipped.why {
-            SkipReason::Extension(_) => (0, "whose names end like no picture that is read"),
-            SkipReason::SubFolder => (1, "that are folders inside of a class"),
-            SkipReason::BesideClasses => (2, "that are files beside the folders of classes"),
-            SkipReason::Special => (3, "that are no regular files"),
-            SkipReason::BesideSplits => (4, "that are folders beside those of the splits"),
+            SkipReason::Extension(_) => (
+                0,
+                [
+                    "file that is no picture by its name",
+                    "files that are no pictures by their names",
+                ],
+            ),
+            SkipReason::SubFolder => (1, ["folder inside of a class", "folders inside of classes"]),
+            SkipReason::BesideClasses => {
+                (2, ["file beside the folders of classes", "files beside the folders of classes"])
+            }
+            SkipReason::Special => {
+                (3, ["entry that is no regular file", "entries that are no regular files"])
+            }
+            SkipReason::BesideSplits => {
+                (4, ["folder beside those of the splits", "folders beside those of the splits"])
+            }
             // Systems leave them everywhere; `data.json` counts them.
             _ => continue,
         };
@@ -57,12 +69,14 @@ pub(in crate::cli) fn warnings(account: &DataAccount) -> Vec<String> {
             folder => format!("{folder}/{}", one.example),
         });
         let kinds = extensions(&skipped);
+        let what = what[usize::from(n != 1)];
         let (n, example) = (grouped(n), example.unwrap_or_default());
         lines.push(format!("{place}: skipped {n} {what}{kinds}, such as {example}"));
     }
     if let Some(first) = account.damaged.first() {
+        let images = if account.damaged.len() == 1 { "image" } else { "images" };
         lines.push(format!(
-            "{place}: skipped {} damaged, such as {}: {}",
+            "{place}: skipped {} damaged {images}, such as {}: {}",
             grouped(account.damaged.len()),
             first.file,
             first.problem
@@ -72,8 +86,10 @@ pub(in crate::cli) fn warnings(account: &DataAccount) -> Vec<String> {
         let absent: Vec<&str> =
             classes.iter().filter(|class| class.used == 0).map(|one| one.class.as_str()).collect();
         if let Some(first) = absent.first().filter(|_| account.root.is_some()) {
-            let n = absent.len();
-            lines.push(format!("{place}: no {split} image of {n} classes, such as {first}"));
+            lines.push(match absent.len() {
+                1 => format!("{place}: class {first} has no {split} image"),
+                n => format!("{place}: {n} classes have no {split} image, such as {first}"),
+            });
         }
     }
     lines

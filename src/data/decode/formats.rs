@@ -38,7 +38,7 @@ pub(in crate::data) fn extensions() -> String {
 }
 
 /// Whether a file name ends like that of a picture, in upper or lower case.
-pub(in crate::data) fn has_extension(path: &Path) -> bool {
+pub fn has_extension(path: &Path) -> bool {
     let Some(extension) = path.extension().and_then(|extension| extension.to_str()) else {
         return false;
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::ReportError;
 use super::super::draw::{Anchor, COLORS, Drawing, float};
-use super::super::format::{duration, grouped, short_name};
+use super::super::format::{duration, grouped};
 use super::super::html::{Page, figure, table};
 use super::super::run_facts::{RunFacts, TEST};
 use super::curves::{RunCurves, accuracies, losses};
@@ -132,7 +132,8 @@ fn parameters(entries: &[Entry]) -> Drawing {
     let most = float(counts.clone().max().unwrap_or(0).max(1));
     for (i, (entry, count)) in entries.iter().zip(counts).enumerate() {
         let y = ROW * float(i);
-        drawing.text((LEFT - 10.0, y + 20.0), Anchor::End, "", &short_name(&entry.facts.name));
+        let place = ((LEFT - 10.0, y + 20.0), Anchor::End);
+        drawing.text_within(place, LEFT - 12.0, "", &entry.facts.name);
         let color = format!("f{}", i % COLORS);
         drawing.rect((LEFT, y + 6.0), (BAR * float(count) / most, 18.0), (&color, 1.0), "");
         let at = (LEFT + BAR * float(count) / most + 8.0, y + 20.0);
@@ -151,7 +152,8 @@ fn class_bars(evaluated: &[&Entry], classes: &[String], all: &[Entry]) -> Drawin
     for (class, name) in classes.iter().enumerate() {
         let top = group * float(class) + 5.0;
         let middle = top + (group - 10.0) / 2.0 + 4.5;
-        drawing.text((LEFT - 10.0, middle), Anchor::End, "", &short_name(name));
+        let place = ((LEFT - 10.0, middle), Anchor::End);
+        drawing.text_within(place, LEFT - 12.0, "", name);
         for (i, entry) in evaluated.iter().enumerate() {
             let figures = entry.test.as_ref().and_then(|split| split.per_class.get(class));
             let accuracy = figures.map_or(0.0, |figures| figures.accuracy).clamp(0.0, 1.0);

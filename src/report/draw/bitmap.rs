@@ -6,7 +6,7 @@ use tiny_skia::{
     ColorU8, FillRule, LineCap, LineJoin, Paint, Path, PathBuilder, Pixmap, Rect, Stroke, Transform,
 };
 
-use super::drawing::{Anchor, Drawing, Point, Shape};
+use super::drawing::{Anchor, Drawing, Point, Shape, fitting};
 use super::font;
 use super::style::{Color, Style};
 use crate::report::ReportError;
@@ -32,7 +32,11 @@ pub(crate) fn bitmap(drawing: &Drawing, scale: f64) -> Result<RgbImage, ReportEr
     canvas.pixels.fill(tiny_skia::Color::WHITE);
     for shape in &drawing.shapes {
         match shape {
-            Shape::Text { at, anchor, class, text } => canvas.text(*at, *anchor, class, text),
+            Shape::Text { at, anchor, class, text, room } => {
+                // An escape is cut like other text.
+                let text = fitting(&font::escaped(text), class, *room);
+                canvas.text(*at, *anchor, class, &text);
+            }
             Shape::Curve { points, class } => {
                 let style = Style::of(class);
                 let sharp = sharpened(points, scale, style.stroke_width);

@@ -4,9 +4,13 @@ use image::RgbImage;
 
 use super::font;
 use super::style::Style;
+use crate::report::format::visible_name;
 
 /// A place, to the right and down, in units of length.
 pub(crate) type Point = (f64, f64);
+
+/// Where a text lies.
+pub(crate) type Place = (Point, Anchor);
 
 /// How a text lies about its position.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,8 +29,9 @@ pub(crate) enum Anchor {
 /// `assets/report/picture.css`. A title shows under the pointer where there is one.
 #[derive(Debug, Clone)]
 pub(super) enum Shape {
-    /// A line of text with its base line at the position.
-    Text { at: Point, anchor: Anchor, class: String, text: String },
+    /// A line of text with its base line at the position; of one that is wider than its room, beginning
+    /// and end.
+    Text { at: Point, anchor: Anchor, class: String, text: String, room: f64 },
     /// Connected points.
     Curve { points: Vec<Point>, class: String },
     /// A polygon, filled with part of the color of its class.
@@ -57,13 +62,14 @@ impl Drawing {
 
     /// Writes a line of text with its base line at `at`.
     pub fn text(&mut self, at: Point, anchor: Anchor, class: &str, text: &str) {
-        let (class, text) = (class.to_owned(), text.to_owned());
-        self.shapes.push(Shape::Text { at, anchor, class, text });
+        self.text_within((at, anchor), f64::INFINITY, class, text);
     }
 
-    /// Writes as much of a text as fits into `width`, from `at` on.
-    pub fn text_within(&mut self, at: Point, width: f64, class: &str, text: &str) {
-        self.text(at, Anchor::Start, class, &fitting(text, class, width));
+    /// Writes as much of a text as fits into `room`, on one line; where some of it is left out, a page
+    /// shows all of it under the pointer.
+    pub fn text_within(&mut self, (at, anchor): Place, room: f64, class: &str, text: &str) {
+        let (class, text) = (class.to_owned(), visible_name(text).into_owned());
+        self.shapes.push(Shape::Text { at, anchor, class, text, room });
     }
 
     /// Connects two points.
@@ -119,18 +125,47 @@ impl Drawing {
 
 /// Width of a line of text, by the font of bitmaps. Browsers have others, which are narrower as a
 /// rule.
-pub(super) fn text_width(text: &str, class: &str) -> f64 {
+pub(crate) fn text_width(text: &str, class: &str) -> f64 {
     font::width(text, Style::of(class).font_size)
 }
 
-/// As much of a text as fits into `width`, with `…` where some is missing.
-pub(super) fn fitting(text: &str, class: &str, width: f64) -> String {
-    let mut kept = text.to_owned();
-    let mut shown = kept.clone();
-    while text_width(&shown, class) > width && kept.pop().is_some() {
-        shown = format!("{}…", kept.trim_end());
+/// As much of a text as fits into `room`, with `…` for what is missing in its middle: names that begin
+/// alike differ at their ends. Characters that no font has are as wide as their escapes.
+pub(super) fn fitting(text: &str, class: &str, room: f64) -> String {
+    cut_to(text, room, |text| text_width(text, class))
+}
+
+/// The same for browsers, which have fonts of their own: what ours lack is taken for as wide as the font
+/// is high.
+pub(super) fn fitting_browser(text: &str, class: &str, room: f64) -> String {
+    let size = Style::of(class).font_size;
+    cut_to(text, room, |text| {
+        text.chars().map(|c| font::width_of_one(c).unwrap_or(1.0)).sum::<f64>() * size
+    })
+}
+
+fn cut_to(text: &str, room: f64, width: impl Fn(&str) -> f64) -> String {
+    if width(text) <= room {
+        return text.to_owned();
     }
-    shown
+    let chars: Vec<char> = text.chars().collect();
+    let cut = |kept: usize| {
+        let (start, end) = (&chars[..kept.div_ceil(2)], &chars[chars.len() - kept / 2..]);
+        let [start, end] = [start, end].map(|part| part.iter().collect::<String>());
+        format!("{}…{}", start.trim_end(), end.trim_start())
+    };
+    // Between what fits and what does not.
+    let (mut most, mut too_many) = (0, chars.len());
+    while too_many - most > 1 {
+        let middle = usize::midpoint(most, too_many);
+        if width(&cut(middle)) <= room { most = middle } else { too_many = middle }
+    }
+    cut(most)
+}
+
+/// What the widest of some names takes, each of them shortened to `most`.
+pub(crate) fn widest<'a>(names: impl Iterator<Item = &'a String>, most: f64) -> f64 {
+    names.map(|name| text_width(&visible_name(name), "").min(most)).fold(0.0, f64::max)
 }
 
 /// A count as a number to draw with.
@@ -145,11 +180,9 @@ mod tests {
     #[test]
     fn long_texts_are_cut() {
         assert_eq!(fitting("short", "", 100.0), "short");
-        let cut = fitting(&"long ".repeat(40), "", 100.0);
-        assert!(
-            cut.starts_with("long long") && cut.ends_with('…') && text_width(&cut, "") <= 100.0,
-            "{cut}"
-        );
+        let cut = fitting(&format!("first {} last", "long ".repeat(40)), "", 100.0);
+        assert!(cut.starts_with("first") && cut.contains('…') && cut.ends_with("last"), "{cut}");
+        assert!((80.0..=100.0).contains(&text_width(&cut, "")), "{cut}");
         assert_eq!(fitting("any", "", 0.0), "…");
     }
 

@@ -14,7 +14,7 @@ mod svg;
 pub(super) use axis::Axis;
 pub(super) use bitmap::bitmap;
 pub(super) use chart::{COLORS, Chart, Line, axis_of, thinned};
-pub(super) use drawing::{Anchor, Drawing, float};
+pub(super) use drawing::{Anchor, Drawing, float, widest};
 pub(super) use escape::escape;
 pub use png::encode_png;
 pub(super) use png::png_uri;

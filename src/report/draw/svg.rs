@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::drawing::{Anchor, Drawing, Point, Shape};
+use super::drawing::{Anchor, Drawing, Point, Shape, fitting_browser};
 use super::escape::escape;
 use super::png::{encode_png, png_uri};
 use super::style::PICTURE_CSS;
@@ -39,9 +39,10 @@ fn body(drawing: &Drawing) -> String {
     for shape in &drawing.shapes {
         // Text can be written into a string without fail.
         let _ = match shape {
-            Shape::Text { at, anchor, class, text } => {
-                let (place, text) = (position(*at, *anchor), escape(text));
-                writeln!(body, "<text {place} class=\"{class}\">{text}</text>")
+            Shape::Text { at, anchor, class, text, room } => {
+                let (place, shown) = (position(*at, *anchor), fitting_browser(text, class, *room));
+                let title = if shown == *text { String::new() } else { titled(text) };
+                writeln!(body, "<text {place} class=\"{class}\">{title}{}</text>", escape(&shown))
             }
             Shape::Curve { points, class } => {
                 let mut d = String::new();

@@ -5,7 +5,9 @@ use std::path::Path;
 use image::RgbImage;
 
 use super::super::ReportError;
-use super::super::draw::{Axis, Chart, Drawing, Line, axis_of, bitmap, encode_png, float, thinned};
+use super::super::draw::{
+    Anchor, Axis, Chart, Drawing, Line, axis_of, bitmap, encode_png, float, thinned,
+};
 use crate::train::{EpochRecord, StepRecord, write_atomically};
 
 /// Width and height of the picture in pixels.
@@ -41,7 +43,7 @@ pub(crate) fn beside(title: &str, left: &Chart, right: &Chart) -> Drawing {
     let charts = 2.0 * CHART.0 + BETWEEN;
     let mut drawing =
         Drawing::new(charts + 2.0 * MARGIN, TITLE + left.height.max(right.height) + BELOW);
-    drawing.text_within((MARGIN, 29.0), charts, "title", title);
+    drawing.text_within(((MARGIN, 29.0), Anchor::Start), charts, "title", title);
     drawing.place((MARGIN, TITLE), left);
     drawing.place((MARGIN + CHART.0 + BETWEEN, TITLE), right);
     drawing

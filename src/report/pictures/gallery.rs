@@ -3,7 +3,7 @@
 use image::RgbImage;
 
 use super::super::ReportError;
-use super::super::draw::{Drawing, bitmap, float};
+use super::super::draw::{Anchor, Drawing, bitmap, float};
 
 /// Pictures are enlarged to about this edge, in whole steps, so that each pixel shows.
 const SHOWN_EDGE: u32 = 112;
@@ -62,7 +62,7 @@ pub fn gallery(title: &str, exhibits: &[Exhibit], per_row: usize) -> Result<RgbI
     let cell = (beside * (w + GAP) - GAP + MARGIN, h + lines * CAPTION + MARGIN);
     let (width, height) = (float(columns) * cell.0 + MARGIN, TITLE + float(rows) * cell.1);
     let mut sheet = Drawing::new(width, height);
-    sheet.text_within((MARGIN, 26.0), width - 2.0 * MARGIN, "title", title);
+    sheet.text_within(((MARGIN, 26.0), Anchor::Start), width - 2.0 * MARGIN, "title", title);
     for (i, exhibit) in exhibits.iter().enumerate() {
         let (column, row) = (float(i % columns), float(i / columns));
         let (x, y) = (MARGIN + column * cell.0, TITLE + row * cell.1);
@@ -71,7 +71,7 @@ pub fn gallery(title: &str, exhibits: &[Exhibit], per_row: usize) -> Result<RgbI
         }
         for (i, (text, tone)) in exhibit.caption.iter().enumerate() {
             let at = (x, y + h + 14.0 + float(i) * CAPTION);
-            sheet.text_within(at, cell.0 - MARGIN, tone.class(), text);
+            sheet.text_within((at, Anchor::Start), cell.0 - MARGIN, tone.class(), text);
         }
     }
     bitmap(&sheet, 1.0)

@@ -3,7 +3,7 @@
 use image::RgbImage;
 
 use super::super::ReportError;
-use super::super::draw::{Axis, Chart, Drawing, Line, bitmap};
+use super::super::draw::{Anchor, Axis, Chart, Drawing, Line, bitmap};
 
 /// Width and height of the picture in pixels.
 const SIZE: (f64, f64) = (720.0, 480.0);
@@ -29,7 +29,7 @@ pub fn draw_robustness(title: &str, points: &[(f64, f64)]) -> Result<RgbImage, R
         decimals: 2,
     };
     let mut drawing = Drawing::new(SIZE.0, SIZE.1);
-    drawing.text_within((MARGIN, 29.0), SIZE.0 - 2.0 * MARGIN, "title", title);
+    drawing.text_within(((MARGIN, 29.0), Anchor::Start), SIZE.0 - 2.0 * MARGIN, "title", title);
     let size = (SIZE.0 - 2.0 * MARGIN, SIZE.1 - TITLE - MARGIN / 2.0);
     drawing.place((MARGIN, TITLE), chart.with_heading(size));
     bitmap(&drawing, 1.0)

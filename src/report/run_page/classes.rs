@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::ReportError;
-use super::super::draw::{Anchor, Drawing, float};
-use super::super::format::{grouped, short_name};
+use super::super::draw::{Anchor, Drawing, float, widest};
+use super::super::format::grouped;
 use super::super::html::{Page, figure, table};
 use super::super::run_facts::TEST;
 use super::files::Pictures;
@@ -12,8 +12,12 @@ use super::run::Run;
 use crate::train::SplitEvaluation;
 
 const WIDTH: f64 = 460.0;
-/// Width of an average character.
-const CHARACTER: f64 = 7.0;
+/// Most that a class's name takes.
+const NAME: f64 = 96.0;
+/// The widest names that stand upright above columns.
+const SHORT_NAME: f64 = 26.0;
+/// Distance of lines of text.
+const LINE: f64 = 16.0;
 /// Smallest cell that has room for its count.
 const CELL_WITH_TEXT: f64 = 22.0;
 
@@ -78,36 +82,37 @@ pub(super) fn classes(
     Ok(())
 }
 
-fn widest(classes: &[String]) -> f64 {
-    let widest = classes.iter().map(|name| short_name(name).chars().count()).max().unwrap_or(1);
-    float(widest) * CHARACTER
-}
-
 /// Counts as a heat map: rows by label, columns by prediction. Right ones are blue; wrong ones are
 /// orange, and stronger than their share, so that few of them can be seen.
 fn confusion(split: &SplitEvaluation, classes: &[String]) -> Drawing {
     let n = split.confusion.len().max(1);
-    let name = widest(classes);
-    let slanted = classes.iter().any(|class| class.chars().count() > 3);
+    let name = widest(classes.iter(), NAME);
+    let slanted = name > SHORT_NAME;
     let left = 24.0 + name + 8.0;
-    let top = if slanted { 26.0 + name * 0.72 + 8.0 } else { 46.0 };
-    let right = if slanted { (name * 0.72 - 10.0).clamp(6.0, 40.0) } else { 6.0 };
+    // A slanted name rises and goes on to the right by this, the height of its letters included.
+    let rise = name * std::f64::consts::FRAC_1_SQRT_2 + 10.0;
+    let top = if slanted { 26.0 + rise } else { 46.0 };
+    let right = if slanted { rise - 8.0 } else { 6.0 };
     let cell = (WIDTH - left - right) / float(n);
     let mut drawing = Drawing::new(WIDTH, top + cell * float(n) + 8.0);
     let middle = left + cell * float(n) / 2.0;
     drawing.text((middle, 14.0), Anchor::Middle, "muted", "predicted");
     drawing.text((2.0, top - 8.0), Anchor::Start, "muted", "true");
-    let every = (16.0 / cell).ceil().max(1.0);
+    // So far apart that no name touches the next one.
+    let across = if slanted { LINE * std::f64::consts::SQRT_2 } else { LINE.max(name + 6.0) };
+    let every = |apart: f64| (apart / cell).ceil().max(1.0);
     for (i, class) in classes.iter().enumerate().take(n) {
-        if float(i) % every != 0.0 {
-            continue;
-        }
         let at = cell * (float(i) + 0.5);
-        drawing.text((left - 8.0, top + at + 4.5), Anchor::End, "", &short_name(class));
-        if slanted {
-            drawing.text((left + at + 2.0, top - 7.0), Anchor::Slanted, "", &short_name(class));
-        } else {
-            drawing.text((left + at, top - 8.0), Anchor::Middle, "", &short_name(class));
+        if float(i) % every(LINE) == 0.0 {
+            let place = ((left - 8.0, top + at + 4.5), Anchor::End);
+            drawing.text_within(place, name, "", class);
+        }
+        if float(i) % every(across) == 0.0 {
+            let place = match slanted {
+                true => ((left + at + 2.0, top - 7.0), Anchor::Slanted),
+                false => ((left + at, top - 8.0), Anchor::Middle),
+            };
+            drawing.text_within(place, name, "", class);
         }
     }
     for (label, row) in split.confusion.iter().enumerate() {
@@ -147,7 +152,7 @@ fn per_class(split: &SplitEvaluation, classes: &[String]) -> Drawing {
     const ROW: f64 = 30.0;
     const TOP: f64 = 26.0;
     const NUMBER: f64 = 44.0;
-    let left = widest(classes).max(36.0) + 12.0;
+    let left = widest(classes.iter(), NAME).max(36.0) + 12.0;
     let column = (WIDTH - left) / 3.0;
     let bar = column - NUMBER - 14.0;
     let mut drawing = Drawing::new(WIDTH, TOP + ROW * float(split.per_class.len()) + 4.0);
@@ -156,7 +161,8 @@ fn per_class(split: &SplitEvaluation, classes: &[String]) -> Drawing {
     }
     for (row, figures) in split.per_class.iter().enumerate() {
         let y = TOP + ROW * float(row);
-        drawing.text((left - 12.0, y + 17.0), Anchor::End, "", &short_name(&figures.class));
+        let place = ((left - 12.0, y + 17.0), Anchor::End);
+        drawing.text_within(place, left - 12.0, "", &figures.class);
         for (i, value) in [figures.precision, figures.recall, figures.f1].into_iter().enumerate() {
             let x = left + column * float(i);
             let share = if value.is_finite() { value.clamp(0.0, 1.0) } else { 0.0 };
@@ -191,7 +197,8 @@ mod tests {
         let bars = svg_inline(&per_class(&split, &classes), "classes");
         for text in [map, bars] {
             assert!(!text.contains("<b>") && text.contains("&lt;b&gt;"), "{text}");
-            assert!(text.contains("a class with …"), "{text}");
+            let name = "<title>a class with a very long name</title>a clas…";
+            assert!(text.contains(name) && text.contains("name</text>"), "{text}");
         }
     }
 
@@ -201,5 +208,42 @@ mod tests {
         let metrics = Metrics { loss: 0.1, accuracy: 0.5, examples: 4 };
         let split = SplitEvaluation::new(metrics, None, vec![vec![3; 100]; 100], &classes);
         assert!(svg_inline(&confusion(&split, &classes), "confusion").contains("class 0"));
+    }
+
+    /// The numbers behind a key of each text with this anchor.
+    fn places(svg: &str, anchor: &str, key: &str) -> Vec<f64> {
+        let lines = svg.lines().filter(|line| line.contains(anchor) && !line.contains("muted"));
+        let number = |line: &str| line.split_once(key)?.1.split(['"', ' ']).next()?.parse().ok();
+        lines.filter_map(number).collect()
+    }
+
+    #[test]
+    fn names_of_any_width_lie_apart_and_inside() {
+        for (count, name) in
+            [(3, "9"), (30, "999"), (14, "猫"), (60, "a rather long name"), (5, "собака")]
+        {
+            let classes: Vec<String> = (0..count).map(|i| format!("{name}{i}")).collect();
+            let metrics = Metrics { loss: 0.1, accuracy: 0.5, examples: 4 };
+            let split = SplitEvaluation::new(metrics, None, vec![vec![3; count]; count], &classes);
+            let svg = svg_inline(&confusion(&split, &classes), "confusion");
+            let width = widest(classes.iter(), NAME);
+            let is_slanted = svg.contains("rotate");
+            let (across, apart) = match is_slanted {
+                // The distance of parallel lines.
+                true => (places(&svg, "rotate", "translate("), LINE * std::f64::consts::SQRT_2),
+                // Counts in cells stand in the middle, too, and lie lower.
+                false => (places(&svg, "y=\"38.0\" text-anchor=\"middle\"", "x=\""), width + 5.0),
+            };
+            let down = places(&svg, "text-anchor=\"end\"", " y=\"");
+            for (at, apart) in [(&across, apart), (&down, LINE)] {
+                assert!(!at.is_empty(), "{name}: {svg}");
+                let too_near = at.windows(2).find(|pair| pair[1] - pair[0] < apart - 0.2);
+                assert_eq!(too_near, None, "{name}, {count}");
+            }
+            let last = across.last().copied().unwrap_or_default();
+            let room =
+                if is_slanted { width * std::f64::consts::FRAC_1_SQRT_2 } else { width / 2.0 };
+            assert!(last + room <= WIDTH, "{name}, {count}: {last} + {room}");
+        }
     }
 }

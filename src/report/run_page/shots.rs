@@ -6,7 +6,6 @@ use image::RgbImage;
 
 use super::super::ReportError;
 use super::super::draw::{Anchor, Drawing, bitmap, encode_png, escape, float, png_uri};
-use super::super::format::short_name;
 use super::super::pictures::picture_of;
 use crate::data::Dataset;
 use crate::train::Predictions;
@@ -14,7 +13,9 @@ use crate::train::Predictions;
 /// Images in a row of a picture.
 const PER_ROW: usize = 8;
 /// Width and height of an image of a picture with its text, and the distance between two.
-const CELL: (f64, f64) = (104.0, 150.0);
+const CELL: (f64, f64) = (104.0, 184.0);
+/// Height of a rightly classified one, which needs no true class.
+const RIGHT_HEIGHT: f64 = 147.0;
 const GAP: f64 = 12.0;
 /// Pixels of a picture for one unit of length, so that it is sharp on fine screens.
 const SCALE: f64 = 2.0;
@@ -115,24 +116,30 @@ pub(super) fn picture(
     let rows = shots.len().div_ceil(PER_ROW);
     let columns = shots.len().min(PER_ROW);
     let along = |n: usize, size: f64| GAP + float(n) * (size + GAP);
-    let mut drawing = Drawing::new(along(columns, CELL.0), along(rows, CELL.1));
+    let height = if kind == Kind::Right { RIGHT_HEIGHT } else { CELL.1 };
+    let mut drawing = Drawing::new(along(columns, CELL.0), along(rows, height));
     let class = if kind == Kind::Wrong { "bad" } else { "good" };
-    let name = |class: u32| short_name(data.class_name(class).unwrap_or("?"));
+    let name = |class: u32| data.class_name(class).unwrap_or("?");
     for (place, &i) in shots.iter().enumerate() {
-        let (x, y) = (along(place % PER_ROW, CELL.0), along(place / PER_ROW, CELL.1));
+        let (x, y) = (along(place % PER_ROW, CELL.0), along(place / PER_ROW, height));
         let Some(pixels) = data.image(i) else { continue };
         drawing.rect((x, y), (CELL.0, 4.0), (class, 1.0), "");
         let size = [data.height, data.width, data.channels];
         drawing.image((x, y + 4.0), fitted(size), picture_of(pixels, size));
         let (label, prediction) = (predictions.labels[i], predictions.predictions[i]);
         let said = share(probability(predictions, i, prediction));
-        drawing.text((x, y + 124.0), Anchor::Start, class, &name(prediction));
-        drawing.text((x + CELL.0, y + 124.0), Anchor::End, class, &said);
-        drawing.text((x, y + 141.0), Anchor::Start, "muted", &format!("true: {}", name(label)));
-        if kind == Kind::Wrong {
-            let truth = share(probability(predictions, i, label));
-            drawing.text((x + CELL.0, y + 141.0), Anchor::End, "muted", &truth);
+        let mut line = |below: f64, class: &str, text: &str| {
+            let place = ((x, y + CELL.0 + below), Anchor::Start);
+            drawing.text_within(place, CELL.0, class, text);
+        };
+        line(20.0, class, name(prediction));
+        line(37.0, "muted", &said);
+        if kind == Kind::Right {
+            continue;
         }
+        let truth = share(probability(predictions, i, label));
+        line(57.0, "", name(label));
+        line(74.0, "muted", &format!("true, {truth}"));
     }
     bitmap(&drawing, SCALE).map(Some)
 }

@@ -55,7 +55,7 @@ fn guilty_key(
     complaint: &str,
     read: &dyn Fn(&Table) -> Option<String>,
 ) -> Option<String> {
-    let mut missed = None;
+    let mut missed: Vec<&String> = Vec::new();
     for key in table.keys() {
         let without = if path.is_empty() {
             let mut without = recipe.clone();
@@ -83,13 +83,26 @@ fn guilty_key(
                 if is_list && read(&empty).as_deref() != Some(complaint) {
                     return Some(key.clone());
                 }
-                missed.get_or_insert_with(|| key.clone());
+                missed.push(key);
             }
             _ => return Some(key.clone()),
         }
     }
     // What is missing is missing from the table, whatever else were left out.
-    missed.filter(|_| !complaint.starts_with("missing field"))
+    if complaint.starts_with("missing field") {
+        return None;
+    }
+    // All of these are needed: the one whose value the complaint quotes, if any does.
+    let is_quoted = |key: &&&String| {
+        let quoted = |text: &str| {
+            complaint.contains(&format!("`{text}`")) || complaint.contains(&format!("\"{text}\""))
+        };
+        match &table[**key] {
+            Value::String(text) => quoted(text),
+            other => quoted(&other.to_string()),
+        }
+    };
+    missed.iter().find(is_quoted).or(missed.first()).map(|key| (*key).clone())
 }
 
 /// What lies somewhere in a recipe.

@@ -15,11 +15,8 @@ impl Recipe {
     /// Names the first value that cannot be.
     pub(super) fn check(&self) -> Result<(), Wrong> {
         let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
-        let counts = [
-            ("batch_size", self.batch_size),
-            ("epochs", self.epochs as usize),
-            ("layers", self.layers.len()),
-        ];
+        // No epoch at all leaves the weights as they were at the start.
+        let counts = [("batch_size", self.batch_size), ("layers", self.layers.len())];
         if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
             return wrong(key, "must be at least 1".to_owned());
         }

@@ -15,7 +15,21 @@ fn wrong_inside(text: &str) -> Option<Wrong> {
     let is_inside =
         |key: &String| key.contains('.') || table.get(key).is_some_and(toml::Value::is_table);
     let key = blame::key_of(&table, &message, &read).filter(is_inside)?;
-    Some(Wrong { key, message })
+    Some(Wrong { key, message: in_words(&message) })
+}
+
+/// What the reader says, without the types of the language that it is written in.
+fn in_words(message: &str) -> String {
+    let types = [
+        ("usize", "a whole number"),
+        ("u64", "a whole number"),
+        ("u32", "a whole number"),
+        ("f64", "a number"),
+        ("f32", "a number"),
+    ];
+    types.into_iter().fold(message.to_owned(), |message, (ty, words)| {
+        message.replace(&format!("expected {ty}"), &format!("expected {words}"))
+    })
 }
 
 impl Recipe {
@@ -28,7 +42,7 @@ impl Recipe {
     pub fn parse(origin: &str, text: &str, overrides: &[String]) -> Result<Self, TrainError> {
         let fail = |message: String| TrainError::Recipe { recipe: origin.to_owned(), message };
         let recipe: Self = toml::from_str(text).map_err(|error| {
-            let shown = || fail(error.to_string());
+            let shown = || fail(in_words(&error.to_string()));
             wrong_inside(text).map_or_else(shown, |wrong| wrong.located(origin, text, &[]))
         })?;
         let mut recipe =
@@ -154,7 +168,17 @@ units = 10
         let with = |from: &str, to: &str| TEXT.replace(from, to);
         let dense = "[[layers]]\ntype = \"dense\"\nunits = 1\nunits_ = 2\n";
         for (text, start) in [
-            (with("units = 10", "units = \"16\""), "line 18: layers.1.units: invalid type"),
+            (
+                with("units = 10", "units = \"16\""),
+                "line 18: layers.1.units: invalid type: string \"16\", expected a whole number",
+            ),
+            (
+                with(
+                    "[[layers]]",
+                    "[[layers]]\ntype = \"activation\"\nfunction = \"rellu\"\n[[layers]]",
+                ),
+                "line 15: layers.0.function: unknown variant `rellu`",
+            ),
             (with("\"dense\"", "\"dens\""), "line 17: layers.1.type: unknown variant `dens`"),
             (with("learning_rate", "learning_rat"), "line 11: optimizer.learning_rat: unknown"),
             (with("\"sgd\"", "\"sgt\""), "line 10: optimizer.type: unknown variant `sgt`"),

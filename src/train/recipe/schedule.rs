@@ -180,8 +180,9 @@ impl ScheduleConfig {
                 Schedule::OneCycle { pct_start, div_factor, final_div_factor, anneal }
             }
         };
-        let total = steps_per_epoch.saturating_mul(epochs as usize);
-        if total > 0 && warmup > 0 && warmup >= total {
+        // A run without an epoch takes none of these steps.
+        let total = steps_per_epoch.saturating_mul(epochs.max(1) as usize);
+        if epochs > 0 && total > 0 && warmup > 0 && warmup >= total {
             let message = format!(
                 "the warmup takes {warmup} steps, the whole run {total}: give a shorter warmup or \
                  more epochs"

@@ -29,7 +29,7 @@ pub struct Recipe {
     /// Seed of initial weights, order of examples and dropout: below 2^64, in quotes from 2^63 on.
     #[serde(default = "default_seed", with = "crate::tensor::seed")]
     pub seed: u64,
-    /// Passes over the training set.
+    /// Passes over the training set; with 0, initial weights are evaluated and kept as they are.
     pub epochs: u32,
     /// Images per step.
     pub batch_size: usize,

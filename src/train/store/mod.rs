@@ -2,6 +2,7 @@
 
 pub(super) mod exchange;
 pub(super) mod files;
+pub(super) mod formats;
 mod metrics_files;
 pub(super) mod records;
 pub(super) mod run_dir;

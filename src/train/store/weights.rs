@@ -5,16 +5,18 @@
 //! <https://github.com/huggingface/safetensors#format>.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::path::{Path, PathBuf};
 
 use bytemuck::pod_collect_to_vec;
 use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorInfo};
-use serde::Serialize;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::files::{FileError, write_parts_atomically};
+use super::formats::other_format;
 use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::{DType, HostTensor};
 
@@ -22,7 +24,7 @@ use crate::tensor::{DType, HostTensor};
 const METADATA_KEY: &str = "__metadata__";
 
 /// Key of the metadata under which a file says what its weights hash to.
-const HASH_KEY: &str = "verigrad_sha256";
+pub(in crate::train) const HASH_KEY: &str = "verigrad_sha256";
 
 /// Key of the metadata under which a file keeps the names of the classes, as a JSON list.
 pub const CLASSES_KEY: &str = "classes";
@@ -46,6 +48,25 @@ pub enum WeightsError {
         path: PathBuf,
         /// What is wrong with it.
         source: SafeTensorError,
+    },
+    /// The file is of another format.
+    #[error("{}: {what}", path.display())]
+    OtherFormat {
+        /// The file.
+        path: PathBuf,
+        /// What it is, what was expected, and what to do.
+        what: String,
+    },
+    /// Two tensors of a file have one name.
+    #[error(
+        "{}: tensor {name} is there twice: expected each name once; write the file again",
+        path.display()
+    )]
+    NameTwice {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
     },
     /// The weights are not those that were saved.
     #[error(
@@ -212,10 +233,8 @@ fn sorted_by_name<'a>(
 pub fn load_weights(path: &Path) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
     let bytes = read_file(path)?;
     let tensors = tensors_of(path, &bytes)?;
-    if let Some(expected) = metadata_of(&bytes).remove(HASH_KEY) {
-        let found = sha256_of(tensors.iter().map(|(name, tensor)| (name.as_str(), tensor)));
-        check_hash(path, "its header", &expected, found)?;
-    }
+    let named = tensors.iter().map(|(name, tensor)| (name.as_str(), tensor));
+    check_own_hash(path, &metadata_of(&bytes), named)?;
     Ok(tensors)
 }
 
@@ -227,11 +246,77 @@ pub fn weights_metadata(path: &Path) -> Result<BTreeMap<String, String>, FileErr
     Ok(metadata_of(&read_file(path)?))
 }
 
+/// The tensors of a safetensors file, each of which has a name of its own.
+///
+/// # Errors
+/// When it is of another format, which is named, is cut short or damaged, or has a name twice.
+pub(crate) fn open_safetensors<'a>(
+    path: &Path,
+    bytes: &'a [u8],
+) -> Result<SafeTensors<'a>, WeightsError> {
+    if let Some(what) = other_format(bytes) {
+        return Err(WeightsError::OtherFormat { path: path.to_owned(), what });
+    }
+    let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
+    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+    match name_given_twice(bytes) {
+        Some(name) => Err(WeightsError::NameTwice { path: path.to_owned(), name }),
+        None => Ok(file),
+    }
+}
+
+/// A key that the header has twice: its reader would keep the last one without a word.
+fn name_given_twice(bytes: &[u8]) -> Option<String> {
+    let length = u64::from_le_bytes(*bytes.first_chunk()?);
+    let header = bytes.get(8..)?.get(..usize::try_from(length).ok()?)?;
+    let Keys(mut keys) = serde_json::from_slice(header).ok()?;
+    keys.sort_unstable();
+    keys.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0].clone())
+}
+
+/// The keys of a JSON object, with those that come more than once.
+struct Keys(Vec<String>);
+
+impl<'de> Deserialize<'de> for Keys {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Collect;
+        impl<'de> Visitor<'de> for Collect {
+            type Value = Keys;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+                let mut keys = Vec::new();
+                while let Some((key, IgnoredAny)) = map.next_entry()? {
+                    keys.push(key);
+                }
+                Ok(Keys(keys))
+            }
+        }
+        deserializer.deserialize_map(Collect)
+    }
+}
+
+/// Demands the SHA-256 that the metadata of a file tell, where they do.
+///
+/// # Errors
+/// Names both.
+pub(in crate::train) fn check_own_hash<'a>(
+    path: &Path,
+    metadata: &BTreeMap<String, String>,
+    tensors: impl Iterator<Item = (&'a str, &'a HostTensor)>,
+) -> Result<(), WeightsError> {
+    let Some(expected) = metadata.get(HASH_KEY) else { return Ok(()) };
+    check_hash(path, "its header", expected, sha256_of(tensors))
+}
+
 fn read_file(path: &Path) -> Result<Vec<u8>, FileError> {
     input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))
 }
 
-fn metadata_of(bytes: &[u8]) -> BTreeMap<String, String> {
+pub(in crate::train) fn metadata_of(bytes: &[u8]) -> BTreeMap<String, String> {
     let header = SafeTensors::read_metadata(bytes).ok();
     let metadata = header.and_then(|(_, header)| header.metadata().clone());
     metadata.unwrap_or_default().into_iter().collect()
@@ -277,7 +362,7 @@ pub fn check_finite(
 
 fn tensors_of(path: &Path, bytes: &[u8]) -> Result<BTreeMap<String, HostTensor>, WeightsError> {
     let malformed = |source| WeightsError::Malformed { path: path.to_owned(), source };
-    let file = SafeTensors::deserialize(bytes).map_err(malformed)?;
+    let file = open_safetensors(path, bytes)?;
     let mut tensors = BTreeMap::new();
     for (name, view) in file.iter() {
         if view.dtype() != Dtype::F32 {

@@ -9,8 +9,7 @@ use crate::analysis::{Attack, AttackResult, Attacker};
 use crate::cli::args::DataArgs;
 use crate::cli::device::open::open_device;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::loading::read_data;
-use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
+use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
 use crate::data::Dataset;
 use crate::report::format::{grouped, loss};
@@ -35,7 +34,7 @@ enum Method {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct AdversarialArgs {
     #[command(flatten)]
-    run: RunArgs,
+    run: SubjectArgs,
     #[command(flatten)]
     data: DataArgs,
     /// How images are attacked
@@ -84,9 +83,9 @@ impl Method {
 
 /// Attacks the test set of a run at each epsilon.
 pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
-    let run = StoredRun::open(&args.run.run, args.run.weights)?;
-    let test = read_data(&run.recipe, &args.data)?.test;
-    run.check_data(&test)?;
+    let mut run = Subject::open(&args.run.what, &args.data)?;
+    let test = run.data(&args.data)?.test;
+    run.trained.check_data(&test)?;
     let first = args.first.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let test = test.take_first(first);
     let mut executor = open_device(&args.run.device, &args.run.picks)?;
@@ -110,8 +109,8 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     let mut epsilons = args.epsilons.clone();
     epsilons.sort_by(f32::total_cmp);
     epsilons.dedup();
-    let batch = MAX_BATCH.min(run.recipe.evaluation_batch());
-    let attacker = Attacker::new(executor, &run.model, &run.weights, &test, batch)?;
+    let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
+    let attacker = Attacker::new(executor, &run.trained.model, &run.trained.weights, &test, batch)?;
     // Without an attack, to know which examples the model is right about.
     let clean = attacker.run(executor, attack, 0.0, &[])?;
     let right = (0..test.len()).filter(|&i| clean.predictions[i] == test.labels[i]);
@@ -123,10 +122,10 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     output::text(format_args!("{}", table(&results, &clean, &test)));
 
     let stem = format!("adversarial-{}", args.method.name());
-    let title = format!("{method}: {}", args.run.run.display());
-    let csv = run.dir.analysis_file(&format!("{stem}.csv"))?;
+    let title = format!("{method}: {}", args.run.what.run.display());
+    let csv = run.analysis_file(&format!("{stem}.csv"))?;
     write_atomically(&csv, csv_of(&results).as_bytes())?;
-    let curve = run.dir.analysis_file(&format!("{stem}.png"))?;
+    let curve = run.analysis_file(&format!("{stem}.png"))?;
     // The number as it was given, and not the nearest f32: axes end at round numbers.
     let given = |epsilon: f32| epsilon.to_string().parse().unwrap_or(f64::from(epsilon));
     let points: Vec<(f64, f64)> = results.iter().map(|r| (given(r.epsilon), r.accuracy)).collect();
@@ -134,7 +133,7 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     output::line(format_args!("\ntable    {}", csv.display()));
     output::line(format_args!("curve    {}", curve.display()));
     if !shown.is_empty() {
-        let sheet = run.dir.analysis_file(&format!("{stem}-examples.png"))?;
+        let sheet = run.analysis_file(&format!("{stem}-examples.png"))?;
         let exhibits = exhibits(&results, &shown, &test);
         let picture = gallery(&title, &exhibits, results.len())?;
         write_atomically(&sheet, &encode_png(&picture)?)?;

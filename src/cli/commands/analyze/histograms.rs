@@ -4,19 +4,23 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::args::DataArgs;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::stored_run::StoredRun;
+use crate::cli::inputs::subject::{Subject, WhatArgs};
+use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::output;
 use crate::ops::Histogram;
 use crate::report::{encode_png, histograms_png, histograms_svg};
 use crate::train::{HistogramRecord, RunDir, histograms_of_weights, write_atomically};
 
-/// Arguments of `verigrad analyze histograms`.
+/// Arguments of `verigrad analyze histograms`. Where the recipe of a run had no section `histograms`, only
+/// its weights are drawn.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct HistogramsArgs {
-    /// Run directory, e.g. runs/digits-1. Where its recipe had no section `histograms`, only its
-    /// weights are drawn
-    run: PathBuf,
+    #[command(flatten)]
+    what: WhatArgs,
+    #[command(flatten)]
+    data: DataArgs,
     /// Where to draw: a .png or .svg file [default: RUN/analysis/histograms.png]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -35,31 +39,34 @@ fn bins(text: &str) -> Result<usize, String> {
 
 /// Draws the histograms of a run.
 pub(in crate::cli) fn run(args: &HistogramsArgs) -> Result<(), Failure> {
-    let run_dir = RunDir::open(&args.run)?;
-    let mut records = run_dir.histograms()?;
-    let name = args.run.canonicalize().unwrap_or_else(|_| args.run.clone());
+    let path = &args.what.run;
+    let run_dir = if path.is_dir() { Some(RunDir::open(path)?) } else { None };
+    let counted = run_dir.as_ref().map(RunDir::histograms).transpose()?.unwrap_or_default();
+    let name = path.canonicalize().unwrap_or_else(|_| path.clone());
     let name = name.file_name().map_or("run".into(), |name| name.to_string_lossy()).into_owned();
-    let what = if records.is_empty() {
-        let stored = StoredRun::open(&args.run, None)?;
-        let weights = stored.weights.parameters();
-        records = histograms_of_weights(&stored.model, weights, (0, 0), args.bins);
-        format!("{} weights", stored.which.name())
-    } else {
-        epochs(&records)
+    let file = |name: &str| run_dir.as_ref().map(|dir| dir.analysis_file(name)).transpose();
+    let (mut records, what, default) = match (counted, file("histograms.png")?) {
+        (counted, Some(default)) if !counted.is_empty() => {
+            let what = epochs(&counted);
+            (counted, what, default)
+        }
+        _ => {
+            let subject = Subject::open(&args.what, &args.data)?;
+            let TrainedModel { model, weights, .. } = &subject.trained;
+            let records = histograms_of_weights(model, weights.parameters(), (0, 0), args.bins);
+            let what = match subject.run() {
+                Some((_, which)) => format!("{} weights", which.name()),
+                None => "weights".to_owned(),
+            };
+            (records, what, subject.analysis_file("histograms.png")?)
+        }
     };
     records.retain(|record| record.parameter.contains(&args.only));
     if records.is_empty() {
         return Err(format!("no parameter of {name} has {:?} in its name", args.only).into());
     }
     let title = format!("{name}: {what}");
-    let path = match &args.output {
-        Some(path) => path.clone(),
-        None => run_dir.path().join("analysis").join("histograms.png"),
-    };
-    if let (None, Some(folder)) = (&args.output, path.parent()) {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| format!("{} cannot be made: {error}", folder.display()))?;
-    }
+    let path = args.output.clone().unwrap_or(default);
     let picture = match path.extension().and_then(|extension| extension.to_str()) {
         Some("png") => encode_png(&histograms_png(&records, &title)?)?,
         Some("svg") => histograms_svg(&records, &title).into_bytes(),

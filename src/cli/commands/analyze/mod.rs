@@ -19,7 +19,8 @@ pub(in crate::cli) struct AnalyzeArgs {
 
 #[derive(Debug, Subcommand)]
 enum AnalyzeCommand {
-    /// Draw how the weights of each layer, and their gradients, are distributed over the epochs
+    /// Draw how the weights of each layer, and their gradients, are distributed over the epochs; only
+    /// the weights where the recipe has no section `histograms`
     Histograms(histograms::HistogramsArgs),
     /// Measure the accuracy on images that were changed to mislead the model
     Adversarial(adversarial::AdversarialArgs),

@@ -10,8 +10,7 @@ use crate::analysis::{Granularity, Grid, QuantizedModel, SimulatedFigures, Simul
 use crate::cli::args::DataArgs;
 use crate::cli::device::open::open_device;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::loading::read_data;
-use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
+use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
 use crate::data::Dataset;
 use crate::exec::Executor;
@@ -29,7 +28,7 @@ const WORST: usize = 8;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct QuantizeArgs {
     #[command(flatten)]
-    run: RunArgs,
+    run: SubjectArgs,
     #[command(flatten)]
     data: DataArgs,
     /// One scale for each tensor of weights rather than one for each output channel
@@ -62,17 +61,17 @@ struct LayerCost {
 
 /// Quantizes a run and says what it costs, or evaluates a quantized one.
 pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
-    let run = StoredRun::open(&args.run.run, args.run.weights)?;
+    let mut run = Subject::open(&args.run.what, &args.data)?;
     let loaded = args.evaluate.as_deref().map(QuantizedModel::load).transpose()?;
-    let splits = read_data(&run.recipe, &args.data)?;
-    run.check_data(&splits.test)?;
+    let splits = run.data(&args.data)?;
+    run.trained.check_data(&splits.test)?;
     let mut executor = open_device(&args.run.device, &args.run.picks)?;
     let executor = executor.as_mut();
     output::line(format_args!("device   {}", executor.info()));
-    let batch = MAX_BATCH.min(run.recipe.evaluation_batch());
-    let simulator = Simulator::new(executor, &run.model, batch)?;
+    let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
+    let simulator = Simulator::new(executor, &run.trained.model, batch)?;
     if let Some(model) = loaded {
-        let pending = model.pending(&run.model)?;
+        let pending = model.pending(&run.trained.model)?;
         if let Some(layer) = simulator.layers().iter().find(|l| !model.grids.contains_key(*l)) {
             return Err(format!("the file has no grid for what {layer} reads").into());
         }
@@ -95,13 +94,13 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
         grouped(calibration.len()),
         calibration.name
     ));
-    let weights = &run.tensors;
+    let weights = &run.trained.tensors;
     let float_bytes: usize = weights.values().map(|tensor| tensor.ty().bytes()).sum();
-    run.weights.write(executor)?;
+    run.trained.weights.write(executor)?;
     let grids = simulator.calibrate(executor, &calibration)?;
     let before = simulator.evaluate(executor, &splits.test)?;
     let model = QuantizedModel::new(weights, grids, granularity)?;
-    model.pending(&run.model)?.write(executor)?;
+    model.pending(&run.trained.model)?.write(executor)?;
     let weights_only = simulator.evaluate(executor, &splits.test)?;
     simulator.set_grids(executor, &model.grids)?;
     let after = simulator.evaluate(executor, &splits.test)?;
@@ -114,14 +113,14 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     output::text(format_args!("\n{table}"));
     output::text(format_args!("\n{}", layer_table(&layers)));
 
-    let path = run.dir.analysis_file("weights-int8.safetensors")?;
+    let path = run.analysis_file("weights-int8.safetensors")?;
     let metadata = BTreeMap::from([
         ("format".to_owned(), "verigrad int8, symmetric weights".to_owned()),
-        ("recipe".to_owned(), run.recipe.name.clone()),
+        ("recipe".to_owned(), run.trained.recipe.name.clone()),
         ("calibration_images".to_owned(), calibration.len().to_string()),
     ]);
     model.save(&path, &metadata)?;
-    let csv = run.dir.analysis_file("quantize-layers.csv")?;
+    let csv = run.analysis_file("quantize-layers.csv")?;
     write_atomically(&csv, layer_csv(&layers).as_bytes())?;
     output::line(format_args!("\nint8     {}", path.display()));
     output::line(format_args!("layers   {}", csv.display()));
@@ -150,12 +149,12 @@ fn cost_row(name: &str, figures: &SimulatedFigures, bytes: usize) -> [String; 4]
 /// most come first.
 fn cost_of_layers(
     executor: &mut dyn Executor,
-    run: &StoredRun,
+    run: &Subject,
     simulator: &Simulator,
     (weights, model): (&BTreeMap<String, HostTensor>, &QuantizedModel),
     data: &Dataset,
 ) -> Result<Vec<LayerCost>, Failure> {
-    run.weights.write(executor)?;
+    run.trained.weights.write(executor)?;
     simulator.set_grids(executor, &BTreeMap::new())?;
     let before = simulator.evaluate(executor, data)?;
     let mut layers = Vec::new();
@@ -170,7 +169,7 @@ fn cost_of_layers(
             floats: weights.clone(),
             grids: alone.clone(),
         };
-        one.pending(&run.model)?.write(executor)?;
+        one.pending(&run.trained.model)?.write(executor)?;
         simulator.set_grids(executor, &alone)?;
         let figures = simulator.evaluate(executor, data)?;
         let dequantized = int8.dequantize()?;

@@ -9,8 +9,7 @@ use crate::analysis::{SaliencyMap, SaliencyMethod, saliency};
 use crate::cli::args::DataArgs;
 use crate::cli::device::open::open_quickly;
 use crate::cli::failure::Failure;
-use crate::cli::inputs::loading::read_data;
-use crate::cli::inputs::stored_run::{RunArgs, StoredRun};
+use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
 use crate::data::{Dataset, decode_image, image_formats};
 use crate::report::{Exhibit, Tone, encode_png, gallery, heat_map, picture_of};
@@ -36,7 +35,7 @@ enum Method {
 #[derive(Debug, Args)]
 pub(in crate::cli) struct SaliencyArgs {
     #[command(flatten)]
-    run: RunArgs,
+    run: SubjectArgs,
     #[command(flatten)]
     data: DataArgs,
     /// Show the first N test images [default: 8]
@@ -70,8 +69,8 @@ pub(in crate::cli) struct SaliencyArgs {
 
 /// Draws the maps.
 pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
-    let run = StoredRun::open(&args.run.run, args.run.weights)?;
-    let data = images(args, &run)?;
+    let mut run = Subject::open(&args.run.what, &args.data)?;
+    let data = images(args, &mut run)?;
     let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
     let method = match args.method {
         Method::Gradient => SaliencyMethod::Gradient,
@@ -82,8 +81,15 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
             seed: args.seed,
         },
     };
-    let batch = MAX_BATCH.min(run.recipe.evaluation_batch());
-    let maps = saliency(executor.as_mut(), &run.model, &run.weights, &data, batch, method)?;
+    let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
+    let maps = saliency(
+        executor.as_mut(),
+        &run.trained.model,
+        &run.trained.weights,
+        &data,
+        batch,
+        method,
+    )?;
     let exhibits: Vec<Exhibit> =
         maps.iter().enumerate().map(|(i, map)| exhibit(args, &data, i, map)).collect();
     let shown = match args.method {
@@ -91,7 +97,7 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
         Method::GradXInput => "|pixel x d score / d pixel|",
         Method::Smoothgrad => "|mean of d score / d pixel over noisy copies|",
     };
-    let title = format!("{shown} of the predicted class, {}", args.run.run.display());
+    let title = format!("{shown} of the predicted class, {}", args.run.what.run.display());
     let sheet = gallery(&title, &exhibits, PER_ROW)?;
     write_atomically(&args.output, &encode_png(&sheet)?)?;
     output::line(format_args!("device   {}", executor.info()));
@@ -106,20 +112,20 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
 }
 
 /// The images to look at: files, whose labels are not known, or the first ones of the test set.
-fn images(args: &SaliencyArgs, run: &StoredRun) -> Result<Dataset, Failure> {
+fn images(args: &SaliencyArgs, run: &mut Subject) -> Result<Dataset, Failure> {
     if args.images.is_empty() {
-        let test = read_data(&run.recipe, &args.data)?.test;
-        run.check_data(&test)?;
+        let test = run.data(&args.data)?.test;
+        run.trained.check_data(&test)?;
         return Ok(test.take_first(usize::from(args.first.unwrap_or(8))));
     }
-    let [height, width, channels] = run.record.image;
+    let [height, width, channels] = run.trained.record.image;
     let mut pixels = Vec::new();
     for path in &args.images {
         pixels.extend(decode_image(path, height, width, channels, args.invert)?);
     }
     let labels = vec![0; args.images.len()];
-    let classes = run.record.classes.clone();
-    Ok(Dataset::new("files", pixels, labels, run.record.image, classes)?)
+    let classes = run.trained.record.classes.clone();
+    Ok(Dataset::new("files", pixels, labels, run.trained.record.image, classes)?)
 }
 
 /// An image beside its map, with what the model says.

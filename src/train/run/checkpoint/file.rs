@@ -13,7 +13,9 @@ use super::contents::{Checkpoint, RunState};
 use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::store::files::FileError;
-use crate::train::store::weights::{Stored, WeightsError, hexadecimal, save_stored};
+use crate::train::store::weights::{
+    Stored, WeightsError, hexadecimal, open_safetensors, save_stored,
+};
 
 /// Version of the file's layout.
 const FORMAT: &str = "1";
@@ -123,7 +125,7 @@ pub(in crate::train) fn read(path: &Path) -> Result<Checkpoint, CheckpointError>
         return Err(CheckpointError::OtherFormat { path: path.to_owned(), found });
     }
     let (state, expected) = (find(STATE_KEY)?, find(HASH_KEY)?);
-    let file = SafeTensors::deserialize(&bytes).map_err(cut)?;
+    let file = open_safetensors(path, &bytes).map_err(|error| damaged(error.to_string()))?;
     let views = file.tensors();
     let tensors: Vec<Stored<'_>> = views
         .iter()
@@ -134,7 +136,8 @@ pub(in crate::train) fn read(path: &Path) -> Result<Checkpoint, CheckpointError>
             bytes: view.data(),
         })
         .collect();
-    if hash_of(&state, &tensors) != expected {
+    // A fuzzer would never get past it.
+    if !cfg!(fuzzing) && hash_of(&state, &tensors) != expected {
         return Err(damaged("its content does not have the SHA-256 that it should".to_owned()));
     }
     let state: RunState =

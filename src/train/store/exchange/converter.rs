@@ -1,16 +1,17 @@
 //! A model's weights, there and back: matched by name and shape, and laid out as PyTorch has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::Entry;
 use super::error::ExchangeError;
+use super::given::Given;
+use super::matching::matched;
 use super::names;
+use super::selection::{Selection, Taken};
+use super::weight_file::{FileLayout, WeightFile};
 use crate::nn::ModelConfig;
 use crate::tensor::{HostTensor, Shape};
 use crate::train::ModelPrograms;
-
-/// Problems of one kind that a message lists before it only counts.
-const LISTED: usize = 5;
 
 /// How a model's weights are called and laid out in PyTorch.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,17 +44,15 @@ impl Exchange {
         &self,
         weights: &BTreeMap<String, HostTensor>,
     ) -> Result<Vec<(String, HostTensor)>, ExchangeError> {
-        let sides = |entry: &Entry| (entry.ours.clone(), entry.shape.clone());
-        let found = self.matched(weights, sides)?;
-        let pairs = self.entries.iter().zip(found);
+        let given = floats(weights.clone());
+        let pairs = self.entries.iter().zip(matched(&self.side(FileLayout::Own), &given)?);
         let convert = |(entry, tensor): (&Entry, &HostTensor)| {
             Ok((entry.theirs.clone(), entry.layout.exported(tensor)?))
         };
         pairs.map(convert).collect()
     }
 
-    /// Weights of a PyTorch state dict as the model has them. A prefix `module.`, `_orig_mod.` or
-    /// `model.` that all names have is removed, and counters `num_batches_tracked` are passed over.
+    /// Weights of a PyTorch state dict as the model has them, by the rules of [`Self::import`].
     ///
     /// # Errors
     /// Lists the tensors that are missing, have another shape, or do not belong.
@@ -61,41 +60,8 @@ impl Exchange {
         &self,
         weights: BTreeMap<String, HostTensor>,
     ) -> Result<Vec<(String, HostTensor)>, ExchangeError> {
-        let weights = names::without_prefix(weights);
-        let sides = |entry: &Entry| (entry.theirs.clone(), entry.layout.torch_shape());
-        let found = self.matched(&weights, sides)?;
-        let pairs = self.entries.iter().zip(found);
-        let convert = |(entry, tensor): (&Entry, &HostTensor)| {
-            Ok((entry.ours.clone(), entry.layout.imported(tensor)?))
-        };
-        pairs.map(convert).collect()
-    }
-
-    /// The tensors of a PyTorch state dict that are the model's by name and shape, as the model has
-    /// them; the others stay as they are, under their names.
-    ///
-    /// # Errors
-    /// When a tensor cannot be laid out anew.
-    pub fn from_torch_in_part(
-        &self,
-        weights: BTreeMap<String, HostTensor>,
-    ) -> Result<BTreeMap<String, HostTensor>, ExchangeError> {
-        let mut weights = names::without_prefix(weights);
-        let mut found = BTreeMap::new();
-        for entry in &self.entries {
-            match weights.remove(&entry.theirs) {
-                Some(tensor) if tensor.ty().shape == entry.layout.torch_shape() => {
-                    found.insert(entry.ours.clone(), entry.layout.imported(&tensor)?);
-                }
-                // Under our name, so that the report tells what does not fit.
-                Some(tensor) => {
-                    found.insert(entry.ours.clone(), tensor);
-                }
-                None => {}
-            }
-        }
-        found.extend(weights);
-        Ok(found)
+        let file = WeightFile::of(weights);
+        Ok(self.import(&file, FileLayout::Torch, &Selection::default())?.weights)
     }
 
     /// Weights that have the model's own names and layouts already.
@@ -106,184 +72,128 @@ impl Exchange {
         &self,
         weights: &BTreeMap<String, HostTensor>,
     ) -> Result<Vec<(String, HostTensor)>, ExchangeError> {
-        let sides = |entry: &Entry| (entry.ours.clone(), entry.shape.clone());
-        let found = self.matched(weights, sides)?;
-        let pairs = self.entries.iter().zip(found);
+        let given = floats(weights.clone());
+        let pairs = self.entries.iter().zip(matched(&self.side(FileLayout::Own), &given)?);
         Ok(pairs.map(|(entry, tensor)| (entry.ours.clone(), tensor.clone())).collect())
     }
 
-    /// The tensors in the order of the entries, each under the name and with the shape of one side.
-    fn matched<'a>(
+    /// The weights of a file with the names and layouts of one side, as the model has them. Names are
+    /// matched first: only tensors that the model has need be floats.
+    ///
+    /// # Errors
+    /// Lists the tensors that are missing, have another shape or type, or do not belong, with what to
+    /// try; or names what of the selection is not in the file.
+    pub fn import(
         &self,
-        weights: &'a BTreeMap<String, HostTensor>,
-        side: impl Fn(&Entry) -> (String, Shape),
-    ) -> Result<Vec<&'a HostTensor>, ExchangeError> {
-        let sides: BTreeMap<String, Shape> = self.entries.iter().map(&side).collect();
-        let mut found = Vec::with_capacity(self.entries.len());
-        let (mut missing, mut wrong) = (Vec::new(), Vec::new());
-        for (name, shape) in self.entries.iter().map(&side) {
-            match weights.get(&name) {
-                None => missing.push(format!("{name} {shape} is missing")),
-                Some(tensor) if tensor.ty().shape != shape => {
-                    let given = &tensor.ty().shape;
-                    wrong.push(format!("{name} has shape {given}, the model expects {shape}"));
+        file: &WeightFile,
+        layout: FileLayout,
+        selection: &Selection,
+    ) -> Result<Imported, ExchangeError> {
+        let expected = self.side(layout);
+        let (given, taken) = selection.of(&file.tensors, &names_of(&expected))?;
+        let found = matched(&expected, &given)
+            .map_err(|error| self.with_other_layout(error, file, layout, selection))?;
+        let convert = |(entry, tensor): (&Entry, &HostTensor)| {
+            Ok((entry.ours.clone(), entry.imported(layout, tensor)?))
+        };
+        let weights: Result<_, ExchangeError> =
+            self.entries.iter().zip(found).map(convert).collect();
+        Ok(Imported { weights: weights?, taken })
+    }
+
+    /// As [`Self::import`], for a model that has only some of the tensors in common with the file: those
+    /// that have another shape stay as they are, under our names, and those that the model does not know
+    /// under theirs.
+    ///
+    /// # Errors
+    /// When a tensor that the model has holds no floats, or something of the selection is not in the
+    /// file.
+    pub fn import_in_part(
+        &self,
+        file: &WeightFile,
+        layout: FileLayout,
+        selection: &Selection,
+    ) -> Result<Imported, ExchangeError> {
+        let expected = self.side(layout);
+        let (mut given, taken) = selection.of(&file.tensors, &names_of(&expected))?;
+        let mut weights = Vec::new();
+        for (entry, (name, shape)) in self.entries.iter().zip(&expected) {
+            match given.remove(name) {
+                Some(Given::Floats(tensor)) if tensor.ty().shape == *shape => {
+                    weights.push((entry.ours.clone(), entry.imported(layout, &tensor)?));
                 }
-                Some(tensor) => found.push(tensor),
+                // Under our name, so that the report tells what does not fit.
+                Some(Given::Floats(tensor)) => weights.push((entry.ours.clone(), tensor)),
+                Some(other) => {
+                    let one = [(name.clone(), shape.clone())];
+                    matched(&one, &BTreeMap::from([(name.clone(), other)]))?;
+                }
+                None => {}
             }
         }
-        let extra: Vec<String> = weights
-            .keys()
-            .filter(|name| !sides.contains_key(*name))
-            .map(|name| format!("the model has no tensor called {name}"))
-            .collect();
-        let problems: Vec<String> =
-            [missing, wrong, extra].into_iter().flat_map(shortened).collect();
-        if problems.is_empty() { Ok(found) } else { Err(ExchangeError::Mismatch { problems }) }
+        weights.extend(given.into_iter().filter_map(|(name, given)| match given {
+            Given::Floats(tensor) => Some((name, tensor)),
+            Given::Other { .. } => None,
+        }));
+        Ok(Imported { weights, taken })
+    }
+
+    /// Names and shapes of the model's tensors in files of one side.
+    fn side(&self, layout: FileLayout) -> Vec<(String, Shape)> {
+        match layout {
+            FileLayout::Torch => self.torch_tensors(),
+            FileLayout::Own => {
+                let own = |entry: &Entry| (entry.ours.clone(), entry.shape.clone());
+                self.entries.iter().map(own).collect()
+            }
+        }
+    }
+
+    /// A mismatch, with the advice to take the other side's names and layouts where they fit.
+    fn with_other_layout(
+        &self,
+        error: ExchangeError,
+        file: &WeightFile,
+        layout: FileLayout,
+        selection: &Selection,
+    ) -> ExchangeError {
+        let (other, name) = match layout {
+            FileLayout::Torch => (FileLayout::Own, "npz"),
+            FileLayout::Own => (FileLayout::Torch, "torch"),
+        };
+        let expected = self.side(other);
+        let fits = selection
+            .of(&file.tensors, &names_of(&expected))
+            .is_ok_and(|(given, _)| matched(&expected, &given).is_ok());
+        match error {
+            ExchangeError::Mismatch { problems, .. } if fits => {
+                let hint = format!(
+                    "all fit in other names and layouts: bring them into the recipe's form with \
+                     verigrad weights import --format {name}"
+                );
+                ExchangeError::Mismatch { problems, hint: Some(hint) }
+            }
+            error => error,
+        }
     }
 }
 
-/// The first problems, and how many there are more.
-fn shortened(mut problems: Vec<String>) -> Vec<String> {
-    let more = problems.len().saturating_sub(LISTED);
-    problems.truncate(LISTED);
-    if more > 0 {
-        problems.push(format!("and {more} more like that"));
-    }
-    problems
+/// Weights of a file, as a model has them.
+#[derive(Debug, Clone)]
+pub struct Imported {
+    /// The weights by our names.
+    pub weights: Vec<(String, HostTensor)>,
+    /// What of the file was not taken as it is, to be told.
+    pub taken: Taken,
+}
+
+fn floats(weights: BTreeMap<String, HostTensor>) -> BTreeMap<String, Given> {
+    weights.into_iter().map(|(name, tensor)| (name, Given::Floats(tensor))).collect()
+}
+
+fn names_of(expected: &[(String, Shape)]) -> BTreeSet<&str> {
+    expected.iter().map(|(name, _)| name.as_str()).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::data::Normalization;
-    use crate::nn::{Layer, ModelConfig};
-    use crate::train::Recipe;
-
-    fn model(layers: &[Layer], image: [usize; 3]) -> ModelPrograms {
-        let normalization = Normalization::new(image[2], vec![0.0; image[2]], vec![1.0; image[2]]);
-        ModelPrograms::new(layers, image, 5, normalization.expect("valid")).expect("it fits")
-    }
-
-    fn builder(options: &str, image: [usize; 3]) -> (ModelConfig, ModelPrograms) {
-        let config: ModelConfig = toml::from_str(options).expect("valid options");
-        let programs = model(&config.plan().layers, image);
-        (config, programs)
-    }
-
-    /// Weights with a number of its own in each element.
-    fn numbered(model: &ModelPrograms) -> BTreeMap<String, HostTensor> {
-        let mut next = 0.0_f32;
-        let mut tensor = |shape: &Shape| {
-            let values: Vec<f32> = (0..shape.elements())
-                .map(|_| {
-                    next += 1.0;
-                    next
-                })
-                .collect();
-            HostTensor::from_f32(shape.clone(), &values).expect("one value per element")
-        };
-        let parameters = model.parameters.iter().map(|p| (p.name.clone(), tensor(&p.shape)));
-        let mut all: BTreeMap<_, _> = parameters.collect();
-        all.extend(model.states.iter().map(|s| (s.name.clone(), tensor(&s.shape))));
-        all
-    }
-
-    #[test]
-    fn round_trips_keep_every_bit() {
-        for (options, image) in [
-            ("type = \"alexnet\"\nwidth = 0.1", [64, 64, 3]),
-            ("type = \"alexnet_2012\"\nwidth = 0.1", [67, 67, 3]),
-            ("type = \"vgg\"\nwidth = 0.1", [32, 32, 3]),
-            ("type = \"resnet\"\ndepth = 50\nwidth = 0.1", [32, 32, 3]),
-            ("type = \"mobilenet\"\nversion = 2\nwidth = 0.1", [32, 32, 3]),
-        ] {
-            let (config, programs) = builder(options, image);
-            let exchange = Exchange::of(Some(&config), &programs).expect("known names");
-            let weights = numbered(&programs);
-            let theirs = exchange.to_torch(&weights).expect("the model's own weights");
-            let names: Vec<_> =
-                theirs.iter().map(|(n, t)| (n.clone(), t.ty().shape.clone())).collect();
-            assert_eq!(names, exchange.torch_tensors());
-            let back = exchange.from_torch(theirs.into_iter().collect()).expect("as exported");
-            assert_eq!(back.into_iter().collect::<BTreeMap<_, _>>(), weights, "{options}");
-        }
-    }
-
-    /// Elements land where PyTorch has them: `[out, in, kh, kw]`, `[out, in]`, and features of an
-    /// image in the order channel, height, width.
-    #[test]
-    fn elements_move_to_pytorchs_places() {
-        let text = "name = \"x\"\nepochs = 1\nbatch_size = 1\ndata = { dataset = \"mnist\" }\n\
-                    layers = [\n{ type = \"conv2d\", out_channels = 3, kernel_size = [1, 2] },\n\
-                    { type = \"flatten\" },\n{ type = \"batch_norm\" },\n\
-                    { type = \"dropout\", rate = 0.5 },\n{ type = \"dense\", units = 4 },\n\
-                    { type = \"dense\", units = 5 },\n]";
-        let layers = Recipe::parse("x", text, &[]).expect("valid").layers;
-        // The convolution gives 4 x 2 pixels of 3 channels.
-        let programs = model(&layers, [4, 3, 2]);
-        let exchange = Exchange::of(None, &programs).expect("known names");
-        let weights = numbered(&programs);
-        let theirs: BTreeMap<_, _> =
-            exchange.to_torch(&weights).expect("all").into_iter().collect();
-        let ours = |name: &str| weights[name].f32s().to_vec();
-        let torch = |name: &str| theirs[name].f32s().to_vec();
-        assert_eq!(theirs["conv1.weight"].ty().dims(), [3, 2, 1, 2]);
-        let (w, t) = (ours("conv1.weight"), torch("conv1.weight"));
-        for (o, i, x) in [(0, 0, 0), (2, 1, 0), (1, 0, 1)] {
-            assert_eq!(t[(o * 2 + i) * 2 + x], w[(x * 2 + i) * 3 + o]);
-        }
-        let (w, t) = (ours("dense1.weight"), torch("dense1.weight"));
-        let (scale, torch_scale) = (ours("norm1.weight"), torch("norm1.weight"));
-        assert_eq!(theirs["norm1.running_var"].ty().dims(), [24]);
-        for (c, y, x, o) in [(0, 0, 0, 0), (2, 3, 1, 3), (1, 2, 0, 1)] {
-            let (feature, torch_feature) = ((y * 2 + x) * 3 + c, (c * 4 + y) * 2 + x);
-            assert_eq!(t[o * 24 + torch_feature], w[feature * 4 + o]);
-            assert_eq!(torch_scale[torch_feature], scale[feature]);
-        }
-        let (w, t) = (ours("dense2.weight"), torch("dense2.weight"));
-        assert_eq!(t[3 * 4 + 1], w[5 + 3]);
-        assert_eq!(torch("dense2.bias"), ours("dense2.bias"));
-    }
-
-    #[test]
-    fn what_does_not_belong_is_listed() {
-        let (config, programs) = builder("type = \"resnet\"\ndepth = 20", [16, 16, 3]);
-        let exchange = Exchange::of(Some(&config), &programs).expect("known names");
-        let theirs = exchange.to_torch(&numbered(&programs)).expect("all");
-        let whole: BTreeMap<String, HostTensor> =
-            theirs.into_iter().map(|(name, tensor)| (format!("module.{name}"), tensor)).collect();
-        let counter = HostTensor::from_f32([1], &[3.0]).expect("one");
-        let mut tracked = whole.clone();
-        tracked.insert("module.bn1.num_batches_tracked".to_owned(), counter.clone());
-        exchange.from_torch(tracked).expect("prefix and counters are passed over");
-
-        let mut wrong = whole.clone();
-        wrong.remove("module.fc.bias");
-        wrong.insert("module.head.weight".to_owned(), counter.clone());
-        wrong.insert("module.conv1.weight".to_owned(), counter);
-        let error = exchange.from_torch(wrong).expect_err("three mistakes").to_string();
-        for part in [
-            "fc.bias [5] is missing",
-            "conv1.weight has shape [1], the model expects [16, 3, 3, 3]",
-            "no tensor called head.weight",
-        ] {
-            assert!(error.contains(part), "{error}");
-        }
-        let error = exchange.from_torch(BTreeMap::new()).expect_err("nothing").to_string();
-        assert!(error.contains("more like that"), "{error}");
-    }
-
-    #[test]
-    fn a_flatten_in_a_branch_is_refused() {
-        let nested = vec![
-            Layer::Residual {
-                layers: vec![Layer::Flatten {}],
-                shortcut: vec![Layer::Flatten {}],
-                activation: Default::default(),
-            },
-            toml::from_str("type = \"dense\"").expect("a layer"),
-        ];
-        let error = Exchange::of(None, &model(&nested, [4, 4, 3])).expect_err("unknown order");
-        assert!(error.to_string().contains("residual1"), "{error}");
-    }
-}
+mod tests;

@@ -32,9 +32,18 @@ pub enum ExchangeError {
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// The tensors of a file are not those of the model.
-    #[error("the weights are not those of the model: {}", problems.join("; "))]
+    #[error(
+        "the weights are not those of the model:\n  {}{}",
+        problems.join("\n  "),
+        hint.as_ref().map(|hint| format!("\n{hint}")).unwrap_or_default()
+    )]
     Mismatch {
-        /// Each tensor that is missing, has another shape, or does not belong.
+        /// Each tensor that is missing, has another shape or type, or does not belong.
         problems: Vec<String>,
+        /// What to try.
+        hint: Option<String>,
     },
+    /// A prefix or a name that was given is not in the file.
+    #[error("{0}")]
+    Selection(String),
 }

@@ -8,8 +8,13 @@
 pub(in crate::train) mod converter;
 mod entry;
 pub(in crate::train) mod error;
-pub(in crate::train) mod file;
+mod given;
 mod layout;
+mod matching;
 mod names;
+mod npy;
 pub(in crate::train) mod npz;
+mod safetensors;
+pub(in crate::train) mod selection;
+pub(in crate::train) mod weight_file;
 mod zip;

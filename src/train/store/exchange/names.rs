@@ -7,26 +7,8 @@ use super::error::ExchangeError;
 use super::layout::Layout;
 use crate::graph::Graph;
 use crate::nn::{Layer, Mode, ModelBuilder, ModelConfig};
-use crate::tensor::{HostTensor, Shape, TensorType};
+use crate::tensor::{Shape, TensorType};
 use crate::train::ModelPrograms;
-
-/// Prefixes that wrappers of PyTorch put in front of all names.
-const PREFIXES: [&str; 3] = ["module.", "_orig_mod.", "model."];
-
-/// The weights without prefixes that all names have, and without counters of batches.
-pub(in crate::train) fn without_prefix(
-    mut weights: BTreeMap<String, HostTensor>,
-) -> BTreeMap<String, HostTensor> {
-    weights.retain(|name, _| !name.ends_with("num_batches_tracked"));
-    while let Some(prefix) = PREFIXES
-        .into_iter()
-        .find(|prefix| !weights.is_empty() && weights.keys().all(|name| name.starts_with(prefix)))
-    {
-        weights =
-            weights.into_iter().map(|(name, t)| (name[prefix.len()..].to_owned(), t)).collect();
-    }
-    weights
-}
 
 /// All parameters, then all states, in the order of the layers.
 pub(in crate::train) fn entries(
