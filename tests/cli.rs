@@ -14,6 +14,8 @@ mod log;
 mod lost;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/pictures.rs"]
+mod pictures;
 #[path = "cli/report.rs"]
 mod report;
 #[path = "cli/resume.rs"]

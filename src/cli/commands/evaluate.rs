@@ -57,7 +57,7 @@ pub(in crate::cli) struct EvalArgs {
     /// Which part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: Split,
-    /// Write label, prediction and probabilities of each image
+    /// Write file, class, prediction and probabilities of each image
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
     /// Print JSON
@@ -118,7 +118,7 @@ pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         run.dir.write_predictions(&predictions)?;
     }
     match &args.csv {
-        Some(path) => write_text(path, &predictions.to_csv()),
+        Some(path) => write_text(path, &examples_csv(&data, &predictions)),
         None => Ok(()),
     }
 }
@@ -231,6 +231,29 @@ fn classify(
         Some(path) => write_text(path, &images_csv(paths, &predictions, &data.classes)),
         None => Ok(()),
     }
+}
+
+/// `index,label,prediction,correct,file,class,predicted,p0,p1,...`, a line for each example; `file` is
+/// empty for sets that are no folders.
+fn examples_csv(data: &Dataset, predictions: &Predictions) -> String {
+    let mut text = "index,label,prediction,correct,file,class,predicted".to_owned();
+    for class in 0..predictions.classes {
+        let _ = write!(text, ",p{class}");
+    }
+    text.push('\n');
+    let both = predictions.labels.iter().zip(&predictions.predictions);
+    for (example, (&label, &prediction)) in both.enumerate() {
+        let file = data.file(example).unwrap_or_default();
+        let name = |class: u32| quoted(data.class_name(class).unwrap_or_default());
+        let correct = u8::from(label == prediction);
+        let (file, class, predicted) = (quoted(&file), name(label), name(prediction));
+        let _ = write!(text, "{example},{label},{prediction},{correct},{file},{class},{predicted}");
+        for probability in predictions.row(example) {
+            let _ = write!(text, ",{probability:?}");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// `file,prediction,class,p0,p1,...`, a line for each image.

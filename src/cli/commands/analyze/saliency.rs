@@ -110,7 +110,7 @@ fn images(args: &SaliencyArgs, run: &StoredRun) -> Result<Dataset, Failure> {
     if args.images.is_empty() {
         let test = read_data(&run.recipe, &args.data)?.test;
         run.check_data(&test)?;
-        return Ok(test.take_first(usize::from(args.first.unwrap_or(8))));
+        return Ok(test.take_first(usize::from(args.first.unwrap_or(8))).in_memory()?);
     }
     let [height, width, channels] = run.record.image;
     let mut pixels = Vec::new();
