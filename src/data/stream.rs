@@ -56,7 +56,7 @@ impl Stream {
     pub(super) fn double(&mut self) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "53 bits, which f64 holds")]
         let bits = (self.0.next_u64() >> 11) as f64;
-        bits / (1_u64 << 53) as f64
+        bits * (f64::EPSILON / 2.0)
     }
 
     /// 32 random bits.
