@@ -81,7 +81,7 @@ fn trained(recipe: &Recipe, stop: Option<u64>) -> String {
     let mut kept = Last::default();
     let mut cpu = CpuExecutor::new();
     let mut trainer = Trainer::new(&mut cpu, recipe, data()).expect("a trainer");
-    trainer.make_checkpoints(CheckpointEvery::Epochs(1)).expect("the device reads");
+    trainer.make_checkpoints(CheckpointEvery::Epoch).expect("the device reads");
     trainer.add_hook(Box::new(StopAt(stop.into_iter().collect())));
     let ended = trainer.run(&mut kept).expect("a run");
     if stop.is_none() {

@@ -204,11 +204,13 @@ mod tests {
             small += u32::from(area < 0.25);
         }
         let n = f64::from(u32::try_from(n).expect("small"));
-        // Large areas in other proportions than those of the picture do not fit and are drawn again.
-        assert!((0.47..0.53).contains(&(areas / n)), "{}", areas / n);
-        assert!((logs / n).abs() < 0.06, "{}", logs / n);
+        // Large areas in other proportions than those of the picture do not fit and are drawn again. These
+        // are the means over 20,000 draws of torchvision 0.29, within four standard errors.
+        let near = |mean: f64, expected: f64, within: f64| (mean - expected).abs() < within;
+        assert!(near(areas / n, 0.4348, 0.018), "{}", areas / n);
+        assert!(near(logs / n, 0.0315, 0.012), "{}", logs / n);
         let small = f64::from(small) / n;
-        assert!((0.18..0.24).contains(&small), "{small}");
+        assert!(near(small, 0.243, 0.03), "{small}");
     }
 
     #[test]
