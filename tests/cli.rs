@@ -16,6 +16,8 @@ mod log;
 mod lost;
 #[path = "cli/output.rs"]
 mod output;
+#[path = "cli/pictures.rs"]
+mod pictures;
 #[path = "cli/predict.rs"]
 mod predict;
 #[path = "cli/report.rs"]

@@ -14,6 +14,8 @@ mod resume;
 mod small;
 #[path = "training/stop_at.rs"]
 mod stop_at;
+#[path = "training/streaming.rs"]
+mod streaming;
 #[path = "training/updates.rs"]
 mod updates;
 

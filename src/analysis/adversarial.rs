@@ -184,7 +184,7 @@ impl<'d> Attacker<'d> {
         attack: Attack,
         epsilon: f32,
     ) -> Result<(), TrainError> {
-        let mut pixels = self.batches.pixels(range);
+        let mut pixels = self.batches.pixels(range)?;
         executor.write(ORIGINAL, 0, bytemuck::cast_slice(&pixels))?;
         if let Attack::Pgd { seed, .. } = attack {
             move_at_random(&mut pixels, self.data.image_len(), epsilon, (range.start, seed));

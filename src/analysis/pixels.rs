@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::data::Dataset;
+use crate::data::{DataError, Dataset};
 
 /// Batches of a data set, in its order.
 #[derive(Debug, Clone, Copy)]
@@ -36,11 +36,18 @@ impl<'d> PixelBatches<'d> {
 
     /// Pixels `[batch, height, width, channels]` of the examples in `range`. Where these are fewer,
     /// they come again.
-    pub fn pixels(&self, range: &Range<usize>) -> Vec<f32> {
-        let image = self.data.image_len();
-        let bytes = &self.data.images[range.start * image..range.end * image];
-        let numbers = bytes.iter().map(|&byte| f32::from(byte) / 255.0);
-        numbers.cycle().take(self.batch * image).collect()
+    pub fn pixels(&self, range: &Range<usize>) -> Result<Vec<f32>, DataError> {
+        let mut numbers = Vec::with_capacity(self.batch * self.data.image_len());
+        for example in range.clone() {
+            let bytes = self.data.pixels(example)?;
+            numbers.extend(bytes.iter().map(|&byte| f32::from(byte) / 255.0));
+        }
+        let wanted = self.batch * self.data.image_len();
+        Ok(if numbers.len() == wanted {
+            numbers
+        } else {
+            numbers.into_iter().cycle().take(wanted).collect()
+        })
     }
 }
 
@@ -55,9 +62,11 @@ mod tests {
         let batches = PixelBatches::new(&data, 2);
         let ranges: Vec<_> = batches.ranges().collect();
         assert_eq!(ranges, [0..2, 2..3]);
-        assert_eq!(batches.pixels(&ranges[0]), [0.0, 0.2]);
-        assert_eq!(batches.pixels(&ranges[1]), [1.0, 1.0]);
+        let pixels = |range| batches.pixels(range).expect("they are in memory");
+        assert_eq!(pixels(&ranges[0]), [0.0, 0.2]);
+        assert_eq!(pixels(&ranges[1]), [1.0, 1.0]);
         assert_eq!(PixelBatches::new(&data, 100).batch(), 3);
-        assert_eq!(PixelBatches::of_size(&data, 5).pixels(&(0..3)), [0.0, 0.2, 1.0, 0.0, 0.2]);
+        let more = PixelBatches::of_size(&data, 5).pixels(&(0..3)).expect("they are in memory");
+        assert_eq!(more, [0.0, 0.2, 1.0, 0.0, 0.2]);
     }
 }

@@ -61,7 +61,7 @@ pub fn saliency(
     let (image, classes) = (data.image_len(), model.classes());
     let mut maps = Vec::with_capacity(data.len());
     for range in batches.ranges() {
-        let pixels = batches.pixels(&range);
+        let pixels = batches.pixels(&range)?;
         let logits = differentiable.logits(executor, &pixels)?;
         let seen = predictions(&logits, classes);
         let mut direction = vec![0.0; logits.len()];

@@ -257,6 +257,7 @@ fn for_evaluation(splits: &Splits) -> Splits {
             images: Vec::new(),
             labels: train.labels.clone(),
             classes: train.classes.clone(),
+            pictures: train.pictures.clone(),
             ..*train
         },
         validation: splits.validation.clone(),

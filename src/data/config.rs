@@ -95,6 +95,15 @@ pub struct DataConfig {
     /// Default: as the files are, and then all must have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_size: Option<[usize; 2]>,
+    /// `folder` only, with `image_size`: resize the shorter side to so many pixels before the center of
+    /// `image_size` is cut out. Default: cut off no more than the proportions ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resize: Option<usize>,
+    /// `folder` only: `true` reads pictures from their files while the model trains, `false` reads all of
+    /// them before. Default: before, unless they would take more than a quarter of the free memory. A run
+    /// keeps what it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<bool>,
     /// `folder` only: a CSV file of pictures and their classes, from `path` on, in place of a folder per
     /// class: columns `file` and `label`, and `split` (`train`, `val`, `test`) where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -143,6 +152,8 @@ impl DataConfig {
         let keys = [
             ("path", Folder, self.path.is_some()),
             ("image_size", Folder, self.image_size.is_some()),
+            ("resize", Folder, self.resize.is_some()),
+            ("stream", Folder, self.stream.is_some()),
             ("grayscale", Folder, self.grayscale),
             ("labels", Folder, self.labels.is_some()),
             ("skip_damaged", Folder, self.skip_damaged),
@@ -173,6 +184,12 @@ impl DataConfig {
         for extent in self.image_size.iter().flatten() {
             checked_extent(*extent)?;
         }
+        self.shorter_side()?;
+        if self.stream == Some(true) && self.image_size.is_none() {
+            let problem = "true is given without image_size = [height, width]: pictures that are not read \
+                           before the start need the size that they are resized to";
+            return Err(DataError::config("stream", problem));
+        }
         self.check_normalization()?;
         if self.validation_folder && self.validation > 0.0 {
             let problem = "given with validation, which takes examples of the training set: remove one \
@@ -182,17 +199,34 @@ impl DataConfig {
         check_fraction(self.validation)
     }
 
+    /// The pixels of `resize`, which are no fewer than those of `image_size`.
+    pub(super) fn shorter_side(&self) -> Result<Option<u32>, DataError> {
+        let Some(side) = self.resize else { return Ok(None) };
+        let least = self.image_size.map(|[height, width]| height.max(width));
+        match least {
+            Some(least) if side >= least => Ok(Some(checked_extent(side)?)),
+            least => {
+                let expected = least.map_or_else(
+                    || "image_size = [height, width] beside it".to_owned(),
+                    |least| format!("at least the {least} pixels of image_size"),
+                );
+                Err(DataError::config("resize", format!("{side} given: expected {expected}")))
+            }
+        }
+    }
+
     /// Whether there is a validation split.
     pub fn has_validation(&self) -> bool {
         self.validation > 0.0 || self.validation_folder
     }
 
     /// Takes over what reading the set decided, so that a run reads the same from any folder: where it
-    /// lies, and whether a `val/` is there to validate on.
+    /// lies, whether a `val/` is there to validate on, and whether pictures stay in their files.
     pub fn as_read(&mut self, splits: &Splits) {
         if let Some(root) = &splits.account.root {
             self.path = Some(std::path::absolute(root).unwrap_or_else(|_| root.clone()));
             self.validation_folder = self.validation == 0.0 && splits.validation.is_some();
+            self.stream = self.image_size.map(|_| splits.train.streams());
         }
     }
 

@@ -1,6 +1,9 @@
-//! A labeled image set in memory, and the train / validation / test trio of them.
+//! A labeled image set, and the train / validation / test trio of them.
 
-use super::{DataAccount, DataError};
+use std::borrow::Cow;
+
+use super::pictures::{Crops, Loader, Pictures};
+use super::{Damaged, DataAccount, DataError};
 
 /// Labeled 8-bit images of one size.
 ///
@@ -10,7 +13,8 @@ use super::{DataAccount, DataError};
 pub struct Dataset {
     /// Name of the set, for messages and reports.
     pub name: String,
-    /// Pixels `[n, height, width, channels]`, row-major, 0..=255.
+    /// Pixels `[n, height, width, channels]`, row-major, 0..=255; empty where they are read from their
+    /// files when they are asked for.
     pub images: Vec<u8>,
     /// Class index of each image: `[n]`, each below `classes.len()`.
     pub labels: Vec<u32>,
@@ -22,6 +26,8 @@ pub struct Dataset {
     pub channels: usize,
     /// Class names, by label.
     pub classes: Vec<String>,
+    /// The files of the examples, where each is one.
+    pub pictures: Option<Pictures>,
 }
 
 impl Dataset {
@@ -68,7 +74,23 @@ impl Dataset {
                  must be below {n_classes}"
             )));
         }
-        Ok(Self { name, images, labels, height, width, channels, classes })
+        Ok(Self { name, images, labels, height, width, channels, classes, pictures: None })
+    }
+
+    /// A set of pictures, whose pixels are read when they are asked for.
+    pub(super) fn of_pictures(
+        name: &str,
+        pictures: Pictures,
+        labels: Vec<u32>,
+        [height, width, channels]: [usize; 3],
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        if labels.is_empty() {
+            let problem = "holds no examples: at least one is needed".to_string();
+            return Err(DataError::Inconsistent { name: name.to_owned(), problem });
+        }
+        let (name, images, pictures) = (name.to_owned(), Vec::new(), Some(pictures));
+        Ok(Self { name, images, labels, height, width, channels, classes, pictures })
     }
 
     /// Number of examples.
@@ -86,7 +108,78 @@ impl Dataset {
         self.height * self.width * self.channels
     }
 
-    /// Pixels `[height, width, channels]` of example `i`, or `None` past the end.
+    /// Whether pixels are read from their files when they are asked for.
+    pub fn streams(&self) -> bool {
+        self.pictures.as_ref().is_some_and(Pictures::streams)
+    }
+
+    /// The file of example `i`, from the folder of the set on, where examples are files.
+    pub fn file(&self, i: usize) -> Option<Cow<'_, str>> {
+        Some(self.pictures.as_ref()?.file(i)?.to_string_lossy())
+    }
+
+    /// Pixels `[height, width, channels]` of example `i`, from memory or from its file.
+    ///
+    /// # Errors
+    ///
+    /// If its file cannot be used, or there is no such example.
+    pub fn pixels(&self, i: usize) -> Result<Cow<'_, [u8]>, DataError> {
+        match self.pictures.as_ref().filter(|pictures| pictures.streams() && i < self.len()) {
+            Some(pictures) => pictures.read(i, None).map(Cow::Owned),
+            None => self.image(i).map(Cow::Borrowed).ok_or_else(|| self.no_example(i)),
+        }
+    }
+
+    /// The same set with all pixels in memory.
+    ///
+    /// # Errors
+    ///
+    /// If a file cannot be used.
+    pub fn in_memory(self) -> Result<Self, DataError> {
+        if !self.streams() {
+            return Ok(self);
+        }
+        let mut images = Vec::with_capacity(self.len().saturating_mul(self.image_len()));
+        for i in 0..self.len() {
+            images.extend_from_slice(&self.pixels(i)?);
+        }
+        let pictures = self.pictures.as_ref().map(Pictures::in_memory);
+        Ok(Self { images, pictures, ..self })
+    }
+
+    /// Starts to read the examples of `order` from position `from` on, on threads of its own, at most
+    /// `ahead` examples before they are taken; parts of pictures are drawn where `crops` says so. None
+    /// where the pixels are in memory.
+    pub fn loader(
+        &self,
+        order: &[u32],
+        from: usize,
+        ahead: usize,
+        crops: Option<Crops>,
+    ) -> Option<Loader> {
+        let pictures = self.pictures.clone().filter(Pictures::streams)?;
+        Some(Loader::start(pictures, order.to_vec(), from, ahead, crops))
+    }
+
+    /// Files that turned out to be damaged while they were read, where others took their places.
+    pub fn found_damaged(&self, split: &str) -> Vec<Damaged> {
+        let damaged = self.pictures.as_ref().map(Pictures::damaged).unwrap_or_default();
+        let of = |(i, problem)| Damaged {
+            file: self.file(i).unwrap_or_default().into_owned(),
+            split: split.to_owned(),
+            class: self.label(i).and_then(|label| self.class_name(label)).unwrap_or("").to_owned(),
+            problem,
+        };
+        damaged.into_iter().map(of).collect()
+    }
+
+    fn no_example(&self, i: usize) -> DataError {
+        let problem = format!("example {i} asked for, but the set holds {}", self.len());
+        DataError::Inconsistent { name: self.name.clone(), problem }
+    }
+
+    /// Pixels `[height, width, channels]` of example `i`, or `None` past the end and where they are not
+    /// in memory.
     pub fn image(&self, i: usize) -> Option<&[u8]> {
         let start = i.checked_mul(self.image_len())?;
         self.images.get(start..start.checked_add(self.image_len())?)
@@ -120,10 +213,13 @@ impl Dataset {
     ///
     /// If an index is past the end, or there are no indices.
     pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
-        let mut images = Vec::with_capacity(indices.len().saturating_mul(self.image_len()));
+        let streams = self.streams();
+        let room = if streams { 0 } else { indices.len().saturating_mul(self.image_len()) };
+        let mut images = Vec::with_capacity(room);
         let mut labels = Vec::with_capacity(indices.len());
         for &i in indices {
-            let (Some(image), Some(label)) = (self.image(i), self.label(i)) else {
+            let image = if streams { Some(&[][..]) } else { self.image(i) };
+            let (Some(image), Some(label)) = (image, self.label(i)) else {
                 return Err(DataError::Inconsistent {
                     name: self.name.clone(),
                     problem: format!(
@@ -136,7 +232,13 @@ impl Dataset {
             labels.push(label);
         }
         let size = [self.height, self.width, self.channels];
-        Self::new(self.name.clone(), images, labels, size, self.classes.clone())
+        let (name, classes) = (self.name.clone(), self.classes.clone());
+        let subset = |pictures: &Pictures| pictures.subset(indices.iter().copied());
+        let pictures = self.pictures.as_ref().map(subset);
+        match pictures {
+            Some(pictures) if streams => Self::of_pictures(&name, pictures, labels, size, classes),
+            pictures => Ok(Self { pictures, ..Self::new(name, images, labels, size, classes)? }),
+        }
     }
 
     /// The first `n` examples, or all of them where there are fewer.
@@ -144,6 +246,9 @@ impl Dataset {
     pub fn take_first(mut self, n: usize) -> Self {
         let n = n.min(self.len());
         self.images.truncate(n * self.image_len());
+        if let Some(pictures) = self.pictures.as_ref().filter(|_| n < self.labels.len()) {
+            self.pictures = Some(pictures.subset(0..n));
+        }
         self.labels.truncate(n);
         self
     }

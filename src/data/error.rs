@@ -89,6 +89,15 @@ impl DataError {
         Self::Decode { path: path.to_path_buf(), problem }
     }
 
+    /// What is wrong with a file, without its name.
+    pub(super) fn problem(&self) -> String {
+        match self {
+            Self::Decode { problem, .. } => problem.clone(),
+            Self::Read { source, .. } => source.to_string(),
+            other => other.to_string(),
+        }
+    }
+
     pub(super) fn malformed(path: &Path, problem: impl Into<String>) -> Self {
         Self::Malformed { path: path.to_path_buf(), problem: problem.into() }
     }

@@ -36,6 +36,7 @@ mod files;
 pub mod folder;
 pub mod idx;
 mod normalization;
+mod pictures;
 pub mod split;
 mod stream;
 pub mod synthetic;
@@ -47,9 +48,11 @@ pub use config::{DataConfig, DatasetKind};
 pub use dataset::{Dataset, Splits};
 pub use decode::decode_image;
 pub use decode::formats::{has_extension, image_formats};
+pub use decode::part::RandomResizedCrop;
 pub use error::DataError;
 pub use files::{DATA_DIR_VARIABLE, data_dir};
 pub use normalization::{Normalization, Statistics};
+pub use pictures::{Crops, Loader, Pictures};
 
 use folder::FolderOptions;
 use synthetic::Part;
@@ -64,6 +67,20 @@ use synthetic::Part;
 /// If the configuration has values that cannot be used, or the set is missing, cannot be read, or
 /// is damaged; the message names the key or file and says what to do.
 pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, DataError> {
+    load_within(config, explicit_dir, None)
+}
+
+/// As [`load`], where pixels may take `room` bytes of memory: those of a folder that take more are read
+/// from their files when they are asked for, unless the configuration says otherwise.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_within(
+    config: &DataConfig,
+    explicit_dir: Option<&Path>,
+    room: Option<u64>,
+) -> Result<Splits, DataError> {
     config.check()?;
     let dir = data_dir(explicit_dir);
     let splits = match config.dataset {
@@ -75,6 +92,9 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
         DatasetKind::Folder => {
             let options = FolderOptions {
                 image_size: config.image_size,
+                resize: config.shorter_side()?,
+                stream: config.stream,
+                room,
                 labels: config.labels.clone(),
                 grayscale: config.grayscale,
                 split_seed: config.split_seed,
@@ -92,11 +112,27 @@ pub fn load(config: &DataConfig, explicit_dir: Option<&Path>) -> Result<Splits, 
     let train = splits.train.take_first(config.first.unwrap_or(usize::MAX));
     let test = splits.test.take_first(config.first_test.unwrap_or(usize::MAX));
     let (train, held_out) = split::train_validation(train, config.validation, config.split_seed)?;
-    let validation = held_out.or(splits.validation);
     let mut account = splits.account;
+    if let Some(held_out) = &held_out {
+        let counts = train.class_counts().into_iter().zip(held_out.class_counts());
+        let few = train.classes.iter().zip(counts).filter(|(_, counts)| *counts == (1, 0));
+        account.notes.extend(few.map(|(class, _)| {
+            format!("class \"{class}\" has a single image, to train on: validation has none of it")
+        }));
+    }
+    let validation = held_out.or(splits.validation);
     let sets = [Some(("training", &train)), validation.as_ref().map(|set| ("validation", set))];
     for (split, set) in sets.into_iter().flatten().chain([("test", &test)]) {
         account.count(split, &set.classes, set.class_counts());
+    }
+    if let (Some(statistics), true) = (config.normalization, train.streams())
+        && train.len() > normalization::SAMPLE
+    {
+        account.notes.push(format!(
+            "normalized {} by {} training images, drawn by seed",
+            statistics.name(),
+            normalization::SAMPLE
+        ));
     }
     Ok(Splits { train, validation, test, account })
 }
@@ -151,8 +187,9 @@ mod tests {
         let config =
             DataConfig { first: Some(30), first_test: Some(5), validation: 0.2, ..small() };
         let splits = load(&config, None).expect("nothing can be missing");
-        assert_eq!(splits.train.len(), 24);
-        assert_eq!(splits.validation.as_ref().map(Dataset::len), Some(6));
+        let held_out = splits.validation.as_ref().map_or(0, Dataset::len);
+        // A sixth, but one of each class that has two.
+        assert!((6..=10).contains(&held_out) && splits.train.len() + held_out == 30, "{held_out}");
         assert_eq!(splits.test.len(), 5);
         assert_eq!(splits, load(&config, None).expect("as before"));
 

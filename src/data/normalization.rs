@@ -39,6 +39,10 @@ pub struct Normalization {
 /// Examples of which sums are taken at once.
 const CHUNK: usize = 512;
 
+/// Examples that stand for a training set whose pixels are not in memory: the first ones, for its order is
+/// drawn by seed.
+pub(super) const SAMPLE: usize = 2048;
+
 impl Normalization {
     /// Checks and takes one mean and one standard deviation per channel.
     ///
@@ -67,44 +71,43 @@ impl Normalization {
     }
 
     /// Computes the statistics of a set, by integers and so in any order of examples; `epsilon` is
-    /// added to the standard deviation.
+    /// added to the standard deviation. Of a set whose pixels are not in memory, the first 2,048 examples
+    /// count.
     ///
     /// # Errors
     ///
-    /// If the set holds no pixels, or a standard deviation is not above zero.
+    /// If the set holds no pixels, a standard deviation is not above zero, or a file cannot be used.
     pub fn computed(
         train: &Dataset,
         statistics: Statistics,
         epsilon: f64,
     ) -> Result<Self, DataError> {
         let (image, channels) = (train.image_len().max(1), train.channels.max(1));
-        let bytes_of_chunk = CHUNK * image;
-        let chunks = train.images.len().div_ceil(bytes_of_chunk);
-        // Sums of bytes and of their squares, for each element of an image.
-        let parts = map_indices(chunks, &|chunk| {
-            let bytes = &train.images[chunk * bytes_of_chunk..];
-            let bytes = &bytes[..bytes.len().min(bytes_of_chunk)];
-            let mut sums = vec![[0_u32; 2]; image];
-            for example in bytes.chunks_exact(image) {
-                for (sums, &byte) in sums.iter_mut().zip(example) {
-                    let byte = u32::from(byte);
-                    *sums = [sums[0] + byte, sums[1] + byte * byte];
-                }
-            }
-            sums
-        });
         let groups = match statistics {
             Statistics::PerChannel => channels,
             Statistics::PerPixel => image,
         };
         let mut totals = vec![[0_u64; 2]; groups];
-        for (i, sums) in parts.iter().flat_map(|sums| sums.iter().enumerate()) {
+        let mut add = |i: usize, sums: [u64; 2]| {
             let total = &mut totals[i % groups];
-            *total = [total[0] + u64::from(sums[0]), total[1] + u64::from(sums[1])];
-        }
+            *total = [total[0] + sums[0], total[1] + sums[1]];
+        };
+        let examples = match train.pictures.as_ref().filter(|pictures| pictures.streams()) {
+            Some(pictures) => {
+                let n = SAMPLE.min(pictures.len());
+                pictures.sums(n)?.iter().enumerate().for_each(|(i, &sums)| add(i, sums));
+                n
+            }
+            None => {
+                for sums in sums_in_memory(&train.images, image) {
+                    sums.iter().enumerate().for_each(|(i, &sums)| add(i, sums.map(u64::from)));
+                }
+                train.images.len() / image
+            }
+        };
         #[expect(clippy::cast_precision_loss, reason = "sums of bytes, below 2^53")]
         let number = |n: u64| n as f64;
-        let count = number((train.images.len() / image * (image / groups)) as u64);
+        let count = number((examples * (image / groups)) as u64);
         let mut normalization = Self { mean: Vec::new(), std: Vec::new() };
         for [sum, squares] in totals {
             let mean = number(sum) / count;
@@ -172,6 +175,24 @@ impl Normalization {
         };
         numbers.iter().zip(statistics).map(pixel).collect()
     }
+}
+
+/// Sums of bytes and of their squares, for each element of an image, of one part of the images after the
+/// other.
+fn sums_in_memory(images: &[u8], image: usize) -> Vec<Vec<[u32; 2]>> {
+    let bytes_of_chunk = CHUNK * image;
+    map_indices(images.len().div_ceil(bytes_of_chunk), &|chunk| {
+        let bytes = &images[chunk * bytes_of_chunk..];
+        let bytes = &bytes[..bytes.len().min(bytes_of_chunk)];
+        let mut sums = vec![[0_u32; 2]; image];
+        for example in bytes.chunks_exact(image) {
+            for (sums, &byte) in sums.iter_mut().zip(example) {
+                let byte = u32::from(byte);
+                *sums = [sums[0] + byte, sums[1] + byte * byte];
+            }
+        }
+        sums
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ pub(super) enum Purpose {
     ValidationSplit,
     TestSplit,
     FolderOrder,
+    RandomResizedCrop,
 }
 
 impl Purpose {
@@ -22,6 +23,7 @@ impl Purpose {
             Self::ValidationSplit => 3,
             Self::TestSplit => 4,
             Self::FolderOrder => 5,
+            Self::RandomResizedCrop => 6,
         }
     }
 }
@@ -48,6 +50,18 @@ impl Stream {
         // 23 random mantissa bits under the exponent of 1.0 are uniform in 1.0..2.0.
         const ONE: u32 = 0x3F80_0000;
         f32::from_bits(ONE | (self.0.next_u32() >> 9)) - 1.0
+    }
+
+    /// Uniform in `0.0..1.0`, a multiple of 2^-53.
+    pub(super) fn double(&mut self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "53 bits, which f64 holds")]
+        let bits = (self.0.next_u64() >> 11) as f64;
+        bits * (f64::EPSILON / 2.0)
+    }
+
+    /// 32 random bits.
+    pub(super) fn word(&mut self) -> u32 {
+        self.0.next_u32()
     }
 
     /// Uniform in `low..high`.

@@ -22,6 +22,7 @@ pub use recipe::histograms::HistogramsConfig;
 pub use recipe::loss_reduction::LossReduction;
 pub use recipe::monitor::Monitor;
 pub use recipe::optimizer::{Arenas, Clipping, OptimizerConfig};
+pub use recipe::sampler::Sampler;
 pub use recipe::schedule::{Decay, Period, ScheduleConfig};
 pub use recipe::schema::Recipe;
 
@@ -31,6 +32,7 @@ pub use step::loss_scaling::LossScale;
 pub use step::memory::check_memory;
 pub use step::metrics::Metrics;
 pub use step::model::ModelPrograms;
+pub use step::pass::Pass;
 pub use step::pending_weights::PendingWeights;
 pub use step::programs::{RunPrograms, planned_bytes};
 pub use step::training::TrainingGraph;

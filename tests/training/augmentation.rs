@@ -75,9 +75,9 @@ fn batches(
     let mut found = Vec::new();
     for step in u64::from(first)..u64::from(first + steps) {
         let order = feed.epoch_order(3, (step / per_epoch) as u32, true);
-        feed.start_epoch(executor, &order).expect("written");
         let begin = step / per_epoch * per_epoch;
-        feed.prepare(executor, data, &order, begin, step, 1).expect("written");
+        let mut pass = feed.start_pass(executor, order, begin, None).expect("written");
+        feed.prepare(executor, data, &mut pass, step, 1).expect("written");
         executor.run(id, 1).expect("it runs");
         let x: Vec<f32> = bytemuck::pod_collect_to_vec(&executor.read_now("train/x").expect("x"));
         let y = bytemuck::pod_collect_to_vec(&executor.read_now("train/y").expect("y"));

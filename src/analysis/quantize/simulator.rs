@@ -112,7 +112,7 @@ impl Simulator {
         let mut found = vec![[0.0_f32; 2]; self.layers.len()];
         let batches = PixelBatches::of_size(data, self.batch);
         for range in batches.ranges() {
-            executor.write(PIXELS, 0, bytemuck::cast_slice(&batches.pixels(&range)))?;
+            executor.write(PIXELS, 0, bytemuck::cast_slice(&batches.pixels(&range)?))?;
             executor.run(self.ranges, 1)?;
             for (layer, found) in self.layers.iter().zip(&mut found) {
                 for (end, found) in ["minus_low", "high"].into_iter().zip(found) {
@@ -158,7 +158,7 @@ impl Simulator {
         let batches = PixelBatches::of_size(data, self.batch);
         let (mut loss, mut correct, mut logits) = (0.0, 0_u32, Vec::new());
         for range in batches.ranges() {
-            executor.write(PIXELS, 0, bytemuck::cast_slice(&batches.pixels(&range)))?;
+            executor.write(PIXELS, 0, bytemuck::cast_slice(&batches.pixels(&range)?))?;
             let mut labels = data.labels[range.clone()].to_vec();
             labels.resize(self.batch, IGNORED_LABEL);
             executor.write(LABELS, 0, bytemuck::cast_slice(&labels))?;

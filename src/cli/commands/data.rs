@@ -102,11 +102,12 @@ fn preview(args: &PreviewArgs) -> Result<(), Failure> {
     let (rows, columns) = (usize::from(args.rows).min(train.len()), usize::from(args.columns));
     let batches = augmented_examples(executor.as_mut(), &recipe, &train, rows, columns)?;
     let image = train.image_len();
+    let shown = train.clone().take_first(rows).in_memory()?;
     let rows: Vec<Vec<&[u8]>> = (0..rows)
         .map(|row| {
             let copies =
                 batches.iter().filter_map(|batch| batch.get(row * image..(row + 1) * image));
-            train.image(row).into_iter().chain(copies).collect()
+            shown.image(row).into_iter().chain(copies).collect()
         })
         .collect();
     let sheet = contact_sheet(&rows, image_of(&train));
@@ -138,7 +139,7 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         return Err("the recipe has no validation split; give --set data.validation=0.1".into());
     };
     let set = set.take_first(args.first.unwrap_or(usize::MAX));
-    write_atomically(&args.output, csv(&set).as_bytes())?;
+    write_atomically(&args.output, csv(&set)?.as_bytes())?;
     output::line(format_args!(
         "{}: {} images of {}, {} pixel values each",
         args.output.display(),
@@ -150,20 +151,20 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
 }
 
 /// One line per image: label, then pixels.
-fn csv(set: &Dataset) -> String {
+fn csv(set: &Dataset) -> Result<String, data::DataError> {
     let mut text = String::from("label");
     for i in 0..set.image_len() {
         let _ = write!(text, ",pixel{i}");
     }
     text.push('\n');
-    for (label, image) in set.labels.iter().zip(set.images.chunks(set.image_len().max(1))) {
+    for (i, label) in set.labels.iter().enumerate() {
         let _ = write!(text, "{label}");
-        for byte in image {
+        for byte in set.pixels(i)?.iter() {
             let _ = write!(text, ",{byte}");
         }
         text.push('\n');
     }
-    text
+    Ok(text)
 }
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
@@ -239,7 +240,7 @@ mod tests {
     fn lines_hold_a_label_and_all_pixels() {
         let classes = vec!["a".to_owned(), "b".to_owned()];
         let set = Dataset::new("x", vec![0, 1, 254, 255], vec![1, 0], [1, 2, 1], classes);
-        let text = csv(&set.expect("it fits"));
+        let text = csv(&set.expect("it fits")).expect("they are in memory");
         assert_eq!(text, "label,pixel0,pixel1\n1,0,1\n0,254,255\n");
     }
 }

@@ -1,6 +1,7 @@
 //! `verigrad eval`: figures of a run's weights, or of a weight file, on a split of the data.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -14,7 +15,8 @@ use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::output;
 use crate::cli::text::figures::{details, headline};
 use crate::data::{Dataset, Splits};
-use crate::train::{Evaluation, RunDir, SplitEvaluation, write_atomically};
+use crate::report::quoted;
+use crate::train::{Evaluation, Predictions, RunDir, SplitEvaluation, write_atomically};
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -55,7 +57,7 @@ pub(in crate::cli) struct EvalArgs {
     /// Which part of the data set
     #[arg(long, value_enum, default_value = "test")]
     split: Split,
-    /// Write label, prediction and probabilities of each image
+    /// Write file, class, prediction and probabilities of each image
     #[arg(long, value_name = "FILE.csv")]
     csv: Option<PathBuf>,
     /// Print JSON
@@ -102,7 +104,7 @@ pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         }
     }
     match &args.csv {
-        Some(path) => write_csv(path, &predictions.to_csv()),
+        Some(path) => write_csv(path, &examples_csv(&data, &predictions)),
         None => Ok(()),
     }
 }
@@ -131,6 +133,29 @@ fn keep(
         dir.write_evaluation(&evaluation)?;
     }
     Ok(kept)
+}
+
+/// `index,label,prediction,correct,file,class,predicted,p0,p1,...`, a line for each example; `file` is
+/// empty for sets that are no folders.
+fn examples_csv(data: &Dataset, predictions: &Predictions) -> String {
+    let mut text = "index,label,prediction,correct,file,class,predicted".to_owned();
+    for class in 0..predictions.classes {
+        let _ = write!(text, ",p{class}");
+    }
+    text.push('\n');
+    let both = predictions.labels.iter().zip(&predictions.predictions);
+    for (example, (&label, &prediction)) in both.enumerate() {
+        let file = data.file(example).unwrap_or_default();
+        let name = |class: u32| quoted(data.class_name(class).unwrap_or_default());
+        let correct = u8::from(label == prediction);
+        let (file, class, predicted) = (quoted(&file), name(label), name(prediction));
+        let _ = write!(text, "{example},{label},{prediction},{correct},{file},{class},{predicted}");
+        for probability in predictions.row(example) {
+            let _ = write!(text, ",{probability:?}");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Writes a table, and tells where.

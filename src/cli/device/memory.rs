@@ -1,7 +1,6 @@
 //! Memory of this process and of the host, where the system tells it.
 
-use self::system::available;
-pub(in crate::cli) use self::system::{peak, resident};
+pub(in crate::cli) use self::system::{available, peak, resident};
 use crate::cli::failure::Failure;
 use crate::data::Splits;
 use crate::exec::Executor;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use crate::cli::args::{DataArgs, RecipeArgs};
+use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::text::account::warnings;
@@ -36,12 +37,16 @@ pub(in crate::cli) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainErro
     Ok(recipe)
 }
 
+/// A share of the free memory that pixels may take: a device that computes in it has them, too.
+const OF_FREE_MEMORY: u64 = 4;
+
 /// The data set of a recipe.
 pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Splits, TrainError> {
     let started = Instant::now();
     let mut config = recipe.data.clone();
     config.skip_damaged |= args.skip_damaged && config.dataset == DatasetKind::Folder;
-    let data = data::load(&config, args.data_dir.as_deref())?;
+    let room = memory::available().map(|free| free / OF_FREE_MEMORY);
+    let data = data::load_within(&config, args.data_dir.as_deref(), room)?;
     for warning in warnings(&data.account) {
         output::note(format_args!("warning: {warning}"));
     }

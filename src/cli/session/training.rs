@@ -89,7 +89,7 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     let image = image_of(&data.train);
     let summary = summary_text(&recipe, image, data.train.classes.len())?;
     let classes = data.train.classes.clone();
-    let account = data.account.clone();
+    let mut account = data.account.clone();
 
     let programs = match programs {
         Some(programs) => programs,
@@ -145,6 +145,18 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     }
     let stop = trainer.run(&mut recorder)?;
     let recorded = recorder.finish();
+    let found = trainer.found_damaged();
+    if let Some(first) = found.first() {
+        output::note(format_args!(
+            "warning: {} pictures were damaged, and others of their class took their places, such as for \
+             {}: {}",
+            grouped(found.len()),
+            first.file,
+            first.problem
+        ));
+        account.damaged.extend(found);
+        run_dir.write_data(&account)?;
+    }
     if let Some(path) = trace {
         write_trace(path, trainer.program(), &device.name, trainer.profiles())?;
         output::line(format_args!("trace    {}", path.display()));

@@ -2,17 +2,22 @@
 
 pub(super) mod formats;
 mod jpeg;
+pub(super) mod part;
 
 use std::io::BufReader;
 use std::path::Path;
 
-use image::imageops::FilterType;
+use fast_image_resize::images::{CroppedImage, Image, ImageRef};
+use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb};
+use image::{
+    DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
+};
 
 use super::DataError;
 use crate::input::{self, MOST_OF_A_PICTURE};
 use formats::{image_formats, is_read};
+use part::Part;
 
 /// Reads a PNG, JPEG, WebP, BMP, GIF or TIFF file as `[height, width, channels]`, for a model that expects that size.
 ///
@@ -41,7 +46,11 @@ pub fn decode_image(
         );
         return Err(DataError::malformed(path, problem));
     }
-    let mut pixels = to_pixels(&fit(&open(path)?, target), channels == 1);
+    let framing = Framing { size: target, side: None, grayscale: channels == 1 };
+    let image = open(path)?;
+    let part = framing.part([image.height(), image.width()]);
+    let pixels = framing.pixels(image, part);
+    let mut pixels = pixels.map_err(|problem| DataError::undecodable(path, problem))?;
     if invert {
         pixels.iter_mut().for_each(|value| *value = u8::MAX - *value);
     }
@@ -130,42 +139,95 @@ fn orientation_in_xmp(xmp: &[u8]) -> Option<Orientation> {
     }
 }
 
-/// Cuts the largest centered part with the proportions of `[height, width]` out of an image and
-/// resizes it to them: the same as resizing the shorter side and cropping, but an image of extreme
-/// proportions takes no extreme memory.
-pub(super) fn fit(image: &DynamicImage, [height, width]: [u32; 2]) -> DynamicImage {
-    let (has_width, has_height) = (image.width(), image.height());
-    if (has_width, has_height) == (width, height) {
-        return image.clone();
+/// How pictures become examples.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Framing {
+    /// Height and width of an example.
+    pub size: [u32; 2],
+    /// Pixels that the shorter side has before the center is cut out; without it, no more is cut off than
+    /// the proportions ask for.
+    pub side: Option<u32>,
+    /// One channel, not three.
+    pub grayscale: bool,
+}
+
+impl Framing {
+    /// Channels of an example.
+    pub fn channels(&self) -> usize {
+        if self.grayscale { 1 } else { 3 }
     }
-    let crop_width = scaled(has_height, width, height).min(has_width);
-    let crop_height = scaled(has_width, height, width).min(has_height);
-    let (x, y) = ((has_width - crop_width) / 2, (has_height - crop_height) / 2);
-    let cropped = image.crop_imm(x, y, crop_width, crop_height);
-    cropped.resize_exact(width, height, FilterType::Triangle)
+
+    /// The part of a picture of so many pixels, height and width, that an example shows where none is
+    /// drawn.
+    pub fn part(&self, of: [u32; 2]) -> Part {
+        match self.side {
+            Some(side) => Part::center(of, self.size, side),
+            None => Part::largest(of, self.size),
+        }
+    }
+
+    /// The pixels of a picture's part, `[height, width, 1]` or `[height, width, 3]`.
+    ///
+    /// # Errors
+    ///
+    /// Says why it cannot be resized.
+    pub fn pixels(&self, image: DynamicImage, part: Part) -> Result<Vec<u8>, String> {
+        let image = resized(opaque(image), part, self.size)?;
+        Ok(match (self.grayscale, image) {
+            (true, DynamicImage::ImageRgb8(image)) => {
+                image.pixels().map(|pixel| luma(pixel.0)).collect()
+            }
+            (true, image) => image.to_luma8().into_raw(),
+            (false, image) => image.into_rgb8().into_raw(),
+        })
+    }
 }
 
-/// `extent * numerator / denominator`, rounded, at least 1.
-fn scaled(extent: u32, numerator: u32, denominator: u32) -> u32 {
-    let denominator = u64::from(denominator.max(1));
-    let value = (u64::from(extent) * u64::from(numerator) + denominator / 2) / denominator;
-    u32::try_from(value).unwrap_or(u32::MAX).max(1)
+/// A picture of 8-bit gray or RGB without transparency.
+fn opaque(image: DynamicImage) -> DynamicImage {
+    let color = image.color();
+    match image {
+        DynamicImage::ImageLuma8(_) | DynamicImage::ImageRgb8(_) => image,
+        image if color.has_alpha() => over_white(&image),
+        image if color.has_color() => DynamicImage::ImageRgb8(image.into_rgb8()),
+        image => DynamicImage::ImageLuma8(image.into_luma8()),
+    }
 }
 
-/// The pixels of an image, `[height, width, 1]` or `[height, width, 3]`.
-pub(super) fn to_pixels(image: &DynamicImage, grayscale: bool) -> Vec<u8> {
-    let opaque;
-    let image = if image.color().has_alpha() {
-        opaque = over_white(image);
-        &opaque
+/// Resizes a part of a picture of 8-bit gray or RGB, with the weights that Pillow takes for `BILINEAR`.
+fn resized(
+    image: DynamicImage,
+    part: Part,
+    [height, width]: [u32; 2],
+) -> Result<DynamicImage, String> {
+    let (has, all) = ([image.height(), image.width()], part.pixels());
+    if all == Some([0, 0, height, width]) && has == [height, width] {
+        return Ok(image);
+    }
+    let kind = if image.color().has_color() { PixelType::U8x3 } else { PixelType::U8 };
+    let text = |error: &dyn std::fmt::Display| format!("it cannot be resized: {error}");
+    let from = ImageRef::new(has[1], has[0], image.as_bytes(), kind).map_err(|e| text(&e))?;
+    let mut to = Image::new(width, height, kind);
+    let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
+    let resizer = &mut Resizer::new();
+    // What is cut out along pixels knows nothing of those around it; else they weigh in at its edges.
+    match all {
+        Some([top, left, height, width]) => {
+            let cut = CroppedImage::new(&from, left, top, width, height).map_err(|e| text(&e))?;
+            resizer.resize(&cut, &mut to, &options).map_err(|e| text(&e))?;
+        }
+        None => {
+            let options = options.crop(part.left, part.top, part.width, part.height);
+            resizer.resize(&from, &mut to, &options).map_err(|e| text(&e))?;
+        }
+    }
+    let pixels = to.into_vec();
+    let image = if kind == PixelType::U8 {
+        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
     } else {
-        image
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
     };
-    match (grayscale, image.color().has_color()) {
-        (true, true) => image.to_rgb8().pixels().map(|pixel| luma(pixel.0)).collect(),
-        (true, false) => image.to_luma8().into_raw(),
-        (false, _) => image.to_rgb8().into_raw(),
-    }
+    image.ok_or_else(|| text(&"its pixels are fewer than its size"))
 }
 
 /// The brightness of a color by ITU-R 601-2, to the bit as Pillow and so torchvision compute it.
@@ -178,7 +240,7 @@ fn luma([r, g, b]: [u8; 3]) -> u8 {
 /// Lays an image with transparent parts on white: their hidden color, often black, must not show.
 fn over_white(image: &DynamicImage) -> DynamicImage {
     let source = image.to_rgba8();
-    let mut opaque = image::RgbImage::new(source.width(), source.height());
+    let mut opaque = RgbImage::new(source.width(), source.height());
     for (to, from) in opaque.pixels_mut().zip(source.pixels()) {
         let [r, g, b, alpha] = from.0.map(u32::from);
         let blend = |value: u32| {
@@ -193,7 +255,7 @@ fn over_white(image: &DynamicImage) -> DynamicImage {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use image::{GrayImage, Luma, RgbImage, Rgba, RgbaImage};
+    use image::{Luma, Rgba, RgbaImage};
 
     fn saved(
         image: impl Into<DynamicImage>,

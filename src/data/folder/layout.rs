@@ -217,15 +217,15 @@ fn list_class(dir: PathBuf, place: &str, account: &mut DataAccount) -> Result<Cl
     };
     let place = if place.is_empty() { name.clone() } else { format!("{place}/{name}") };
     let mut files = Vec::new();
-    for path in all_entries(&dir)? {
+    for (path, kind) in all_with_kinds(&dir)? {
         let why = if is_hidden(&path) {
             SkipReason::Hidden
-        } else if path.is_dir() {
+        } else if kind == Kind::Folder {
             SkipReason::SubFolder
         } else if !has_extension(&path) {
             let extension = path.extension().map(|e| e.to_string_lossy().to_lowercase());
             SkipReason::Extension(extension.map(|e| format!(".{e}")).unwrap_or_default())
-        } else if !path.is_file() {
+        } else if kind == Kind::Other {
             SkipReason::Special
         } else {
             files.push(path);
@@ -251,14 +251,41 @@ fn folders(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
     Ok(paths)
 }
 
-/// The entries of a folder, sorted: systems list them in any order.
+/// The entries of a folder, sorted.
 fn all_entries(dir: &Path) -> Result<Vec<PathBuf>, DataError> {
+    Ok(all_with_kinds(dir)?.into_iter().map(|(path, _)| path).collect())
+}
+
+/// What an entry of a folder is, or what a link leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    File,
+    Folder,
+    Other,
+}
+
+/// The entries of a folder, sorted: systems list them in any order. Most systems tell what an entry is
+/// while they list it; asking for each of a million files takes long.
+fn all_with_kinds(dir: &Path) -> Result<Vec<(PathBuf, Kind)>, DataError> {
     let failed = |source| DataError::read(dir, source);
-    let listed = std::fs::read_dir(dir).map_err(failed)?;
-    let paths: Result<Vec<PathBuf>, _> = listed.map(|entry| Ok(entry?.path())).collect();
-    let mut paths = paths.map_err(failed)?;
-    paths.sort();
-    Ok(paths)
+    let of = |is_file: bool, is_dir: bool| match (is_file, is_dir) {
+        (true, _) => Kind::File,
+        (_, true) => Kind::Folder,
+        _ => Kind::Other,
+    };
+    let kind = |entry: &std::fs::DirEntry, path: &Path| match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => of(kind.is_file(), kind.is_dir()),
+        _ => of(path.is_file(), path.is_dir()),
+    };
+    let listed = std::fs::read_dir(dir).map_err(failed)?.map(|entry| {
+        let entry = entry?;
+        let path = entry.path();
+        let kind = kind(&entry, &path);
+        Ok((path, kind))
+    });
+    let mut entries = listed.collect::<Result<Vec<_>, _>>().map_err(failed)?;
+    entries.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(entries)
 }
 
 /// The last part of a path, control characters made visible.

@@ -13,7 +13,7 @@ use super::account::DataAccount;
 use super::split::shuffle;
 use super::stream::{Purpose, Stream};
 use super::{DataError, Splits};
-use layout::{Entry, list};
+use layout::{Entry, Listing, list};
 use pixels::Reader;
 use table::list_table;
 
@@ -25,6 +25,14 @@ pub struct FolderOptions {
     /// Height and width to resize the shorter side to and crop from the center, in pixels; without
     /// it, all images must have the same size.
     pub image_size: Option<[usize; 2]>,
+    /// Pixels of the shorter side before the center of `image_size` is cut out; without it, no more is cut
+    /// off than the proportions ask for.
+    pub resize: Option<u32>,
+    /// Whether pixels are read when they are asked for, and not all at once; without it, where they take
+    /// more than `room`.
+    pub stream: Option<bool>,
+    /// Bytes that pixels may take; without it, any number.
+    pub room: Option<u64>,
     /// A CSV file of pictures and their classes, from the folder on, in place of a folder per class.
     pub labels: Option<PathBuf>,
     /// Whether to read one channel instead of red, green and blue.
@@ -74,13 +82,17 @@ pub fn load_folder(root: &Path, options: &FolderOptions) -> Result<Splits, DataE
         ordered(validation, 2, options.first_test);
     }
 
-    let mut reader = Reader::new(root, &name, &listing, options)?;
-    let train = reader.read("training", &listing.train)?;
-    let validation = match &listing.validation {
-        Some(entries) => Some(reader.read("validation", entries)?),
-        None => None,
-    };
-    let test = reader.read("test", &listing.test)?;
+    let Listing { classes, train, validation, test } = listing;
+    let parts = [Some(train.as_slice()), validation.as_deref(), Some(test.as_slice())];
+    let mut reader = Reader::new((root, &name), &classes, parts, options)?;
+    if reader.streams {
+        account.notes.push(
+            "pictures are read from their files in every epoch, and not kept in memory".to_owned(),
+        );
+    }
+    let train = reader.read("training", train)?;
+    let validation = validation.map(|entries| reader.read("validation", entries)).transpose()?;
+    let test = reader.read("test", test)?;
     account.damaged = reader.finish()?;
     let train = train.dataset()?;
     let validation = validation.map(|read| read.dataset()).transpose()?;

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::FolderOptions;
-use super::layout::{Entry, Listing};
+use super::layout::Entry;
 use crate::data::account::Damaged;
-use crate::data::decode::{checked_extent, fit, open, to_pixels};
+use crate::data::decode::{Framing, checked_extent, open};
+use crate::data::pictures::{Pictures, Reading};
 use crate::data::{DataError, Dataset};
 
 /// Damaged files that a message lists.
@@ -24,6 +25,8 @@ pub(super) struct Reader<'a> {
     size: Option<[u32; 2]>,
     damaged: Vec<Damaged>,
     files: usize,
+    /// Whether pixels are read when they are asked for.
+    pub streams: bool,
 }
 
 /// What was read of a split, before it is known whether all files can be used.
@@ -33,12 +36,18 @@ pub(super) struct Read<'a> {
     images: Vec<u8>,
     labels: Vec<u32>,
     size: [usize; 3],
+    pictures: Pictures,
 }
 
 impl Read<'_> {
     /// The images of the split.
     pub fn dataset(self) -> Result<Dataset, DataError> {
-        Dataset::new(self.name, self.images, self.labels, self.size, self.classes.to_vec())
+        let Self { name, classes, images, labels, size, pictures } = self;
+        if pictures.streams() {
+            return Dataset::of_pictures(name, pictures, labels, size, classes.to_vec());
+        }
+        let set = Dataset::new(name, images, labels, size, classes.to_vec())?;
+        Ok(Dataset { pictures: Some(pictures), ..set })
     }
 }
 
@@ -54,32 +63,87 @@ enum Trouble {
 
 impl<'a> Reader<'a> {
     pub fn new(
-        root: &'a Path,
-        name: &'a str,
-        listing: &'a Listing,
+        (root, name): (&'a Path, &'a str),
+        classes: &'a [String],
+        parts: [Option<&[Entry]>; 3],
         options: &'a FolderOptions,
     ) -> Result<Self, DataError> {
-        if listing.train.is_empty() {
+        if parts[0].is_none_or(<[Entry]>::is_empty) {
             let problem = "no training images are left to read: ask for at least one";
             return Err(DataError::malformed(root, problem));
         }
-        let all = [Some(&listing.train), listing.validation.as_ref(), Some(&listing.test)];
         let size =
             match options.image_size {
                 Some([height, width]) => Some([checked_extent(height)?, checked_extent(width)?]),
                 // That of the first image that can be read.
-                None => all.into_iter().flatten().flatten().find_map(|(path, _)| {
+                None => parts.into_iter().flatten().flatten().find_map(|(path, _)| {
                     open(path).ok().map(|image| [image.height(), image.width()])
                 }),
             };
-        let classes = &listing.classes;
-        Ok(Self { root, name, classes, options, size, damaged: Vec::new(), files: 0 })
+        let (damaged, files) = (Vec::new(), 0);
+        let mut reader =
+            Self { root, name, classes, options, size, damaged, files, streams: false };
+        let files = parts.into_iter().flatten().map(<[Entry]>::len).sum();
+        reader.streams = reader.decides_to_stream(files);
+        Ok(reader)
+    }
+
+    /// Whether the pixels of so many files are read when they are asked for: as the options say, or else
+    /// where they would take more memory than there is for them.
+    fn decides_to_stream(&self, files: usize) -> bool {
+        let Some([height, width]) = self.options.image_size else {
+            return false;
+        };
+        let bytes = [files, height, width, self.framing().channels()]
+            .into_iter()
+            .try_fold(1_u64, |bytes, n| bytes.checked_mul(u64::try_from(n).ok()?));
+        let fits = |room: u64| bytes.is_some_and(|bytes| bytes <= room);
+        let automatic = || self.options.room.is_some_and(|room| !fits(room));
+        self.options.stream.unwrap_or_else(automatic)
+    }
+
+    /// How pictures become examples.
+    fn framing(&self) -> Framing {
+        let FolderOptions { grayscale, resize, .. } = *self.options;
+        Framing { size: self.size.unwrap_or([1, 1]), side: resize, grayscale }
+    }
+
+    /// Takes the files of a split, whose pixels are read later. Where damaged ones are to be left out,
+    /// those that models are judged by are looked for now: training replaces its own when it meets them.
+    fn take(&mut self, split: &str, entries: Vec<Entry>) -> Result<Read<'a>, DataError> {
+        let framing = self.framing();
+        let [height, width] = framing.size.map(|extent| usize::try_from(extent).unwrap_or(1));
+        let size = [height, width, framing.channels()];
+        self.files += entries.len();
+        let mut kept = entries;
+        if self.options.skip_damaged && split != "training" {
+            let problems: Vec<Option<String>> = kept
+                .par_iter()
+                .map(|(path, _)| open(path).err().map(|error| error.problem()))
+                .collect();
+            let mut sound = Vec::with_capacity(kept.len());
+            for ((path, label), problem) in kept.into_iter().zip(problems) {
+                match problem {
+                    Some(problem) => self.note(split, &path, label, problem),
+                    None => sound.push((path, label)),
+                }
+            }
+            kept = sound;
+        }
+        let labels = kept.iter().map(|(_, label)| *label).collect();
+        let reading = Reading { framing, skip_damaged: self.options.skip_damaged };
+        let pictures = Pictures::new(self.root, kept, Some(reading));
+        let (name, classes, images) = (self.name, self.classes, Vec::new());
+        Ok(Read { name, classes, images, labels, size, pictures })
     }
 
     /// Decodes files in parallel; the result, and which error is reported, are those of one thread.
-    pub fn read(&mut self, split: &str, entries: &[Entry]) -> Result<Read<'a>, DataError> {
+    pub fn read(&mut self, split: &str, entries: Vec<Entry>) -> Result<Read<'a>, DataError> {
+        if self.streams {
+            return self.take(split, entries);
+        }
         let [height, width] = self.size.unwrap_or([1, 1]);
-        let channels = if self.options.grayscale { 1 } else { 3 };
+        let channels = self.framing().channels();
         let too_large = || DataError::Inconsistent {
             name: self.name.to_string(),
             problem: format!(
@@ -100,7 +164,7 @@ impl<'a> Reader<'a> {
         let first_of_other_size = AtomicUsize::new(usize::MAX);
         let troubles: Vec<Option<Trouble>> = images
             .par_chunks_exact_mut(image_len)
-            .zip(entries)
+            .zip(&entries)
             .enumerate()
             .map(|(i, (pixels, (path, _)))| {
                 if i > first_of_other_size.load(Ordering::Relaxed) {
@@ -114,7 +178,8 @@ impl<'a> Reader<'a> {
             })
             .collect();
 
-        let mut labels = Vec::with_capacity(entries.len());
+        self.files += entries.len();
+        let (mut kept, mut labels) = (Vec::new(), Vec::with_capacity(entries.len()));
         for (i, (trouble, (path, label))) in troubles.into_iter().zip(entries).enumerate() {
             match trouble {
                 None => {
@@ -123,16 +188,17 @@ impl<'a> Reader<'a> {
                     if from != to {
                         images.copy_within(from..from + image_len, to);
                     }
-                    labels.push(*label);
+                    labels.push(label);
+                    kept.push((path, label));
                 }
-                Some(Trouble::Damaged(problem)) => self.note(split, path, *label, problem),
+                Some(Trouble::Damaged(problem)) => self.note(split, &path, label, problem),
                 Some(Trouble::OtherSize(error)) => return Err(error),
                 Some(Trouble::TooLate) => {}
             }
         }
-        self.files += entries.len();
         images.truncate(labels.len() * image_len);
-        Ok(Read { name: self.name, classes: self.classes, images, labels, size })
+        let pictures = Pictures::new(self.root, kept, None);
+        Ok(Read { name: self.name, classes: self.classes, images, labels, size, pictures })
     }
 
     fn note(&mut self, split: &str, path: &Path, label: u32, problem: String) {
@@ -165,30 +231,19 @@ impl<'a> Reader<'a> {
 
     /// Decodes one file into `[height, width, channels]`.
     fn read_into(&self, pixels: &mut [u8], path: &Path) -> Result<(), Trouble> {
-        let mut image = open(path).map_err(|error| Trouble::Damaged(problem_of(&error)))?;
-        let size = self.size.unwrap_or([1, 1]);
-        let [height, width] = size;
-        if self.options.image_size.is_some() {
-            image = fit(&image, size);
-        } else if [image.height(), image.width()] != size {
+        let image = open(path).map_err(|error| Trouble::Damaged(error.problem()))?;
+        let framing = self.framing();
+        let (of, [height, width]) = ([image.height(), image.width()], framing.size);
+        if self.options.image_size.is_none() && of != framing.size {
             let problem = format!(
                 "is {}x{} pixels (height x width), the images before it {height}x{width}: expected \
                  one size; set image_size to resize them all",
-                image.height(),
-                image.width()
+                of[0], of[1]
             );
             return Err(Trouble::OtherSize(DataError::malformed(path, problem)));
         }
-        pixels.copy_from_slice(&to_pixels(&image, self.options.grayscale));
+        let read = framing.pixels(image, framing.part(of)).map_err(Trouble::Damaged)?;
+        pixels.copy_from_slice(&read);
         Ok(())
-    }
-}
-
-/// What is wrong with a file, without its name.
-fn problem_of(error: &DataError) -> String {
-    match error {
-        DataError::Decode { problem, .. } => problem.clone(),
-        DataError::Read { source, .. } => source.to_string(),
-        other => other.to_string(),
     }
 }

@@ -19,6 +19,9 @@ fn message(root: &Path) -> String {
 
 const GRAY: FolderOptions = FolderOptions {
     image_size: None,
+    resize: None,
+    stream: None,
+    room: None,
     labels: None,
     grayscale: true,
     split_seed: 1,

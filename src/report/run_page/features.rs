@@ -35,8 +35,8 @@ pub(super) fn of_image(
     example: usize,
 ) -> Result<Vec<FeatureMaps>, ReportError> {
     let [h, w, c] = model.image();
-    let Some(pixels) = data.image(example) else { return Ok(Vec::new()) };
-    let pixels = model.normalization().apply(pixels);
+    let Ok(pixels) = data.pixels(example) else { return Ok(Vec::new()) };
+    let pixels = model.normalization().apply(&pixels);
 
     let mut graph = Graph::default();
     let x = graph.source("features/x", TensorType::f32([1, h, w, c]));

@@ -54,8 +54,8 @@ pub(super) fn inside(
         return Ok(());
     }
     page.raw("<div id=\"features\">\n<h3 class=\"next\">Feature maps of test image 0</h3>\n");
-    if let Some(pixels) = data.image(0) {
-        let picture = picture_of(pixels, [data.height, data.width, data.channels]);
+    if let Ok(pixels) = data.pixels(0) {
+        let picture = picture_of(&pixels, [data.height, data.width, data.channels]);
         let uri = png_uri(&encode_png(&picture)?);
         page.raw(&format!(
             "<img class=\"sheet\" src=\"{uri}\" width=\"96\" alt=\"test image 0\" \

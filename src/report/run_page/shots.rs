@@ -77,9 +77,9 @@ pub(super) fn grid(
     let mut html = format!("<div class=\"grid\" id=\"{id}\">\n");
     for i in chosen(predictions, kind) {
         let (label, prediction) = (predictions.labels[i], predictions.predictions[i]);
-        let Some(pixels) = data.image(i) else { continue };
+        let Ok(pixels) = data.pixels(i) else { continue };
         let size = [data.height, data.width, data.channels];
-        let uri = png_uri(&encode_png(&picture_of(pixels, size))?);
+        let uri = png_uri(&encode_png(&picture_of(&pixels, size))?);
         let name = |class: u32| escape(data.class_name(class).unwrap_or("?"));
         let (class, truth) = if kind == Kind::Wrong {
             let share = percent(probability(predictions, i, label));
@@ -88,10 +88,11 @@ pub(super) fn grid(
             ("shot", format!("true: {}", name(label)))
         };
         let said = percent(probability(predictions, i, prediction));
+        let file = data.file(i).map(|file| format!(": {}", escape(&file))).unwrap_or_default();
         let _ = writeln!(
             html,
             "<div class=\"{class}\"><img src=\"{uri}\" width=\"{}\" height=\"{}\" \
-             alt=\"test image {i}: {} taken for {}\" title=\"test image {i}\">\
+             alt=\"test image {i}: {} taken for {}\" title=\"test image {i}{file}\">\
              <div><span class=\"said\">{} {said}</span><span class=\"truth\">{truth}</span></div></div>",
             data.width,
             data.height,
@@ -122,10 +123,10 @@ pub(super) fn picture(
     let name = |class: u32| data.class_name(class).unwrap_or("?");
     for (place, &i) in shots.iter().enumerate() {
         let (x, y) = (along(place % PER_ROW, CELL.0), along(place / PER_ROW, height));
-        let Some(pixels) = data.image(i) else { continue };
+        let Ok(pixels) = data.pixels(i) else { continue };
         drawing.rect((x, y), (CELL.0, 4.0), (class, 1.0), "");
         let size = [data.height, data.width, data.channels];
-        drawing.image((x, y + 4.0), fitted(size), picture_of(pixels, size));
+        drawing.image((x, y + 4.0), fitted(size), picture_of(&pixels, size));
         let (label, prediction) = (predictions.labels[i], predictions.predictions[i]);
         let said = share(probability(predictions, i, prediction));
         let mut line = |below: f64, class: &str, text: &str| {

@@ -85,13 +85,14 @@ impl Evaluator {
         let started = Instant::now();
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
+        let mut pass = self.feed.start_pass(executor, order, 0, None)?;
         let mut step = 0;
         let mut left = u32::try_from(self.feed.steps_per_epoch()).unwrap_or(u32::MAX);
         while left > 0 {
             go_on(interrupted)?;
             // Short submissions keep the driver's watchdog quiet.
             let steps = left.min(8).min(self.feed.longest_run(step));
-            self.feed.prepare(executor, data, &order, 0, step, steps)?;
+            self.feed.prepare(executor, data, &mut pass, step, steps)?;
             executor.run(self.id, steps)?;
             step += u64::from(steps);
             left -= steps;
@@ -152,10 +153,11 @@ impl Evaluator {
     ) -> Result<(SplitEvaluation, Predictions), TrainError> {
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
+        let mut pass = self.feed.start_pass(executor, order, 0, None)?;
         let (mut probabilities, mut predictions) = (Vec::new(), Vec::new());
         for step in 0..self.feed.steps_per_epoch() as u64 {
             go_on(interrupted)?;
-            self.feed.prepare(executor, data, &order, 0, step, 1)?;
+            self.feed.prepare(executor, data, &mut pass, step, 1)?;
             executor.run(self.id, 1)?;
             let bytes = executor.read_now(&self.buffer("probabilities"))?;
             probabilities.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));

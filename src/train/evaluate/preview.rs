@@ -43,7 +43,9 @@ pub fn augmented_examples(
     let order = feed.epoch_order(0, 0, false);
     let mut batches = Vec::with_capacity(columns);
     for step in 0..columns as u64 {
-        feed.prepare(executor, &shown, &order, step, step, 1)?;
+        let crops = recipe.crops(u32::try_from(step).unwrap_or(u32::MAX));
+        let mut pass = feed.start_pass(executor, order.clone(), step, crops)?;
+        feed.prepare(executor, &shown, &mut pass, step, 1)?;
         executor.run(id, 1)?;
         let x: Vec<f32> = bytemuck::pod_collect_to_vec(&executor.read_now("preview/x")?);
         batches.push(model.normalization().pixels(&x));

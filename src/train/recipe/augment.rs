@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::RandomResizedCrop;
 use crate::ops::{Augment, FillMode, Flip, MixBatch, PaddingMode};
 
 /// What happens to the images of each training batch. Everything is off by default. Random numbers
@@ -13,6 +14,11 @@ use crate::ops::{Augment, FillMode, Flip, MixBatch, PaddingMode};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentConfig {
+    /// `folder` only: cut a part of random area and proportions out of each picture and resize it to
+    /// `image_size`, as torchvision's `RandomResizedCrop` does. `{}` takes its `scale` and `ratio`.
+    /// Pictures then stay in their files (`[data] stream`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub random_resized_crop: Option<RandomResizedCrop>,
     /// Pad the image and cut a window of its own size out of it, at a uniform position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub random_crop: Option<RandomCrop>,
@@ -136,6 +142,9 @@ impl AugmentConfig {
     /// # Errors
     /// Names the key and says what is wrong with it.
     pub(in crate::train) fn check(&self, centered: bool) -> Result<(), (&'static str, String)> {
+        if let Some(crop) = self.random_resized_crop {
+            crop.check().map_err(|what| ("random_resized_crop", what))?;
+        }
         self.of_images().check()?;
         for (key, alpha) in [("mixup", self.mixup), ("cutmix", self.cutmix)] {
             MixBatch::check_alpha(alpha).map_err(|what| (key, what))?;

@@ -5,6 +5,7 @@ use toml::de::{DeTable, DeValue};
 use super::callbacks::check_delta;
 use super::ema::EmaConfig;
 use super::monitor::Monitor;
+use super::sampler::Sampler;
 use super::schedule::ScheduleConfig;
 use super::schema::Recipe;
 use crate::data::DataError;
@@ -40,6 +41,14 @@ impl Recipe {
                 let named = ["random_crop", "cutout"].into_iter().find(|key| what.starts_with(key));
                 wrong(&named.map_or("augment".to_owned(), |key| format!("augment.{key}")), what)
             })?;
+        }
+        if self.augment.random_resized_crop.is_some() && self.data.stream != Some(true) {
+            let given = self.data.stream.map_or(String::new(), |stream| format!(" = {stream}"));
+            let message = format!(
+                "needs pictures in files: expected dataset = \"folder\" with image_size, and no \
+                 stream{given}"
+            );
+            return wrong("augment.random_resized_crop", message);
         }
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.check_training()?;
@@ -84,6 +93,12 @@ impl Recipe {
         if self.accumulate == 0 || self.accumulate > self.batch_size {
             let most = self.batch_size;
             return wrong("accumulate", format!("must lie between 1 and batch_size = {most}"));
+        }
+        if self.sampler == Sampler::Balanced && !self.shuffle {
+            return wrong(
+                "sampler",
+                "\"balanced\" draws an order: leave out shuffle = false".to_owned(),
+            );
         }
         for (pattern, factor) in &self.learning_rate_factors {
             if !(*factor <= f64::from(f32::MAX) && *factor > 0.0) {

@@ -13,5 +13,6 @@ pub(super) mod monitor;
 pub(super) mod optimizer;
 pub(super) mod overrides;
 pub(super) mod reading;
+pub(super) mod sampler;
 pub(super) mod schedule;
 pub(super) mod schema;

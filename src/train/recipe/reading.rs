@@ -47,6 +47,9 @@ impl Recipe {
         })?;
         let mut recipe =
             if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
+        if recipe.augment.random_resized_crop.is_some() && recipe.data.image_size.is_some() {
+            recipe.data.stream = recipe.data.stream.or(Some(true));
+        }
         match recipe.make_layers().and_then(|()| recipe.check()) {
             Ok(()) => Ok(recipe),
             Err(wrong) => Err(wrong.located(origin, text, overrides)),

@@ -12,8 +12,9 @@ use super::histograms::HistogramsConfig;
 use super::loss_reduction::LossReduction;
 use super::monitor::Monitor;
 use super::optimizer::{Clipping, OptimizerConfig};
+use super::sampler::Sampler;
 use super::schedule::ScheduleConfig;
-use crate::data::DataConfig;
+use crate::data::{Crops, DataConfig};
 use crate::nn::{Layer, LayerRates, ModelConfig, Precision};
 
 /// Everything that decides a training run. The same recipe on the same device and driver gives the
@@ -36,6 +37,9 @@ pub struct Recipe {
     /// Whether each epoch has an order of its own.
     #[serde(default = "yes")]
     pub shuffle: bool,
+    /// How often an epoch trains on each example: `plain`, or `balanced` by class.
+    #[serde(default, skip_serializing_if = "Sampler::is_plain")]
+    pub sampler: Sampler,
     /// Whether an incomplete last batch is left out. Always so with batch normalization, whose
     /// statistics it would distort.
     #[serde(default)]
@@ -176,6 +180,12 @@ impl Recipe {
             advice.push("train in 32 bits (precision = \"f32\")".to_owned());
         }
         advice.join(", or ")
+    }
+
+    /// Which parts of pictures an epoch trains on, where they are drawn.
+    pub fn crops(&self, epoch: u32) -> Option<Crops> {
+        let crop = self.augment.random_resized_crop?;
+        Some(Crops { crop, seed: self.seed, epoch })
     }
 
     /// Images per batch of an evaluation: a part of a batch has to fit into memory, not all of it.

@@ -187,13 +187,10 @@ impl Trainer<'_> {
                 }
                 return Ok(Some(self.bad_from_the_start(&operand.clone(), element)));
             }
-            let order =
-                self.feed.epoch_order(self.recipe.seed, self.position.epoch, self.recipe.shuffle);
-            self.feed.start_epoch(self.executor, &order)?;
-            let epoch_begin = first / per_epoch * per_epoch;
+            let mut under_way = self.enter_epoch()?;
             while self.step <= last {
-                let data = &self.data.train;
-                self.feed.prepare(self.executor, data, &order, epoch_begin, self.step, 1)?;
+                let (data, pass) = (&self.data.train, &mut under_way.pass);
+                self.feed.prepare(self.executor, data, pass, self.step, 1)?;
                 if let Some(bad) = first_bad_number(self.executor, self.id, &program)? {
                     return Ok(Some(self.named(&bad)));
                 }

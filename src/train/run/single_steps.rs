@@ -41,16 +41,17 @@ impl Trainer<'_> {
         let per_epoch = self.feed.steps_per_epoch() as u64;
         let first = self.step / per_epoch * per_epoch;
         let in_epoch = u32::try_from(per_epoch - (self.step - first)).unwrap_or(u32::MAX);
-        if self.order.is_empty() {
-            self.order = self.feed.epoch_order(self.recipe.seed, 0, self.recipe.shuffle);
-        }
-        if self.step == first {
-            self.feed.start_epoch(self.executor, &self.order)?;
-        }
+        let mut pass = match self.pass.take().filter(|pass| pass.first() == first) {
+            Some(pass) => pass,
+            None => {
+                let order = self.order_of(0);
+                self.feed.start_pass(self.executor, order, first, self.recipe.crops(0))?
+            }
+        };
         let most = most.min(in_epoch).min(self.steps_per_submission);
         let steps = most.min(self.feed.longest_run(self.step));
-        let (data, order) = (&self.data.train, &self.order);
-        self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
+        self.feed.prepare(self.executor, &self.data.train, &mut pass, self.step, steps)?;
+        self.pass = Some(pass);
         Ok(steps)
     }
 

@@ -13,16 +13,18 @@ use super::measured::{SetupTimes, Traced};
 use super::position::{Best, Position};
 use super::stop::Stop;
 use crate::compile::{Program, Role};
-use crate::data::{Dataset, Splits};
+use crate::data::{Damaged, Dataset, Splits};
 use crate::exec::{DeviceInfo, Executor, ProgramId};
 use crate::tensor::HostTensor;
 use crate::train::evaluate::evaluator::Evaluator;
 use crate::train::recipe::checkpoint::CheckpointEvery;
 use crate::train::recipe::optimizer::{LEARNED_RATE, PREVIOUS};
+use crate::train::recipe::sampler::Sampler;
 use crate::train::step::feed::Feed;
 use crate::train::step::loss_scaling::{self, LossScale};
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RUNNING_STATISTICS, STEP};
+use crate::train::step::pass::Pass;
 use crate::train::step::pending_weights::PendingWeights;
 use crate::train::step::programs::{FedProgram, RunPrograms, planned_bytes};
 use crate::train::store::records::metrics::EpochRecord;
@@ -62,8 +64,8 @@ pub struct Trainer<'a> {
     pub(in crate::train) told_first_step: bool,
     pub(in crate::train) setup: SetupTimes,
     pub(in crate::train) traced: Traced,
-    /// Order of examples of [`Self::run_steps`], once it was asked for.
-    pub(in crate::train) order: Vec<u32>,
+    /// Examples of [`Self::run_steps`], once it was asked for.
+    pub(in crate::train) pass: Option<Pass>,
 }
 
 impl std::fmt::Debug for Trainer<'_> {
@@ -155,7 +157,7 @@ impl<'a> Trainer<'a> {
             told_first_step: false,
             setup,
             traced: Traced::default(),
-            order: Vec::new(),
+            pass: None,
         };
         trainer.write_initial_weights()?;
         trainer.prime_reads()?;
@@ -203,6 +205,14 @@ impl<'a> Trainer<'a> {
         self.program.bytes_of(Role::State)
     }
 
+    /// Pictures that turned out to be damaged while they were read, so that others took their places.
+    pub fn found_damaged(&self) -> Vec<Damaged> {
+        let Splits { train, validation, test, .. } = self.data.as_ref();
+        let sets = [("training", Some(train)), ("validation", validation.as_ref())];
+        let sets = sets.into_iter().chain([("test", Some(test))]);
+        sets.filter_map(|(split, set)| Some(set?.found_damaged(split))).flatten().collect()
+    }
+
     /// The set that evaluates the run.
     pub fn test_set(&self) -> &Dataset {
         &self.data.test
@@ -221,6 +231,15 @@ impl<'a> Trainer<'a> {
     /// Steps of an epoch.
     pub fn steps_per_epoch(&self) -> usize {
         self.feed.steps_per_epoch()
+    }
+
+    /// The examples of an epoch in their order.
+    pub(in crate::train) fn order_of(&self, epoch: u32) -> Vec<u32> {
+        let Recipe { seed, shuffle, sampler, .. } = self.recipe;
+        match sampler {
+            Sampler::Plain => self.feed.epoch_order(seed, epoch, shuffle),
+            Sampler::Balanced => self.feed.balanced_order(seed, epoch, &self.data.train.labels),
+        }
     }
 
     /// Device buffers allocated so far.

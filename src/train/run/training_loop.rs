@@ -12,6 +12,7 @@ use super::stop::{Flow, Stop, StopReason};
 use crate::tensor::HostTensor;
 use crate::train::step::metrics::{Metrics, metrics};
 use crate::train::step::names::RATE_LOG;
+use crate::train::step::pass::Pass;
 use crate::train::store::records::histograms::HistogramRecord;
 use crate::train::{RunError, TrainError, Trainer};
 
@@ -22,11 +23,11 @@ const SUBMISSION: Duration = Duration::from_millis(100);
 const MAX_STEPS: u32 = 64;
 
 /// An epoch that was entered.
-struct UnderWay {
+pub(super) struct UnderWay {
     /// Step at which it began.
     first: u64,
-    /// Order of its examples.
-    order: Vec<u32>,
+    /// Its examples.
+    pub(super) pass: Pass,
 }
 
 impl Trainer<'_> {
@@ -69,8 +70,8 @@ impl Trainer<'_> {
 
     /// Trains and evaluates what is left of the epoch that is under way.
     fn epoch(&mut self, observer: &mut dyn Observer) -> Result<Flow, RunError> {
-        let under_way = self.enter_epoch()?;
-        let mut flow = self.train_epoch(&under_way, observer)?;
+        let mut under_way = self.enter_epoch()?;
+        let mut flow = self.train_epoch(&mut under_way, observer)?;
         let whole = self.step == self.end_of(&under_way);
         if let Flow::Stop(stop) = &flow
             && (stop.reason == StopReason::Interrupted || !whole)
@@ -120,10 +121,9 @@ impl Trainer<'_> {
     }
 
     /// Brings the order of the epoch's examples to the device.
-    fn enter_epoch(&mut self) -> Result<UnderWay, TrainError> {
+    pub(super) fn enter_epoch(&mut self) -> Result<UnderWay, TrainError> {
         let epoch = self.position.epoch;
-        let order = self.feed.epoch_order(self.recipe.seed, epoch, self.recipe.shuffle);
-        self.feed.start_epoch(self.executor, &order)?;
+        let order = self.order_of(epoch);
         let first = match self.position.first {
             Some(first) => first,
             None => {
@@ -132,7 +132,9 @@ impl Trainer<'_> {
             }
         };
         self.position.first = Some(first);
-        Ok(UnderWay { first, order })
+        let crops = self.recipe.crops(epoch);
+        let pass = self.feed.start_pass(self.executor, order, first, crops)?;
+        Ok(UnderWay { first, pass })
     }
 
     /// The step after the last one of an epoch.
@@ -143,7 +145,7 @@ impl Trainer<'_> {
     /// Runs the epoch's steps that are left, until a hook ends the run.
     fn train_epoch(
         &mut self,
-        under_way: &UnderWay,
+        under_way: &mut UnderWay,
         observer: &mut dyn Observer,
     ) -> Result<Flow, RunError> {
         let (started, entered) = (Instant::now(), self.step);
@@ -176,6 +178,17 @@ impl Trainer<'_> {
         }
         look.finish()?;
         self.executor.wait().map_err(TrainError::from)?;
+        let (reads, late) = under_way.pass.late();
+        if reads > 0 {
+            log::info!(
+                "epoch {}: {late} of {reads} submissions waited for pictures, {:.1} of {:.1} s; at most \
+                 {} pictures were read ahead",
+                self.position.epoch,
+                under_way.pass.waited().as_secs_f64(),
+                started.elapsed().as_secs_f64(),
+                under_way.pass.most_alive()
+            );
+        }
         self.position.epoch_time = before + started.elapsed();
         Ok(flow)
     }
@@ -238,9 +251,9 @@ impl Trainer<'_> {
         self.position.run_time + self.session.elapsed()
     }
 
-    fn submit(&mut self, epoch: &UnderWay, steps: u32) -> Result<(), TrainError> {
-        let (data, order, first) = (&self.data.train, &epoch.order, epoch.first);
-        self.feed.prepare(self.executor, data, order, first, self.step, steps)?;
+    fn submit(&mut self, epoch: &mut UnderWay, steps: u32) -> Result<(), TrainError> {
+        let (data, pass) = (&self.data.train, &mut epoch.pass);
+        self.feed.prepare(self.executor, data, pass, self.step, steps)?;
         if self.traced.wants(self.step) {
             for _ in 0..steps {
                 self.traced.profiles.push(self.executor.profile(self.id)?);

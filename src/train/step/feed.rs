@@ -1,12 +1,15 @@
 //! How examples reach the device: as bytes, once, where they fit; else through a window that the
-//! host refills.
+//! host refills, from memory or from files.
+
+use std::collections::BTreeMap;
 
 use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
 use super::names::STATISTICS;
-use crate::data::{Dataset, Normalization};
+use super::pass::Pass;
+use crate::data::{Crops, Dataset, Normalization};
 use crate::error::ShapeError;
 use crate::exec::Executor;
 use crate::graph::{Caps, Graph, Value};
@@ -19,6 +22,9 @@ const MAX_SHARDS: usize = 4;
 
 /// Steps that the window of a data set too large for the device holds.
 const WINDOW_STEPS: usize = 16;
+
+/// Bytes of a window, unless a step takes more.
+const WINDOW_BYTES: usize = 64 << 20;
 
 /// The plan by which a data set is fed to a program.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,7 +54,7 @@ impl Feed {
             // Each buffer but the last then holds whole words, whatever the size of an image.
             shard_len -= shard_len % 4;
         }
-        let resident = data.len() <= shard_len.saturating_mul(MAX_SHARDS);
+        let resident = !data.streams() && data.len() <= shard_len.saturating_mul(MAX_SHARDS);
         let examples = data.len();
         let steps = if drop_last && examples >= batch {
             examples / batch
@@ -57,7 +63,8 @@ impl Feed {
         };
         // Writes start at whole words: where batches do not end at one, the window holds one batch.
         let whole_words = (batch * image_bytes).is_multiple_of(4);
-        let room = (shard_len.saturating_mul(MAX_SHARDS) / batch).max(1);
+        let room = shard_len.saturating_mul(MAX_SHARDS).min(WINDOW_BYTES / image_bytes);
+        let room = (room / batch).max(1);
         let window = if whole_words { WINDOW_STEPS.min(steps.max(1)).min(room) } else { 1 };
         let slots = if resident { examples } else { window * batch };
         Self {
@@ -208,53 +215,80 @@ impl Feed {
         order
     }
 
-    /// Starts an epoch whose examples come in `order`.
-    ///
-    /// # Errors
-    /// When the device fails.
-    pub fn start_epoch(
-        &self,
-        executor: &mut dyn Executor,
-        order: &[u32],
-    ) -> Result<(), TrainError> {
-        if self.resident {
-            executor.write(&self.buffer("order"), 0, bytemuck::cast_slice(order))?;
+    /// An order in which each class that has examples comes equally often: their numbers differ by one at
+    /// most. The examples of a class come equally often, too. It is as long as the order of an epoch.
+    pub fn balanced_order(&self, seed: u64, epoch: u32, labels: &[u32]) -> Vec<u32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(u64::from(epoch) + 1);
+        let mut classes: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+        for (example, &label) in (0_u32..).zip(labels).take(self.examples) {
+            classes.entry(label).or_default().push(example);
         }
-        Ok(())
+        let mut classes: Vec<Vec<u32>> = classes.into_values().collect();
+        // Chance decides which classes come once more.
+        classes.shuffle(&mut rng);
+        let n = classes.len().max(1);
+        let mut order = Vec::with_capacity(self.examples);
+        for (i, class) in classes.iter_mut().enumerate() {
+            let mut left = self.examples / n + usize::from(i < self.examples % n);
+            while left > 0 {
+                class.shuffle(&mut rng);
+                let now = left.min(class.len());
+                order.extend_from_slice(&class[..now]);
+                left -= now;
+            }
+        }
+        order.shuffle(&mut rng);
+        order
     }
 
-    /// Makes sure that the device holds the examples of `steps` steps from `step` on; `first` is
-    /// the step at which the epoch began.
+    /// Starts a pass over examples that come in `order`, whose first step is `first`; parts of pictures
+    /// are drawn where `crops` says so.
     ///
     /// # Errors
     /// When the device fails.
+    pub fn start_pass(
+        &self,
+        executor: &mut dyn Executor,
+        order: Vec<u32>,
+        first: u64,
+        crops: Option<Crops>,
+    ) -> Result<Pass, TrainError> {
+        if self.resident {
+            executor.write(&self.buffer("order"), 0, bytemuck::cast_slice(&order))?;
+        }
+        // What the window holds, once more: decoded while the device is busy with that.
+        Ok(Pass::new(order, first, 2 * self.slots, crops))
+    }
+
+    /// Makes sure that the device holds the examples of `steps` steps of a pass from `step` on.
+    ///
+    /// # Errors
+    /// When the device fails, or an example cannot be read.
     pub fn prepare(
         &self,
         executor: &mut dyn Executor,
         data: &Dataset,
-        order: &[u32],
-        first: u64,
+        pass: &mut Pass,
         step: u64,
         steps: u32,
     ) -> Result<(), TrainError> {
         if self.resident {
             return Ok(());
         }
-        let in_epoch = usize::try_from(step - first).unwrap_or(usize::MAX);
+        let in_epoch = usize::try_from(step - pass.first()).unwrap_or(usize::MAX);
         let window = (self.slots / self.batch) as u64;
         let slot = usize::try_from(step % window).unwrap_or(0) * self.batch;
         let wanted = steps as usize * self.batch;
-        let begin = in_epoch.saturating_mul(self.batch).min(order.len());
-        let chosen = &order[begin..(begin + wanted).min(order.len())];
+        let begin = in_epoch.saturating_mul(self.batch).min(pass.order().len());
+        let positions = begin..(begin + wanted).min(pass.order().len());
         let mut images = Vec::with_capacity(wanted * data.image_len());
-        let mut labels = Vec::with_capacity(wanted);
-        for &example in chosen {
-            images.extend_from_slice(data.image(example as usize).unwrap_or(&[]));
-            labels.push(data.label(example as usize).unwrap_or(IGNORED_LABEL));
-        }
+        pass.read(data, positions.clone(), &mut images)?;
+        let mut examples = pass.order()[positions].to_vec();
+        let label = |&example: &u32| data.label(example as usize).unwrap_or(IGNORED_LABEL);
+        let mut labels: Vec<u32> = examples.iter().map(label).collect();
         images.resize(wanted * data.image_len(), 0);
         labels.resize(wanted, IGNORED_LABEL);
-        let mut examples = chosen.to_vec();
         examples.resize(wanted, NO_EXAMPLE);
         executor.write(&self.buffer("order"), slot * 4, bytemuck::cast_slice(&examples))?;
         executor.write(&self.buffer("labels"), slot * 4, bytemuck::cast_slice(&labels))?;
@@ -303,4 +337,33 @@ fn write_padded(
         executor.write(buffer, offset + whole, &last)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_balanced_order_has_each_class_equally_often() {
+        let labels: Vec<u32> =
+            (0..100).map(|i| [0, 4, 7][usize::from(i < 12) + usize::from(i < 2)]).collect();
+        let classes = (0..8).map(|class| class.to_string()).collect();
+        let data = Dataset::new("x", vec![0; 100], labels.clone(), [1, 1, 1], classes);
+        let data = data.expect("it fits");
+        let feed = Feed::plan("train", &data, 8, false, &Caps::webgpu_default());
+        let order = |seed, epoch| feed.balanced_order(seed, epoch, &labels);
+        let mut times = [0; 100];
+        for &example in &order(1, 1) {
+            times[example as usize] += 1;
+        }
+        for class in [0, 4, 7] {
+            let each: Vec<i32> =
+                (0..100).filter(|&i| labels[i] == class).map(|i| times[i]).collect();
+            assert!((33..=34).contains(&each.iter().sum::<i32>()), "{class}: {each:?}");
+            let (least, most) = (each.iter().min(), each.iter().max());
+            assert!(most.zip(least).is_some_and(|(most, least)| most - least <= 1), "{each:?}");
+        }
+        assert_eq!(order(1, 1), order(1, 1));
+        assert!(order(1, 1) != order(1, 2) && order(1, 1) != order(2, 1));
+    }
 }

@@ -12,6 +12,7 @@ pub(super) mod memory;
 pub(super) mod metrics;
 pub(super) mod model;
 pub(super) mod names;
+pub(super) mod pass;
 pub(super) mod pending_weights;
 pub(super) mod programs;
 pub(super) mod training;

@@ -51,6 +51,12 @@ impl RunPrograms {
     ) -> Result<Self, TrainError> {
         let started = Instant::now();
         let train = &data.train;
+        if recipe.augment.random_resized_crop.is_some() && !train.streams() {
+            let message = "augment.random_resized_crop needs pictures in files, and those of the data set \
+                           are in memory: read it with stream = true";
+            let recipe = recipe.name.clone();
+            return Err(TrainError::Recipe { recipe, message: message.to_owned() });
+        }
         let model = ModelPrograms::of_recipe(recipe, train)?.evaluating(recipe);
         let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), caps);
         let program = model.training(recipe, &feed, caps, picks)?.into();

@@ -116,7 +116,7 @@ fn images(args: &SaliencyArgs, run: &mut Subject) -> Result<Dataset, Failure> {
     if args.images.is_empty() {
         let test = run.data(&args.data)?.test;
         run.trained.check_data(&test)?;
-        return Ok(test.take_first(usize::from(args.first.unwrap_or(8))));
+        return Ok(test.take_first(usize::from(args.first.unwrap_or(8))).in_memory()?);
     }
     let [height, width, channels] = run.trained.record.image;
     let mut pixels = Vec::new();

@@ -139,6 +139,9 @@ pub struct DataMark {
     /// SHA-256 of the pixels of all splits; checkpoints of older versions have none.
     #[serde(default)]
     pub images_sha256: Option<String>,
+    /// SHA-256 of names and lengths of all files, in place of pixels, where these stay in files.
+    #[serde(default)]
+    pub files_sha256: Option<String>,
 }
 
 impl DataMark {
@@ -159,9 +162,10 @@ impl DataMark {
             return Some("it has as many images as then, and other classes or labels".to_owned());
         }
         let pixels = self.images_sha256.as_ref().zip(other.images_sha256.as_ref());
-        pixels
-            .is_some_and(|(then, now)| then != now)
-            .then(|| "it has the labels that it had then, and other pixels".to_owned())
+        let files = self.files_sha256.as_ref().zip(other.files_sha256.as_ref());
+        let what = [(pixels, "pixels"), (files, "files, by name or length")];
+        let (_, what) = what.into_iter().find(|(both, _)| both.is_some_and(|(a, b)| a != b))?;
+        Some(format!("it has the labels that it had then, and other {what}"))
     }
 
     /// The mark of a data set.
@@ -183,7 +187,8 @@ impl DataMark {
             image: [train.height, train.width, train.channels],
             examples: sets.map(|set| set.map_or(0, Dataset::len)),
             labels_sha256: hexadecimal(hash),
-            images_sha256: Some(hash_of_pixels(sets)),
+            images_sha256: (!train.streams()).then(|| hash_of_pixels(sets)),
+            files_sha256: train.streams().then(|| hash_of_files(sets)),
         }
     }
 }
@@ -197,6 +202,19 @@ fn hash_of_pixels(sets: [Option<&Dataset>; 3]) -> String {
     let mut hash = Sha256::new();
     for digest in digests.into_iter().flatten() {
         hash.update(digest);
+    }
+    hexadecimal(hash)
+}
+
+/// The SHA-256, in hexadecimal, of the names and lengths of the files of three splits.
+fn hash_of_files(sets: [Option<&Dataset>; 3]) -> String {
+    let mut hash = Sha256::new();
+    for pictures in sets.into_iter().flatten().filter_map(|set| set.pictures.as_ref()) {
+        for (name, length) in pictures.lengths() {
+            hash.update((name.len() as u64).to_le_bytes());
+            hash.update(name);
+            hash.update(length.to_le_bytes());
+        }
     }
     hexadecimal(hash)
 }

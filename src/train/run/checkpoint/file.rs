@@ -212,6 +212,7 @@ pub(in crate::train) mod tests {
                     examples: [10, 0, 2],
                     labels_sha256: "0".to_owned(),
                     images_sha256: Some("1".to_owned()),
+                    files_sha256: None,
                 },
                 step,
                 sessions: 1,
