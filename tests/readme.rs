@@ -194,7 +194,7 @@ fn the_commands_of_all_pages_parse() {
     assert!(all.len() >= 40, "the pages show {} commands of the binary", all.len());
 }
 
-/// A block is a recipe, or sections that can be added to the recipe before it on the page.
+/// A block is a recipe, or sections of the recipe before it on the page: others, or in the place of its own.
 #[test]
 fn the_recipes_of_all_pages_parse() {
     let mut seen = 0;
@@ -203,7 +203,9 @@ fn the_recipes_of_all_pages_parse() {
         for block in document.blocks("toml") {
             seen += 1;
             let is_whole = block.starts_with("name = ");
-            let text = if is_whole { block } else { format!("{recipe}\n{block}") };
+            let mut whole = table(&recipe);
+            whole.extend(table(&block));
+            let text = if is_whole { block } else { whole.to_string() };
             let origin = document.path.display().to_string();
             if let Err(error) = Recipe::parse(&origin, &text, &[]) {
                 panic!("{error}\n{text}");
@@ -214,6 +216,10 @@ fn the_recipes_of_all_pages_parse() {
         }
     }
     assert!(seen > 0, "the pages show no recipe");
+}
+
+fn table(text: &str) -> toml::Table {
+    text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
 /// Files and folders of the repository, which pages name in code spans, without `.rs` at times. Those
