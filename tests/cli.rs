@@ -6,6 +6,8 @@ mod analyze;
 mod compare;
 #[path = "cli/data.rs"]
 mod data;
+#[path = "cli/diverged.rs"]
+mod diverged;
 #[path = "cli/exchange.rs"]
 mod exchange;
 #[path = "cli/histograms.rs"]
@@ -179,6 +181,12 @@ fn evaluation_is_kept(folder: &Path, run: &str) {
     assert_eq!(again.splits["test"], evaluation.splits["test"]);
     assert_eq!(again.splits["validation"], evaluation.splits["validation"]);
     let validation = fs::read_to_string(csv).expect("it was asked for");
+    assert!(validation.starts_with("index,label,prediction,correct,file,class,predicted,p0,"));
+    let without_names = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        [&fields[..4], &fields[7..]].concat().join(",") + "\n"
+    };
+    let validation: String = validation.lines().map(without_names).collect();
     let validation = Predictions::parse(&validation).expect("what it writes");
     assert_eq!(validation.len(), 32);
     let confusion = validation.evaluate(&again.classes).confusion;

@@ -45,7 +45,7 @@ impl<B> Buffers<B> {
                 None => {
                     self.all.push(allocate(buffer)?);
                     let position = self.all.len() - 1;
-                    if matches!(buffer.role, Role::State | Role::Output) {
+                    if buffer.role != Role::Slot {
                         self.by_name.insert(buffer.name.clone(), position);
                     }
                     position

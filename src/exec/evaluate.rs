@@ -78,6 +78,16 @@ pub fn evaluate(
             })
             .collect();
         node.op.reference_f64(&mut HostIo::new(inputs, outputs));
+        let left = made.iter().find_map(|content| match content {
+            Content::Float(values) => {
+                values.iter().position(|value| value.to_bits() == UNWRITTEN.to_bits())
+            }
+            _ => None,
+        });
+        if let Some(element) = left {
+            let message = format!("its reference leaves element {element} unwritten");
+            return Err(ShapeError::new(node.op.name(), message));
+        }
         for (content, output) in made.into_iter().zip(&node.outputs) {
             contents[output.index()] = Some(content);
         }
@@ -91,11 +101,14 @@ pub fn evaluate(
     Ok(wanted.iter().map(read).collect())
 }
 
+/// A NaN that no arithmetic makes.
+const UNWRITTEN: f64 = f64::from_bits(0x7ff8_dead_beef_5eed);
+
 /// Content that shows where reference code leaves an element unwritten, or reads it first.
 fn unwritten(graph: &Graph, value: Value) -> Content {
     let ty = graph.ty(value);
     match ty.dtype {
-        DType::F32 | DType::F16 => Content::Float(vec![f64::NAN; ty.elements()]),
+        DType::F32 | DType::F16 => Content::Float(vec![UNWRITTEN; ty.elements()]),
         DType::U32 => Content::U32(vec![0xdead_beef; ty.elements()]),
         DType::U8 => Content::U8(vec![0; ty.elements()]),
     }

@@ -40,8 +40,8 @@ pub struct ProgramId(pub(crate) usize);
 
 /// Replays programs on one device.
 ///
-/// Buffers are addressed by name: a state by the name that the programs share it under, an output
-/// as `program/name`. New buffers hold zeros. Everything is allocated by [`Executor::load`].
+/// Buffers are addressed by name: a state by the name that the programs share it under, an output or an
+/// arena as `program/name`. New buffers hold zeros. Everything is allocated by [`Executor::load`].
 pub trait Executor {
     /// The device, in words.
     fn info(&self) -> &DeviceInfo;

@@ -211,7 +211,8 @@ fn number_length(text: &str) -> usize {
 fn declares_only(line: &str) -> bool {
     let start = line.trim_start();
     // How many invocations share the work is no statement about the result.
-    if start.starts_with("const WORKGROUP_SIZE:") {
+    // Tables are written from those that the reference reads, and a case meets few of their entries.
+    if start.starts_with("const WORKGROUP_SIZE:") || start.contains("= array<") {
         return true;
     }
     ["//", "@", "fn ", "alias ", "struct ", "var<", "enable ", "diagnostic"]
@@ -301,25 +302,24 @@ pub fn same_meaning(line: &str) -> Vec<Mutation> {
     }
     let tokens = tokens(line);
     let mut found = Vec::new();
-    // `x += y;` is `x = x + (y);`.
-    let compound = tokens.iter().position(|t| ["+=", "-=", "*=", "|="].contains(&t.text));
-    let alone = tokens.first().zip(tokens.last()).filter(|(_, last)| last.text == ";");
-    let alone = alone.filter(|_| tokens.iter().filter(|t| t.text == ";").count() == 1);
-    if let (Some(sign), Some((first, last))) = (compound.map(|i| &tokens[i]), alone) {
+    let statement = tokens.first().zip(tokens.last());
+    let Some((first, last)) = statement else { return found };
+    // `x += y;` is `x = (y) + x;`.
+    let compound = tokens.iter().find(|t| ["+=", "*=", "|=", "-="].contains(&t.text));
+    let alone = last.text == ";" && tokens.iter().filter(|t| t.text == ";").count() == 1;
+    if let Some(sign) = compound.filter(|_| alone) {
         let place = line[first.at..sign.at].trim();
-        let operator = sign.text.trim_end_matches('=');
         let value = line[sign.range().end..last.at].trim();
-        let by = format!("{place} = {place} {operator} ({value})");
+        let by = match sign.text.trim_end_matches('=') {
+            "-" => format!("{place} = -({value}) + {place}"),
+            operator => format!("{place} = ({value}) {operator} {place}"),
+        };
         found.push(Mutation::new(first.at..last.at, by));
     }
-    // Two comparisons for one, numbers as sums.
-    for token in tokens.iter().filter(|token| token.what == What::Number) {
-        let digits = token.text.trim_end_matches(['u', 'i']);
-        let suffix = &token.text[digits.len()..];
-        if let Some(value) = digits.parse::<u64>().ok().filter(|_| !suffix.is_empty()) {
-            let by = format!("({}{suffix} - 1{suffix})", value + 1);
-            found.push(Mutation::new(token.range(), by));
-        }
+    // `if c {` is `if !(c) {} else {`.
+    if first.text == "if" && last.text == "{" {
+        let condition = line[first.range().end..last.at].trim();
+        found.push(Mutation::new(first.at..last.at, format!("if !({condition}) {{}} else ")));
     }
     found
 }

@@ -16,7 +16,7 @@ use super::population::{Instance, Mutant, Population};
 /// Pipelines after which a device is opened anew: compiled kernels take a megabyte each.
 const MOST_PIPELINES: usize = 500;
 /// Most checks of one mutant.
-const MOST_CHECKS: usize = 100;
+const MOST_CHECKS: usize = 40;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fate {

@@ -43,19 +43,32 @@ impl InitArgs {
         recipe: &Recipe,
         classes: &[String],
     ) -> Result<(), Failure> {
-        let Some(path) = &self.init_from else { return Ok(()) };
+        for line in self.take(trainer, recipe, classes)? {
+            output::line(format_args!("{line}"));
+        }
+        Ok(())
+    }
+
+    /// Takes over the weights; the lines say which.
+    pub fn take(
+        &self,
+        trainer: &mut Trainer<'_>,
+        recipe: &Recipe,
+        classes: &[String],
+    ) -> Result<Vec<String>, Failure> {
+        let Some(path) = &self.init_from else { return Ok(Vec::new()) };
         let Source { file, tensors, classes: trained, layout } = match path.is_dir() {
             true => Source::of_run(path)?,
             false => Source::of_file(path, (recipe, trainer.model()), &self.selection)?,
         };
         let differ = trained.and_then(|trained| classes_differ(&trained, classes));
         let report = trainer.init_from(&tensors, differ.is_none())?;
-        output::line(format_args!("weights  from {}{layout}", file.display()));
-        output::line(format_args!("{report}"));
+        let mut lines =
+            vec![format!("weights  from {}{layout}", file.display()), report.to_string()];
         if let (Some(how), Some(head)) = (differ, &report.head) {
-            output::line(format_args!("fresh    {head}: the classes are others: {how}"));
+            lines.push(format!("fresh    {head}: the classes are others: {how}"));
         }
-        Ok(())
+        Ok(lines)
     }
 }
 

@@ -11,6 +11,8 @@ use crate::train::{EpochResult, LossScale, Progress};
 
 /// Time between two plain lines.
 const LINE: Duration = Duration::from_secs(60);
+/// A mean loss that no training comes back from: that of guesses is the logarithm of the classes.
+const BEYOND_REASON: f64 = 1e6;
 
 /// Shows progress on stdout.
 #[derive(Debug)]
@@ -20,6 +22,8 @@ pub(in crate::cli) struct ProgressView {
     budget: Option<Duration>,
     bar: Option<ProgressBar>,
     last_line: Instant,
+    /// Whether a loss beyond reason was told.
+    told_loss: bool,
     /// Steps of the run, and the time that it had taken, when progress was first shown.
     base: Option<(u64, Duration)>,
 }
@@ -27,11 +31,19 @@ pub(in crate::cli) struct ProgressView {
 impl ProgressView {
     /// A view of a run of `epochs` epochs that may take the time `budget`.
     pub fn new(epochs: u32, budget: Option<Duration>) -> Self {
-        Self { epochs, budget, bar: None, last_line: Instant::now(), base: None }
+        Self { epochs, budget, bar: None, last_line: Instant::now(), told_loss: false, base: None }
     }
 
     /// Shows where an epoch stands.
     pub fn show(&mut self, progress: &Progress) {
+        if progress.loss > BEYOND_REASON && !self.told_loss {
+            self.told_loss = true;
+            self.warn(&format!(
+                "the loss is {:.3e} at step {}: the training diverges; Ctrl-C ends it, and a lower learning \
+                 rate or [clipping] may keep it from that",
+                progress.loss, progress.step
+            ));
+        }
         if output::is_silent() {
             return;
         }

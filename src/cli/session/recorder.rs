@@ -7,8 +7,8 @@ use super::progress::ProgressView;
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
-    CLASSES_KEY, Checkpoint, EpochResult, Observer, ObserverError, Progress, RunDir, StepRecord,
-    WeightsError, save_weights,
+    CLASSES_KEY, Checkpoint, EpochResult, Observer, ObserverError, Progress, RunDir, StepLoss,
+    StepRecord, WeightsError, save_weights,
 };
 
 /// Writes metrics, weights, curves and checkpoints into the run directory, and shows progress.
@@ -91,11 +91,7 @@ impl Observer for Recorder<'_> {
             label.save(&self.run_dir.weights_best(), weights)?;
         }
         self.run_dir.append_epoch(&result.record())?;
-        let steps: Vec<StepRecord> = result
-            .step_losses
-            .iter()
-            .map(|s| StepRecord { step: s.step + 1, loss: s.loss, learning_rate: s.learning_rate })
-            .collect();
+        let steps: Vec<StepRecord> = result.step_losses.iter().map(StepLoss::record).collect();
         self.run_dir.append_steps(&steps)?;
         self.run_dir.append_histograms(&result.histograms)?;
         report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;

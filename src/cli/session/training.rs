@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::conclusion::{conclude, evaluate_end, keep_initial};
+use super::diverged::{self, Beginning};
 use super::init_from::InitArgs;
 use super::progress::ProgressView;
 use super::recorder::{Recorder, WeightsLabel};
@@ -101,6 +102,10 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     let model = ModelRecord { image, classes, normalization };
     trainer.add_hook(Box::new(Interrupt::new(interrupted.clone())));
     trainer.make_checkpoints(recipe.checkpoint.every)?;
+    let beginning = match &start {
+        Start::New { init, .. } => Beginning::Initial(init, &model.classes),
+        Start::Resumed { .. } => Beginning::Earlier,
+    };
     let (run_dir, _lock, saved) = match start {
         Start::New { runs, init } => {
             init.apply(&mut trainer, &recipe, &model.classes)?;
@@ -143,7 +148,15 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     if trace.is_some() {
         trainer.trace(TRACE_FROM, TRACED_STEPS);
     }
-    let stop = trainer.run(&mut recorder)?;
+    let stop = match trainer.run(&mut recorder) {
+        Ok(stop) => stop,
+        Err(error) => {
+            // The bar first.
+            let _ = recorder.finish();
+            let run = (&run_dir, &recipe);
+            return Err(diverged::explain(&mut trainer, run, beginning, error, &interrupted));
+        }
+    };
     let recorded = recorder.finish();
     let found = trainer.found_damaged();
     if let Some(first) = found.first() {

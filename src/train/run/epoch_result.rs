@@ -6,7 +6,7 @@ use crate::train::recipe::monitor::Monitor;
 use crate::train::step::loss_scaling::LossScale;
 use crate::train::step::metrics::Metrics;
 use crate::train::store::records::histograms::HistogramRecord;
-use crate::train::store::records::metrics::EpochRecord;
+use crate::train::store::records::metrics::{EpochRecord, StepRecord};
 
 /// Where training stands, between two submissions.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +38,14 @@ pub struct StepLoss {
     pub loss: f32,
     /// Learning rate.
     pub learning_rate: f32,
+}
+
+impl StepLoss {
+    /// The row of `steps.csv`, which counts steps from one.
+    pub fn record(&self) -> StepRecord {
+        let Self { step, loss, learning_rate } = *self;
+        StepRecord { step: step + 1, loss, learning_rate }
+    }
 }
 
 /// What an epoch gave, or the part of one after which a run was ended.

@@ -9,7 +9,7 @@ use super::epoch_result::{EpochResult, Progress};
 use super::hook::{EpochDone, Hook, StepsDone};
 use super::observer::Observer;
 use super::stop::{Flow, Stop, StopReason};
-use crate::compile::OperandAt;
+use crate::compile::{OperandAt, Role};
 use crate::exec::{BadNumber, Executor, bad_state, first_bad_number};
 use crate::tensor::{DType, HostTensor};
 use crate::train::step::names::{PARAMETERS, RUNNING_STATISTICS};
@@ -175,6 +175,7 @@ impl Trainer<'_> {
         let mut last = step.saturating_sub(1);
         loop {
             begin(self, last)?;
+            self.clear_arenas()?;
             let begun = self.step;
             let first = last.saturating_sub(lead).max(last / per_epoch * per_epoch).max(begun);
             self.repeat_until(first, interrupted)?;
@@ -198,6 +199,16 @@ impl Trainer<'_> {
             }
             return Ok(None);
         }
+    }
+
+    /// Arenas start as zeros, and nothing writes what lies between gradients but a norm that is none.
+    fn clear_arenas(&mut self) -> Result<(), TrainError> {
+        let arenas = self.program().buffers.iter().filter(|buffer| buffer.role == Role::Arena);
+        let arenas: Vec<(String, usize)> = arenas.map(|b| (b.name.clone(), b.bytes)).collect();
+        for (name, bytes) in arenas {
+            self.executor.write(&name, 0, &vec![0; bytes])?;
+        }
+        Ok(())
     }
 
     /// Trains up to a step, as the run did.

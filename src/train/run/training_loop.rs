@@ -333,6 +333,14 @@ impl Trainer<'_> {
         }
     }
 
+    /// Losses of the epoch that is under way, as far as its steps were submitted.
+    ///
+    /// # Errors
+    /// When the device fails.
+    pub fn steps_of_epoch(&mut self) -> Result<Vec<StepLoss>, TrainError> {
+        self.step_losses(self.position.first.unwrap_or(self.step))
+    }
+
     /// Losses of the steps since `first`, the step at which the epoch began.
     fn step_losses(&mut self, first: u64) -> Result<Vec<StepLoss>, TrainError> {
         let losses: Vec<f32> = self.losses()?;

@@ -91,6 +91,16 @@ impl CheckpointStore {
         })
     }
 
+    /// Reads the newest checkpoint of at most so many steps that is intact, where there is one.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn load_until(&self, step: u64) -> Result<Option<Checkpoint>, CheckpointError> {
+        let checkpoints =
+            self.newest_first()?.into_iter().filter_map(|path| file::read(&path).ok());
+        Ok(checkpoints.into_iter().find(|checkpoint| checkpoint.state.step <= step))
+    }
+
     /// Puts aside what a run that goes on from `used` must not find later: newer files, which are
     /// damaged, and what writes that were killed have left.
     ///
