@@ -13,6 +13,8 @@ mod defects;
 mod flaky;
 #[path = "broken/host.rs"]
 mod host;
+#[path = "training/inner.rs"]
+mod inner;
 #[path = "broken/rules.rs"]
 mod rules;
 #[path = "broken/wrapper.rs"]

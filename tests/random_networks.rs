@@ -8,6 +8,8 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "training/checkpoints.rs"]
+mod checkpoints;
 #[path = "random_networks/network.rs"]
 mod network;
 #[path = "training/stop_at.rs"]
@@ -15,6 +17,7 @@ mod stop_at;
 
 use std::fmt::Display;
 
+use checkpoints::Checkpoints;
 use network::{Network, network};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 use stop_at::StopAt;
@@ -23,9 +26,7 @@ use verigrad::data::load;
 use verigrad::exec::gpu::adapters;
 use verigrad::exec::{CpuExecutor, Executor, GpuExecutor, ShadowExecutor};
 use verigrad::tensor::HostTensor;
-use verigrad::train::{
-    Checkpoint, CheckpointEvery, EpochResult, Observer, ObserverError, Progress, Recipe, Trainer,
-};
+use verigrad::train::{Checkpoint, CheckpointEvery, Recipe, Trainer};
 
 type Judged = Result<(), String>;
 type Weights = Vec<(String, HostTensor)>;
@@ -140,23 +141,6 @@ fn same_updates(before: &Weights, one: &Weights, other: &Weights) -> Judged {
     Ok(())
 }
 
-/// Keeps the last checkpoint.
-#[derive(Default)]
-struct Last(Option<Checkpoint>);
-
-impl Observer for Last {
-    fn progress(&mut self, _: &Progress) {}
-
-    fn epoch(&mut self, _: &EpochResult, _: &[(String, HostTensor)]) -> Result<(), ObserverError> {
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
-        self.0 = Some(checkpoint.clone());
-        Ok(())
-    }
-}
-
 #[test]
 fn a_resumed_run_has_the_same_bits() {
     judge(60, |network| {
@@ -168,9 +152,9 @@ fn a_resumed_run_has_the_same_bits() {
                 if let Some(checkpoint) = from {
                     trainer.restore(checkpoint).map_err(text)?;
                 }
-                let mut last = Last::default();
+                let mut last = Checkpoints::default();
                 trainer.run(&mut last).map_err(text)?;
-                last.0.ok_or_else(|| "a run ends without a checkpoint".to_owned())
+                last.0.pop().ok_or_else(|| "a run ends without a checkpoint".to_owned())
             })
         };
         let straight = last(None, Vec::new())?;

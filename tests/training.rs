@@ -4,10 +4,14 @@
 mod augmentation;
 #[path = "training/callbacks.rs"]
 mod callbacks;
+#[path = "training/checkpoints.rs"]
+mod checkpoints;
 #[path = "training/first_bad.rs"]
 mod first_bad;
 #[path = "training/histograms.rs"]
 mod histograms;
+#[path = "training/inner.rs"]
+mod inner;
 #[path = "training/resume.rs"]
 mod resume;
 #[path = "training/small.rs"]
@@ -22,6 +26,7 @@ mod updates;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use inner::as_inner;
 use verigrad::compile::{Picks, check_kernel};
 use verigrad::data::{Dataset, Splits, load};
 use verigrad::exec::gpu::adapters;
@@ -238,18 +243,10 @@ struct SmallDevice {
 }
 
 impl Executor for SmallDevice {
-    fn info(&self) -> &verigrad::exec::DeviceInfo {
-        self.inner.info()
-    }
+    as_inner!();
+
     fn caps(&self) -> &Caps {
         &self.caps
-    }
-    fn picks(&self) -> &Picks {
-        self.inner.picks()
-    }
-
-    fn pin(&mut self, picks: Picks) {
-        self.inner.pin(picks);
     }
 
     fn load(
@@ -257,14 +254,6 @@ impl Executor for SmallDevice {
         program: Arc<verigrad::compile::Program>,
     ) -> Result<verigrad::exec::ProgramId, verigrad::exec::ExecError> {
         self.inner.load(program)
-    }
-    fn write(
-        &mut self,
-        buffer: &str,
-        offset: usize,
-        bytes: &[u8],
-    ) -> Result<(), verigrad::exec::ExecError> {
-        self.inner.write(buffer, offset, bytes)
     }
     fn run(
         &mut self,
@@ -280,33 +269,6 @@ impl Executor for SmallDevice {
         step: usize,
     ) -> Result<(), verigrad::exec::ExecError> {
         self.inner.run_step(program, step)
-    }
-
-    fn read_buffer(
-        &mut self,
-        program: verigrad::exec::ProgramId,
-        buffer: usize,
-    ) -> Result<Vec<u8>, verigrad::exec::ExecError> {
-        self.inner.read_buffer(program, buffer)
-    }
-
-    fn read(
-        &mut self,
-        buffer: &str,
-    ) -> Result<verigrad::exec::ReadTicket, verigrad::exec::ExecError> {
-        self.inner.read(buffer)
-    }
-    fn wait(&mut self) -> Result<(), verigrad::exec::ExecError> {
-        self.inner.wait()
-    }
-    fn unload_all(&mut self) {
-        self.inner.unload_all();
-    }
-    fn tensor_bytes(&self) -> usize {
-        self.inner.tensor_bytes()
-    }
-    fn allocations(&self) -> usize {
-        self.inner.allocations()
     }
 }
 

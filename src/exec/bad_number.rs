@@ -24,13 +24,6 @@ pub struct BadNumber {
     pub reference: f64,
 }
 
-impl BadNumber {
-    /// Whether the reference makes a number of what the device makes none of.
-    pub fn is_fault_of_device(&self) -> bool {
-        self.reference.is_finite()
-    }
-}
-
 /// Runs a program once, op by op, up to the first one that writes a NaN or an infinity: none where all
 /// numbers are finite.
 ///

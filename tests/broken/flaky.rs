@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use verigrad::compile::{Picks, Program};
-use verigrad::exec::{DeviceInfo, ExecError, Executor, GpuExecutor, ProgramId, ReadTicket};
+use verigrad::compile::Program;
+use verigrad::exec::{ExecError, Executor, GpuExecutor, ProgramId};
 use verigrad::graph::Caps;
+
+use super::inner::as_inner;
 
 pub struct Flaky {
     inner: GpuExecutor,
@@ -38,29 +40,15 @@ impl Flaky {
 }
 
 impl Executor for Flaky {
-    fn info(&self) -> &DeviceInfo {
-        self.inner.info()
-    }
+    as_inner!();
 
     fn caps(&self) -> &Caps {
         self.inner.caps()
     }
 
-    fn picks(&self) -> &Picks {
-        self.inner.picks()
-    }
-
-    fn pin(&mut self, picks: Picks) {
-        self.inner.pin(picks);
-    }
-
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
         self.program = Some(program.clone());
         self.inner.load(program)
-    }
-
-    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        self.inner.write(buffer, offset, bytes)
     }
 
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
@@ -74,29 +62,5 @@ impl Executor for Flaky {
 
     fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
         self.inner.run_step(program, step)
-    }
-
-    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
-        self.inner.read_buffer(program, buffer)
-    }
-
-    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
-        self.inner.read(buffer)
-    }
-
-    fn wait(&mut self) -> Result<(), ExecError> {
-        self.inner.wait()
-    }
-
-    fn unload_all(&mut self) {
-        self.inner.unload_all();
-    }
-
-    fn tensor_bytes(&self) -> usize {
-        self.inner.tensor_bytes()
-    }
-
-    fn allocations(&self) -> usize {
-        self.inner.allocations()
     }
 }

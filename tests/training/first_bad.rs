@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use verigrad::compile::{Picks, Program};
+use verigrad::compile::Program;
 use verigrad::data::{Splits, load};
-use verigrad::exec::{CpuExecutor, DeviceInfo, ExecError, Executor, ProgramId, ReadTicket};
+use verigrad::exec::{CpuExecutor, ExecError, Executor, ProgramId};
 use verigrad::graph::Caps;
 use verigrad::tensor::HostTensor;
-use verigrad::train::{
-    Checkpoint, CheckpointEvery, EpochResult, FirstBad, Observer, ObserverError, Phase, Progress,
-    Recipe, RunError, TrainError, Trainer,
-};
+use verigrad::train::{CheckpointEvery, FirstBad, Phase, Recipe, RunError, TrainError, Trainer};
+
+use super::checkpoints::Checkpoints;
+use super::inner::as_inner;
 
 fn recipe(set: &[&str]) -> (Recipe, Splits) {
     let base = ["batch_size=16", "data.train_size=160", "data.test_size=16", "epochs=4"];
@@ -19,23 +19,6 @@ fn recipe(set: &[&str]) -> (Recipe, Splits) {
     let recipe = Recipe::builtin("digits", &set).expect("a built-in recipe");
     let data = load(&recipe.data, None).expect("synthetic digits need no files");
     (recipe, data)
-}
-
-/// Keeps all checkpoints.
-#[derive(Default)]
-struct Keep(Vec<Checkpoint>);
-
-impl Observer for Keep {
-    fn progress(&mut self, _: &Progress) {}
-
-    fn epoch(&mut self, _: &EpochResult, _: &[(String, HostTensor)]) -> Result<(), ObserverError> {
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
-        self.0.push(checkpoint.clone());
-        Ok(())
-    }
 }
 
 /// Trains until the loss is no number; the step of that, and what was bad first.
@@ -47,7 +30,7 @@ fn first_bad(
     let mut trainer = Trainer::new(executor, &recipe, data).expect("it fits");
     trainer.make_checkpoints(CheckpointEvery::Epoch).expect("they can be made");
     prepare(&mut trainer);
-    let mut keep = Keep::default();
+    let mut keep = Checkpoints::default();
     let error = trainer.run(&mut keep).expect_err("the loss is no number");
     let RunError::Train(TrainError::NotFinite { step, loss, advice }) = error else {
         unreachable!("{error}")
@@ -110,20 +93,10 @@ impl Faulty {
 }
 
 impl Executor for Faulty {
-    fn info(&self) -> &DeviceInfo {
-        self.inner.info()
-    }
+    as_inner!();
 
     fn caps(&self) -> &Caps {
         self.inner.caps()
-    }
-
-    fn picks(&self) -> &Picks {
-        self.inner.picks()
-    }
-
-    fn pin(&mut self, picks: Picks) {
-        self.inner.pin(picks);
     }
 
     fn load(&mut self, program: Arc<Program>) -> Result<ProgramId, ExecError> {
@@ -132,10 +105,6 @@ impl Executor for Faulty {
             self.program = Some((id, program));
         }
         Ok(id)
-    }
-
-    fn write(&mut self, buffer: &str, offset: usize, bytes: &[u8]) -> Result<(), ExecError> {
-        self.inner.write(buffer, offset, bytes)
     }
 
     fn run(&mut self, program: ProgramId, steps: u32) -> Result<(), ExecError> {
@@ -152,30 +121,6 @@ impl Executor for Faulty {
     fn run_step(&mut self, program: ProgramId, step: usize) -> Result<(), ExecError> {
         self.inner.run_step(program, step)?;
         self.disturb(program, step)
-    }
-
-    fn read_buffer(&mut self, program: ProgramId, buffer: usize) -> Result<Vec<u8>, ExecError> {
-        self.inner.read_buffer(program, buffer)
-    }
-
-    fn read(&mut self, buffer: &str) -> Result<ReadTicket, ExecError> {
-        self.inner.read(buffer)
-    }
-
-    fn wait(&mut self) -> Result<(), ExecError> {
-        self.inner.wait()
-    }
-
-    fn unload_all(&mut self) {
-        self.inner.unload_all();
-    }
-
-    fn tensor_bytes(&self) -> usize {
-        self.inner.tensor_bytes()
-    }
-
-    fn allocations(&self) -> usize {
-        self.inner.allocations()
     }
 }
 
@@ -210,7 +155,7 @@ fn weights_that_are_none_are_named() {
     let mut cpu = CpuExecutor::new();
     let mut trainer = Trainer::new(&mut cpu, &recipe, data).expect("it fits");
     spoil(&mut trainer);
-    let error = trainer.run(&mut Keep::default()).expect_err("the loss is no number");
+    let error = trainer.run(&mut Checkpoints::default()).expect_err("the loss is no number");
     assert!(matches!(error, RunError::Train(TrainError::NotFinite { step: 1, .. })), "{error}");
     let begin = |trainer: &mut Trainer<'_>, _: u64| {
         trainer.start_over()?;

@@ -5,8 +5,9 @@ use std::path::Path;
 use image::{Rgb, RgbImage};
 use verigrad::data::DataError;
 use verigrad::tensor::parallel::with_threads;
-use verigrad::train::{Checkpoint, CheckpointEvery, StopReason};
+use verigrad::train::{CheckpointEvery, StopReason};
 
+use super::checkpoints::Checkpoints;
 use super::stop_at::StopAt;
 use super::*;
 
@@ -61,24 +62,10 @@ units = 2
     Recipe::parse("large", &text, &[]).expect("valid")
 }
 
-#[derive(Default)]
-struct Last(Option<Checkpoint>);
-
-impl Observer for Last {
-    fn progress(&mut self, _: &Progress) {}
-    fn epoch(&mut self, _: &EpochResult, _: &[(String, HostTensor)]) -> Result<(), ObserverError> {
-        Ok(())
-    }
-    fn checkpoint(&mut self, checkpoint: &Checkpoint) -> Result<(), ObserverError> {
-        self.0 = Some(checkpoint.clone());
-        Ok(())
-    }
-}
-
 /// The hash of the weights that a run ends with, which is interrupted and resumed at a step.
 fn trained(recipe: &Recipe, stop: Option<u64>) -> String {
     let data = || load(&recipe.data, None).expect("pictures");
-    let mut kept = Last::default();
+    let mut kept = Checkpoints::default();
     let mut cpu = CpuExecutor::new();
     let mut trainer = Trainer::new(&mut cpu, recipe, data()).expect("a trainer");
     trainer.make_checkpoints(CheckpointEvery::Epoch).expect("the device reads");
@@ -88,7 +75,7 @@ fn trained(recipe: &Recipe, stop: Option<u64>) -> String {
         assert_eq!(ended.reason, StopReason::Completed);
         return sha256_of_weights(&trainer.weights().expect("weights"));
     }
-    let checkpoint = kept.0.take().expect("the end is saved");
+    let checkpoint = kept.0.pop().expect("the end is saved");
     let mut cpu = CpuExecutor::new();
     let mut trainer = Trainer::new(&mut cpu, recipe, data()).expect("a trainer");
     trainer.restore(&checkpoint).expect("it is of this run");

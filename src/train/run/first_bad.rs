@@ -153,8 +153,9 @@ impl Observer for Unseen {
 impl Trainer<'_> {
     /// Looks for the first number that is NaN or infinite in a run whose loss is so in step `step`, from
     /// one. `begin` brings the trainer to where the run began, or to a checkpoint of it, of at most so many
-    /// steps as it is given; the steps from there on are repeated, once or a few times. None where all numbers are finite now: then the
-    /// device does not give the same bits each time. The trainer can only be dropped afterwards.
+    /// steps as it is given; the steps from there on are repeated, once or a few times. None where all
+    /// numbers are finite now: then the device does not give the same bits each time. The trainer can only
+    /// be dropped afterwards.
     ///
     /// # Errors
     /// When the device fails, or `interrupted` is set.
@@ -168,7 +169,7 @@ impl Trainer<'_> {
         // What ends runs early must not end this one; what changes its states must be there.
         self.hooks = callbacks::of_recipe(&self.recipe);
         self.hooks.retain(|hook| !["non_finite", "budget"].contains(&hook.name()));
-        let program = Arc::new(self.program().clone());
+        let program = self.program.clone();
         let per_epoch = self.feed.steps_per_epoch().max(1) as u64;
         // Steps of scaled losses that overflow leave all states as they are.
         let mut lead = u64::from(!self.scales_loss());
@@ -186,7 +187,7 @@ impl Trainer<'_> {
                     lead = 2 * lead + 1;
                     continue;
                 }
-                return Ok(Some(self.bad_from_the_start(&operand.clone(), element)));
+                return Ok(Some(self.bad_from_the_start(operand, element)));
             }
             let mut under_way = self.enter_epoch()?;
             while self.step <= last {
@@ -279,24 +280,22 @@ impl Trainer<'_> {
     /// The parameter, or the running statistic, that an element of an operand lies in, and where in it.
     fn parameter_at(&self, operand: &OperandAt, element: usize) -> Option<(String, Vec<usize>)> {
         let at = operand.region.offset / 4 + element;
-        let inside = |offset: usize, len: usize| (offset..offset + len).contains(&at);
-        match self.program().buffers[operand.region.buffer].name.as_str() {
+        let arena = &self.model.arena;
+        let (name, shape, offset) = match self.program.buffers[operand.region.buffer].name.as_str()
+        {
             PARAMETERS => {
-                let mut entries = self.model.arena.entries.iter();
-                let entry =
-                    entries.find(|entry| inside(entry.offset, entry.spec.shape.elements()))?;
-                let place = position(entry.spec.shape.dims(), at - entry.offset);
-                Some((entry.spec.name.clone(), place))
+                let entry = arena.entries.iter().rfind(|entry| entry.offset <= at)?;
+                (&entry.spec.name, &entry.spec.shape, entry.offset)
             }
             RUNNING_STATISTICS => {
-                let mut entries = self.model.arena.states.iter();
-                let entry =
-                    entries.find(|entry| inside(entry.offset, entry.spec.shape.elements()))?;
-                let place = position(entry.spec.shape.dims(), at - entry.offset);
-                Some((entry.spec.name.clone(), place))
+                let entry = arena.states.iter().rfind(|entry| entry.offset <= at)?;
+                (&entry.spec.name, &entry.spec.shape, entry.offset)
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        // Behind the tensor there may be a gap.
+        (at - offset < shape.elements())
+            .then(|| (name.clone(), position(shape.dims(), at - offset)))
     }
 }
 

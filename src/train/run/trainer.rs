@@ -39,7 +39,7 @@ pub struct Trainer<'a> {
     pub(in crate::train) data_mark: DataMark,
     pub(in crate::train) model: ModelPrograms,
     pub(in crate::train) feed: Feed,
-    program: Arc<Program>,
+    pub(super) program: Arc<Program>,
     pub(in crate::train) id: ProgramId,
     pub(in crate::train) validation: Option<Evaluator>,
     pub(in crate::train) test: Evaluator,
