@@ -67,7 +67,7 @@ pub use store::records::evaluation::{
 pub use store::records::histograms::HistogramRecord;
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
-pub use store::records::predictions::Predictions;
+pub use store::records::predictions::{Predictions, push_classes, push_probabilities};
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
 pub use store::weights::{

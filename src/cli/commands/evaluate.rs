@@ -1,7 +1,6 @@
 //! `verigrad eval`: figures of a run's weights, or of a weight file, on a split of the data.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -138,24 +137,12 @@ fn keep(
 /// `index,label,prediction,correct,file,class,predicted,p0,p1,...`, a line for each example; `file` is
 /// empty for sets that are no folders.
 fn examples_csv(data: &Dataset, predictions: &Predictions) -> String {
-    let mut text = "index,label,prediction,correct,file,class,predicted".to_owned();
-    for class in 0..predictions.classes {
-        let _ = write!(text, ",p{class}");
-    }
-    text.push('\n');
-    let both = predictions.labels.iter().zip(&predictions.predictions);
-    for (example, (&label, &prediction)) in both.enumerate() {
+    let name = |class: u32| quoted(data.class_name(class).unwrap_or_default());
+    predictions.to_csv_with(",file,class,predicted", |example| {
         let file = data.file(example).unwrap_or_default();
-        let name = |class: u32| quoted(data.class_name(class).unwrap_or_default());
-        let correct = u8::from(label == prediction);
-        let (file, class, predicted) = (quoted(&file), name(label), name(prediction));
-        let _ = write!(text, "{example},{label},{prediction},{correct},{file},{class},{predicted}");
-        for probability in predictions.row(example) {
-            let _ = write!(text, ",{probability:?}");
-        }
-        text.push('\n');
-    }
-    text
+        let (label, prediction) = (predictions.labels[example], predictions.predictions[example]);
+        format!(",{},{},{}", quoted(&file), name(label), name(prediction))
+    })
 }
 
 /// Writes a table, and tells where.

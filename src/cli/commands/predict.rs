@@ -19,7 +19,7 @@ use crate::data::{DataError, Dataset, decode_image, has_extension, image_formats
 use crate::exec::Executor;
 use crate::report::format::visible_name;
 use crate::report::quoted;
-use crate::train::{FileError, Predictions};
+use crate::train::{FileError, Predictions, push_classes, push_probabilities};
 
 /// Bytes of pixels that are classified at once, at most.
 const AT_ONCE: usize = 256 << 20;
@@ -157,10 +157,7 @@ struct Answers<'a> {
 impl<'a> Answers<'a> {
     fn new(args: &'a PredictArgs, subject: &'a Subject) -> Self {
         let mut csv = "file,prediction,class".to_owned();
-        for class in 0..subject.trained.record.classes.len() {
-            let _ = write!(csv, ",p{class}");
-        }
-        csv.push('\n');
+        push_classes(&mut csv, subject.trained.record.classes.len());
         Self { args, subject, executor: None, json: Vec::new(), csv }
     }
 
@@ -199,10 +196,7 @@ impl<'a> Answers<'a> {
         if self.args.csv.is_some() {
             let file = path.display().to_string();
             let _ = write!(self.csv, "{},{best},{}", quoted(&file), quoted(class));
-            for probability in row {
-                let _ = write!(self.csv, ",{probability:?}");
-            }
-            self.csv.push('\n');
+            push_probabilities(&mut self.csv, row);
         }
         let mut ranked: Vec<(f32, &String)> = row.iter().copied().zip(classes).collect();
         if self.args.json {

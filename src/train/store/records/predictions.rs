@@ -62,19 +62,18 @@ impl Predictions {
 
     /// The examples as CSV.
     pub fn to_csv(&self) -> String {
-        let mut text = COLUMNS.join(",");
-        for class in 0..self.classes {
-            let _ = write!(text, ",p{class}");
-        }
-        text.push('\n');
+        self.to_csv_with("", |_| String::new())
+    }
+
+    /// As [`Self::to_csv`], with more columns and the cells of each example in them, each after a comma.
+    pub fn to_csv_with(&self, columns: &str, cells: impl Fn(usize) -> String) -> String {
+        let mut text = COLUMNS.join(",") + columns;
+        push_classes(&mut text, self.classes);
         for (example, (label, prediction)) in self.labels.iter().zip(&self.predictions).enumerate()
         {
             let correct = u8::from(label == prediction);
-            let _ = write!(text, "{example},{label},{prediction},{correct}");
-            for probability in self.row(example) {
-                let _ = write!(text, ",{probability:?}");
-            }
-            text.push('\n');
+            let _ = write!(text, "{example},{label},{prediction},{correct}{}", cells(example));
+            push_probabilities(&mut text, self.row(example));
         }
         text
     }
@@ -190,6 +189,22 @@ fn classes_of_header(line: &str) -> Option<usize> {
     let (head, probabilities) = fields.split_at_checked(COLUMNS.len())?;
     let named = probabilities.iter().enumerate().all(|(i, name)| *name == format!("p{i}"));
     (head == COLUMNS && named && !probabilities.is_empty()).then_some(probabilities.len())
+}
+
+/// Ends the header of a table with a column for the probability of each class.
+pub fn push_classes(text: &mut String, classes: usize) {
+    for class in 0..classes {
+        let _ = write!(text, ",p{class}");
+    }
+    text.push('\n');
+}
+
+/// Ends a line of such a table.
+pub fn push_probabilities(text: &mut String, probabilities: &[f32]) {
+    for probability in probabilities {
+        let _ = write!(text, ",{probability:?}");
+    }
+    text.push('\n');
 }
 
 #[cfg(test)]
