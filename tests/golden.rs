@@ -38,6 +38,7 @@ const REQUIRED: &[&str] = &[
     "batch_norm_grad",
     "batch_norm_inference",
     "binary",
+    "class_weights",
     "clip_by_norm",
     "clip_by_value",
     "concat",

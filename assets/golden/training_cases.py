@@ -76,6 +76,31 @@ def loss():
 
         family.add(case, "masked_mean", {}, [*family.normal(case, (n,)), labels], masked_mean,
                    gradients=(0,))
+    for name, n, ignored, weights in [
+        ("uneven", 9, [0, 4], [0.25, 3.0, 0.0, 7.5, 1.0]), ("one_class", 3, [1], [2.0]),
+        ("no_labels", 2, [0, 1], [0.5, 2.0]),
+    ]:
+        for normalized in (True, False):
+            case = f"class_weights_{name}_{normalized}".lower()
+            labels = family.rng(case + "/labels").integers(0, len(weights), n).astype(np.uint32)
+            labels[ignored] = IGNORED_LABEL
+
+            def class_weights(labels, weights=weights, normalized=normalized):
+                """Minus the derivative of PyTorch's weighted loss by the log probabilities of the labels:
+                of the mean times the number of labels, or of the sum."""
+                labels = torch.where(labels == IGNORED_LABEL, TORCH_IGNORED, labels)
+                count = int((labels != TORCH_IGNORED).sum())
+                if count == 0:
+                    return torch.zeros(len(labels), dtype=torch.float64)
+                log_p = -torch.ones(len(labels), len(weights), dtype=torch.float64, requires_grad=True)
+                weight = torch.tensor(weights, dtype=torch.float64)
+                value = F.nll_loss(log_p, labels, weight=weight, ignore_index=TORCH_IGNORED,
+                                   reduction="mean" if normalized else "sum")
+                (gradient,) = torch.autograd.grad(value, log_p)
+                return -gradient.sum(1) * (count if normalized else 1)
+
+            family.add(case, "class_weights", {"weights": weights, "normalized": normalized},
+                       [labels], class_weights)
     family.save()
 
 

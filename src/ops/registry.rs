@@ -88,6 +88,7 @@ pub static REGISTRY: &[OpEntry] = &[
     OpEntry::of::<ops::TallyBatch>(),
     OpEntry::of::<ops::SumsOfRows>(),
     OpEntry::of::<ops::MeanSquaredError>(),
+    OpEntry::of::<ops::ClassWeights>(),
     OpEntry::of::<ops::MaskedMean>(),
     OpEntry::of::<ops::MaskedMeanGrad>(),
     OpEntry::of::<ops::Argmax>(),

@@ -17,6 +17,7 @@ pub use recipe::augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop}
 pub use recipe::builtin::{BuiltinRecipe, builtin_recipes};
 pub use recipe::callbacks::{Budget, EarlyStoppingConfig, PlateauConfig};
 pub use recipe::checkpoint::{CheckpointConfig, CheckpointEvery};
+pub use recipe::class_weights::ClassWeightsConfig;
 pub use recipe::ema::EmaConfig;
 pub use recipe::histograms::HistogramsConfig;
 pub use recipe::loss_reduction::LossReduction;

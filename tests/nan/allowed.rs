@@ -44,6 +44,7 @@ pub static ALLOWED: &[(&str, &str, &str)] = &[
     ("main", "min(1.0, MAX_NORM / (total + STABILIZER))", PUT_BACK),
     ("main", "scale == 0.0", "the grid of levels is made of finite ranges"),
     ("main", "scale[0] <= LARGEST", "the factor of the loss is a power of two"),
+    ("main", "totals[0] == 0.0", "the weights of classes are finite"),
     ("main", "uniform_from(words[i - begin]) >= RATE", RANDOM),
     ("main", "uniform_numbers >= vec4<f32>(RATE)", RANDOM),
     ("normal_distribution", "x < 0.0", ALL_NAN),

@@ -47,6 +47,7 @@ pub struct Options {
     f16: bool,
     drop_last: bool,
     smoothing: bool,
+    weighted: bool,
     augment: [bool; 4],
     mixup: bool,
     clipping: [bool; 2],
@@ -93,10 +94,10 @@ prop_compose! {
         augment in any::<[bool; 4]>(),
         mixup in prop::bool::weighted(0.2),
         clipping in any::<[bool; 2]>(),
-        (average, per_pixel) in any::<(bool, bool)>(),
+        (average, per_pixel, weighted) in any::<(bool, bool, bool)>(),
     ) -> Options {
         Options {
-            batch, optimizer, accumulate, f16, drop_last, smoothing, augment, mixup, clipping, average,
+            batch, optimizer, accumulate, f16, drop_last, smoothing, weighted, augment, mixup, clipping, average,
             per_pixel, seed,
         }
     }
@@ -312,7 +313,7 @@ batch_size = {batch}
 accumulate = {accumulate}
 precision = "{precision}"
 drop_last = true
-{smoothing}layers = [
+{smoothing}{weighted}layers = [
   {layers}
 ]
 optimizer = {optimizer}
@@ -329,6 +330,10 @@ test_size = 9
             seed = options.seed,
             precision = if options.f16 { "f16" } else { "f32" },
             smoothing = when(options.smoothing, "label_smoothing = 0.1\n"),
+            weighted = when(
+                options.weighted && !options.smoothing && !options.mixup,
+                "class_weights = \"balanced\"\n"
+            ),
             layers = all.join(",\n  "),
             optimizer = OPTIMIZERS[usize::from(options.optimizer) % OPTIMIZERS.len()],
             average = when(options.average, "ema = { decay = 0.9 }\n"),

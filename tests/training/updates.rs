@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use verigrad::compile::Role;
 use verigrad::data::Splits;
 use verigrad::exec::{CpuExecutor, Executor};
-use verigrad::train::{Recipe, Trainer};
+use verigrad::train::{ClassWeightsConfig, Recipe, Trainer};
 
 use super::gpu;
 use super::small::{ADAM, SGD, difference, small, weights_after};
@@ -135,6 +135,55 @@ fn a_sum_of_losses_is_their_mean_times_their_number() {
     }
     for (a, b) in mean.iter().zip(&results(&too_large)) {
         assert!(difference(a, b) > 1e-2, "the rate counts");
+    }
+}
+
+/// Weights are relative in a mean and absolute in a sum, also in parts and where labels do not count.
+#[test]
+fn class_weights_count_as_in_pytorch() {
+    let plain = |extra: &str, rate: f32| {
+        let rate = format!("optimizer.learning_rate={rate}");
+        let (mut recipe, data) = small(&format!("{extra}\n{SGD}"), &[&rate, "batch_size=48"]);
+        recipe.layers.remove(1);
+        (recipe, data)
+    };
+    const TWO: &str = "class_weights = [2, 2, 2, 2, 2, 2, 2, 2, 2, 2]";
+    const UNEVEN: &str = "class_weights = { \"0\" = 5.0, \"3\" = 0.1, \"7\" = 0.0 }";
+    const SUM: &str = "loss_reduction = \"sum\"";
+    let alike = [
+        (plain("", 0.05), plain(TWO, 0.05)),
+        (plain(SUM, 0.002), plain(&format!("{SUM}\n{TWO}"), 0.001)),
+        (plain(UNEVEN, 0.05), plain(&format!("{UNEVEN}\naccumulate = 3"), 0.05)),
+    ];
+    let results = |recipe: &(Recipe, Splits)| {
+        devices().map(|mut device| weights_after(device.as_mut(), recipe, 5))
+    };
+    for (a, b) in &alike {
+        for (a, b) in results(a).iter().zip(&results(b)) {
+            assert!(difference(a, b) < 1e-4, "{}", difference(a, b));
+        }
+    }
+    for (a, b) in results(&alike[0].0).iter().zip(&results(&alike[2].0)) {
+        assert!(difference(a, b) > 1e-2, "the weights count");
+    }
+}
+
+/// Images of classes that weigh nothing might as well have no label.
+#[test]
+fn classes_that_weigh_nothing_teach_nothing() {
+    let (mut recipe, data) = small(SGD, &["optimizer.learning_rate=0.05"]);
+    recipe.layers.remove(1);
+    let mut unlabeled = data.clone();
+    for label in unlabeled.train.labels.iter_mut().filter(|label| **label > 4) {
+        *label = u32::MAX;
+    }
+    let names = (5..10).map(|name| (name.to_string(), 0.0)).collect();
+    let weighted =
+        Recipe { class_weights: Some(ClassWeightsConfig::ByName(names)), ..recipe.clone() };
+    for (mut one, mut two) in devices().into_iter().zip(devices()) {
+        let without = weights_after(one.as_mut(), &(recipe.clone(), unlabeled.clone()), 5);
+        let weighted = weights_after(two.as_mut(), &(weighted.clone(), data.clone()), 5);
+        assert!(difference(&without, &weighted) < 1e-4, "{}", difference(&without, &weighted));
     }
 }
 

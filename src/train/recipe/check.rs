@@ -2,6 +2,7 @@
 
 use toml::de::{DeTable, DeValue};
 
+use super::augment::AugmentConfig;
 use super::callbacks::check_delta;
 use super::ema::EmaConfig;
 use super::monitor::Monitor;
@@ -99,6 +100,17 @@ impl Recipe {
                 "sampler",
                 "\"balanced\" draws an order: leave out shuffle = false".to_owned(),
             );
+        }
+        if let Some(weights) = &self.class_weights {
+            weights.check().or_else(|(key, what)| {
+                wrong(format!("class_weights.{key}").trim_end_matches('.'), what)
+            })?;
+            let AugmentConfig { mixup, cutmix, .. } = self.augment;
+            if self.label_smoothing > 0.0 || mixup > 0.0 || cutmix > 0.0 {
+                let message = "weighs labels of one class each: leave out label_smoothing, mixup and cutmix, \
+                               or use sampler = \"balanced\"";
+                return wrong("class_weights", message.to_owned());
+            }
         }
         for (pattern, factor) in &self.learning_rate_factors {
             if !(*factor <= f64::from(f32::MAX) && *factor > 0.0) {

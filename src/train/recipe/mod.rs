@@ -6,6 +6,7 @@ pub(super) mod builtin;
 pub(super) mod callbacks;
 pub(super) mod check;
 pub(super) mod checkpoint;
+pub(super) mod class_weights;
 pub(super) mod ema;
 pub(super) mod histograms;
 pub(super) mod loss_reduction;

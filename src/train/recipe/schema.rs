@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::augment::AugmentConfig;
 use super::callbacks::{Budget, EarlyStoppingConfig, PlateauConfig};
 use super::checkpoint::CheckpointConfig;
+use super::class_weights::ClassWeightsConfig;
 use super::ema::EmaConfig;
 use super::histograms::HistogramsConfig;
 use super::loss_reduction::LossReduction;
@@ -47,6 +48,10 @@ pub struct Recipe {
     /// Part of the target that is spread over all classes, in [0, 1).
     #[serde(default)]
     pub label_smoothing: f32,
+    /// How much examples count in the loss, by their class: `"balanced"` by how rare they are, a number for
+    /// each class, or numbers by name. The mean of a batch is weighted, as PyTorch's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_weights: Option<ClassWeightsConfig>,
     /// What is differentiated of the losses of a batch.
     #[serde(default, skip_serializing_if = "LossReduction::is_mean")]
     pub loss_reduction: LossReduction,

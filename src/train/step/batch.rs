@@ -4,7 +4,7 @@ use super::feed::Feed;
 use crate::data::Normalization;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
-use crate::ops::{MixBatch, SoftCrossEntropy, SoftmaxCrossEntropy};
+use crate::ops::{Binary, MixBatch, SoftCrossEntropy, SoftmaxCrossEntropy};
 use crate::train::recipe::augment::AugmentConfig;
 
 /// A batch of a training step.
@@ -16,6 +16,8 @@ pub(in crate::train) struct Batch {
     pub labels: Value,
     /// Class probabilities `[batch, classes]`, where images are mixed.
     pub targets: Option<Value>,
+    /// Factors on the losses `[batch]`, where examples do not all count alike.
+    pub factors: Option<Value>,
 }
 
 impl AugmentConfig {
@@ -35,7 +37,7 @@ impl AugmentConfig {
         let (x, labels) =
             feed.add_augmented_to(graph, normalization, step, (&augment, mixing.seed))?;
         if self.mixup == 0.0 && self.cutmix == 0.0 {
-            return Ok(Batch { x, labels, targets: None });
+            return Ok(Batch { x, labels, targets: None, factors: None });
         }
         let op = MixBatch {
             mixup: self.mixup,
@@ -45,7 +47,7 @@ impl AugmentConfig {
             seed: mixing.seed,
         };
         let [x, targets, labels] = graph.push_multi(op, &[x, labels, step])?;
-        Ok(Batch { x, labels, targets: Some(targets) })
+        Ok(Batch { x, labels, targets: Some(targets), factors: None })
     }
 }
 
@@ -77,6 +79,9 @@ impl Batch {
                 graph.push_multi(SoftmaxCrossEntropy { label_smoothing }, &[logits, self.labels])?
             }
         };
-        Ok(losses)
+        match self.factors {
+            Some(factors) => graph.push(Binary::MULTIPLY, &[losses, factors]),
+            None => Ok(losses),
+        }
     }
 }

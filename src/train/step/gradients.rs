@@ -103,7 +103,8 @@ impl ModelPrograms {
             let targets = targets.map(|all| cut(graph, all, &classes)).transpose()?;
             let x = cut(graph, input.batch.x, image)?;
             let labels = cut(graph, input.batch.labels, &[])?;
-            let batch = Batch { x, labels, targets };
+            let factors = input.batch.factors.map(|all| cut(graph, all, &[])).transpose()?;
+            let batch = Batch { x, labels, targets, factors };
             let shares = cut(graph, shares, &[])?;
             // Each part drops units of its own.
             let part = u32::try_from(part).unwrap_or(u32::MAX);

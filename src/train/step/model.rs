@@ -6,12 +6,13 @@ use super::names::{AVERAGE, PARAMETERS, STATISTICS, STEP};
 use crate::data::{Dataset, Normalization};
 use crate::error::ShapeError;
 use crate::exec::Executor;
-use crate::graph::Graph;
+use crate::graph::{Graph, Value};
 use crate::nn::{
     Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
 };
-use crate::ops::RateRange;
+use crate::ops::{ClassWeights, RateRange};
 use crate::tensor::{HostTensor, Real, TensorType};
+use crate::train::recipe::loss_reduction::LossReduction;
 use crate::train::{Recipe, TrainError};
 
 /// Evaluation also counts labels among this many most likely classes, where there are more.
@@ -33,6 +34,8 @@ pub struct ModelPrograms {
     pub(in crate::train) layer_rates: LayerRates,
     /// The same by ranges of the arena; none where all learn alike.
     rates: Vec<RateRange>,
+    /// How much examples of each class count in training; none where all count alike.
+    class_weights: Option<Vec<f32>>,
     /// Source of the parameters that evaluation uses.
     evaluated: &'static str,
     /// All parameters.
@@ -84,6 +87,7 @@ impl ModelPrograms {
             precision,
             layer_rates,
             rates,
+            class_weights: None,
             evaluated,
             arena,
             states,
@@ -129,6 +133,37 @@ impl ModelPrograms {
     pub(in crate::train) fn evaluating(self, recipe: &Recipe) -> Self {
         let evaluated = if recipe.ema.is_some() { AVERAGE } else { PARAMETERS };
         Self { evaluated, ..self }
+    }
+
+    /// Weighs the examples of training as a recipe says.
+    ///
+    /// # Errors
+    /// When the data set has other classes than the weights.
+    pub(in crate::train) fn weighing(
+        self,
+        recipe: &Recipe,
+        data: &Dataset,
+    ) -> Result<Self, TrainError> {
+        let Some(config) = &recipe.class_weights else { return Ok(self) };
+        let weights = config.resolve(&data.classes, &data.labels);
+        let weights = weights
+            .map_err(|message| TrainError::Recipe { recipe: recipe.name.clone(), message })?;
+        Ok(Self { class_weights: Some(weights), ..self })
+    }
+
+    /// Adds the factors on the losses of examples, where they do not all count alike.
+    ///
+    /// # Errors
+    /// When the labels are no labels.
+    pub(super) fn loss_factors(
+        &self,
+        graph: &mut Graph,
+        reduction: LossReduction,
+        labels: Value,
+    ) -> Result<Option<Value>, ShapeError> {
+        let Some(weights) = &self.class_weights else { return Ok(None) };
+        let op = ClassWeights { weights: weights.clone(), normalized: reduction.is_mean() };
+        graph.push(op, &[labels]).map(Some)
     }
 
     /// Which ranges of the arena learn at a rate of their own.

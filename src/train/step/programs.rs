@@ -57,7 +57,8 @@ impl RunPrograms {
             let recipe = recipe.name.clone();
             return Err(TrainError::Recipe { recipe, message: message.to_owned() });
         }
-        let model = ModelPrograms::of_recipe(recipe, train)?.evaluating(recipe);
+        let model = ModelPrograms::of_recipe(recipe, train)?;
+        let model = model.evaluating(recipe).weighing(recipe, train)?;
         let feed = Feed::plan("train", train, recipe.batch_size, recipe.drops_last(), caps);
         let program = model.training(recipe, &feed, caps, picks)?.into();
         let training = FedProgram { feed, program };

@@ -104,7 +104,10 @@ impl ModelPrograms {
             label_smoothing: recipe.label_smoothing,
             seed: fold_seed(recipe.seed),
         };
-        recipe.augment.add_batch(graph, feed, self.normalization(), step, &mixing)
+        let normalization = self.normalization();
+        let batch = recipe.augment.add_batch(graph, feed, normalization, step, &mixing)?;
+        let factors = self.loss_factors(graph, recipe.loss_reduction, batch.labels)?;
+        Ok(Batch { factors, ..batch })
     }
 
     /// Compiles the training step for a device, with the variants of `picks`.
