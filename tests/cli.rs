@@ -187,7 +187,7 @@ fn evaluation_is_kept(folder: &Path, run: &str) {
         [&fields[..4], &fields[7..]].concat().join(",") + "\n"
     };
     let validation: String = validation.lines().map(without_names).collect();
-    let validation = Predictions::parse(&validation).expect("what it writes");
+    let validation = Predictions::parse(&validation, 10).expect("what it writes");
     assert_eq!(validation.len(), 32);
     let confusion = validation.evaluate(&again.classes).confusion;
     assert_eq!(confusion, again.splits["validation"].confusion);

@@ -104,7 +104,7 @@ fn an_ensemble_averages_its_members() {
     assert_ne!(members[0].probabilities, members[1].probabilities, "seeds differ");
     let read = |name: &str| {
         let text = fs::read_to_string(folder.join("runs").join(name).join("predictions.csv"));
-        Predictions::parse(&text.expect("predictions")).expect("what it writes")
+        Predictions::parse(&text.expect("predictions"), 10).expect("what it writes")
     };
     let whole = read("tiny-ensemble-1");
     let mut correct = 0_u32;

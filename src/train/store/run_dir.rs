@@ -318,7 +318,7 @@ impl RunDir {
         read_json(&self.evaluation_path())
     }
 
-    /// Writes `predictions.csv`: what the model predicts for the test set.
+    /// Writes `predictions.csv`: what the model predicts for the test set; of many classes the most likely.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -329,11 +329,11 @@ impl RunDir {
     /// The predictions that [`RunDir::write_predictions`] wrote; none when there is no such file.
     ///
     /// # Errors
-    /// When the file cannot be read, or a line of it is none that it would write.
+    /// When the file or that of the classes cannot be read, or a line of it is none that it would write.
     pub fn predictions(&self) -> Result<Option<Predictions>, RunDirError> {
         let path = self.predictions_path();
         let Some(text) = read_if_there(&path)? else { return Ok(None) };
-        let read = Predictions::parse(&text);
+        let read = Predictions::parse(&text, self.model()?.classes.len());
         read.map(Some).map_err(|line| RunDirError::Record { path, line })
     }
 }

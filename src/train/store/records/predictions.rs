@@ -2,7 +2,9 @@
 //!
 //! One line for each example, in the order of the split: `index,label,prediction,correct,p0,p1,...`
 //! with classes by number, `correct` as 0 or 1, and the probability of each class such that it reads
-//! back with the same bits. Every field is a number, so nothing needs quoting.
+//! back with the same bits. Where there are more than [`MOST_COLUMNS`] classes, the probabilities are those
+//! of the label and of the five most likely classes: `p_label,top1,p_top1,...,top5,p_top5`. Every field is a
+//! number, so nothing needs quoting.
 
 use std::fmt::Write as _;
 
@@ -12,6 +14,10 @@ use crate::train::step::model::TOP;
 
 /// Columns before the probabilities.
 const COLUMNS: [&str; 4] = ["index", "label", "prediction", "correct"];
+
+/// Most classes whose probabilities are all in the file: with a thousand classes they would be megabytes for
+/// a few hundred examples.
+const MOST_COLUMNS: usize = 20;
 
 /// Labels, predictions and probabilities of the examples of a split.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,12 +66,27 @@ impl Predictions {
         self.probabilities.get(start..start.saturating_add(self.classes)).unwrap_or_default()
     }
 
-    /// The examples as CSV.
+    /// The examples as CSV, with the probabilities of the most likely classes only where there are many.
     pub fn to_csv(&self) -> String {
-        self.to_csv_with("", |_| String::new())
+        if self.classes <= MOST_COLUMNS {
+            return self.to_csv_with("", |_| String::new());
+        }
+        let mut text = likely_header() + "\n";
+        for (example, (&label, prediction)) in self.labels.iter().zip(&self.predictions).enumerate()
+        {
+            let row = self.row(example);
+            let correct = u8::from(label == *prediction);
+            let of_label = row.get(label as usize).copied().unwrap_or(f32::NAN);
+            let _ = write!(text, "{example},{label},{prediction},{correct},{of_label:?}");
+            for class in most_likely(row) {
+                let _ = write!(text, ",{class},{:?}", row[class]);
+            }
+            text.push('\n');
+        }
+        text
     }
 
-    /// As [`Self::to_csv`], with more columns and the cells of each example in them, each after a comma.
+    /// All probabilities as CSV, with more columns and the cells of each example in them, each after a comma.
     pub fn to_csv_with(&self, columns: &str, cells: impl Fn(usize) -> String) -> String {
         let mut text = COLUMNS.join(",") + columns;
         push_classes(&mut text, self.classes);
@@ -78,13 +99,18 @@ impl Predictions {
         text
     }
 
-    /// Reads what [`Self::to_csv`] wrote.
+    /// Reads what [`Self::to_csv`] wrote of a number of classes. Probabilities that are not in the file are
+    /// zeros.
     ///
     /// # Errors
     /// The number of the first line, from 1, that it would not write.
-    pub fn parse(text: &str) -> Result<Self, usize> {
+    pub fn parse(text: &str, classes: usize) -> Result<Self, usize> {
         let mut lines = text.lines();
-        let classes = lines.next().and_then(classes_of_header).ok_or(1_usize)?;
+        let header = lines.next().ok_or(1_usize)?;
+        let likely = header == likely_header() && classes > MOST_COLUMNS;
+        if !likely && classes_of_header(header) != Some(classes) {
+            return Err(1);
+        }
         let mut read = Self {
             labels: Vec::new(),
             predictions: Vec::new(),
@@ -92,12 +118,12 @@ impl Predictions {
             classes,
         };
         for (example, line) in lines.enumerate() {
-            read.parse_line(example, line).ok_or(example + 2)?;
+            read.parse_line(example, line, likely).ok_or(example + 2)?;
         }
         Ok(read)
     }
 
-    fn parse_line(&mut self, example: usize, line: &str) -> Option<()> {
+    fn parse_line(&mut self, example: usize, line: &str, likely: bool) -> Option<()> {
         let fields: Vec<&str> = line.split(',').collect();
         let (head, probabilities) = fields.split_at_checked(COLUMNS.len())?;
         let class = |field: &str| {
@@ -106,14 +132,22 @@ impl Predictions {
         };
         let (label, prediction) = (class(head[1])?, class(head[2])?);
         let correct = if label == prediction { "1" } else { "0" };
-        if head[0].parse() != Ok(example)
-            || head[3] != correct
-            || probabilities.len() != self.classes
-        {
+        let cells = if likely { 1 + 2 * TOP } else { self.classes };
+        if head[0].parse() != Ok(example) || head[3] != correct || probabilities.len() != cells {
             return None;
         }
-        for probability in probabilities {
-            self.probabilities.push(probability.parse().ok()?);
+        if likely {
+            let start = self.probabilities.len();
+            self.probabilities.resize(start + self.classes, 0.0);
+            let row = &mut self.probabilities[start..];
+            row[label as usize] = probabilities[0].parse().ok()?;
+            for pair in probabilities[1..].chunks_exact(2) {
+                row[class(pair[0])? as usize] = pair[1].parse().ok()?;
+            }
+        } else {
+            for probability in probabilities {
+                self.probabilities.push(probability.parse().ok()?);
+            }
         }
         self.labels.push(label);
         self.predictions.push(prediction);
@@ -183,6 +217,20 @@ impl Predictions {
     }
 }
 
+/// The [`TOP`] most likely classes, the first of equal ones first.
+fn most_likely(row: &[f32]) -> Vec<usize> {
+    let mut classes: Vec<usize> = (0..row.len()).collect();
+    classes.sort_by(|&a, &b| row[b].total_cmp(&row[a]).then(a.cmp(&b)));
+    classes.truncate(TOP);
+    classes
+}
+
+/// The header of a file that has the most likely classes only.
+fn likely_header() -> String {
+    let likely = (1..=TOP).map(|i| format!(",top{i},p_top{i}"));
+    COLUMNS.join(",") + ",p_label" + &likely.collect::<String>()
+}
+
 /// Number of classes of a header; `None` where it is not one.
 fn classes_of_header(line: &str) -> Option<usize> {
     let fields: Vec<&str> = line.split(',').collect();
@@ -224,20 +272,59 @@ mod tests {
         assert_eq!(lines[0], "index,label,prediction,correct,p0,p1,p2");
         assert_eq!(lines[1], "0,1,1,1,0.1,0.7,0.2");
         assert_eq!(lines[3], "2,0,2,0,0.0,1e-30,1.0");
-        assert_eq!(Predictions::parse(&text), Ok(predictions));
+        assert_eq!(Predictions::parse(&text, 3), Ok(predictions));
+        assert_eq!(Predictions::parse(&text, 4), Err(1));
+    }
+
+    /// With many classes the file has the label's and the five largest probabilities, from which all figures
+    /// follow as from all.
+    #[test]
+    fn many_classes_are_kept_by_the_most_likely() {
+        const CLASSES: u16 = 100;
+        let row = |label: usize| {
+            let mut row: Vec<f32> = (0..CLASSES).map(|c| f32::from(c * 37 % CLASSES)).collect();
+            row[label] += 0.5;
+            let sum: f32 = row.iter().sum();
+            row.into_iter().map(move |p| p / sum)
+        };
+        // 27 * 37 = 999: the most likely class is 27; 54, 81, 8 and 35 follow.
+        let labels = vec![27, 54, 3, 35];
+        let rows = labels.iter().flat_map(|&label| row(label as usize)).collect();
+        let all = Predictions::of_probabilities(labels, rows, usize::from(CLASSES));
+        let text = all.to_csv();
+        let lines: Vec<&str> = text.lines().collect();
+        let header = "index,label,prediction,correct,p_label,top1,p_top1,top2,p_top2,top3,p_top3,top4,p_top4,\
+                      top5,p_top5";
+        assert_eq!(lines[0], header);
+        let read = Predictions::parse(&text, usize::from(CLASSES)).expect("it was written");
+        assert_eq!((&read.labels, &read.predictions), (&all.labels, &all.predictions));
+        for example in 0..all.len() {
+            let (read, all) = (read.row(example), all.row(example));
+            let label = read.iter().zip(all).filter(|(read, all)| read == all).count();
+            assert!((TOP..=TOP + 2).contains(&label), "{label} probabilities are in the file");
+            assert_eq!(most_likely(read), most_likely(all));
+        }
+        let names: Vec<String> = (0..CLASSES).map(|i| i.to_string()).collect();
+        assert_eq!(read.evaluate(&names), all.evaluate(&names));
+        assert_eq!(Predictions::parse(&text, 7), Err(1));
+        assert_eq!(Predictions::parse(&text.replace("2,3,", "2,100,"), 100), Err(4));
+        assert!(
+            all.to_csv_with("", |_| String::new())
+                .starts_with("index,label,prediction,correct,p0,p1")
+        );
     }
 
     #[test]
     fn damaged_lines_are_found() {
         let text = sample().to_csv();
-        assert_eq!(Predictions::parse(""), Err(1));
-        assert_eq!(Predictions::parse(&text.replace("p1", "q1")), Err(1));
+        assert_eq!(Predictions::parse("", 3), Err(1));
+        assert_eq!(Predictions::parse(&text.replace("p1", "q1"), 3), Err(1));
         for (good, bad) in [("1,2,0,0", "1,3,0,0"), ("1,2,0,0", "1,2,0,1"), ("1,2,0,0", "7,2,0,0")]
         {
             assert!(text.contains(good));
-            assert_eq!(Predictions::parse(&text.replace(good, bad)), Err(3), "{bad}");
+            assert_eq!(Predictions::parse(&text.replace(good, bad), 3), Err(3), "{bad}");
         }
-        assert_eq!(Predictions::parse(&text[..text.len() - 5]), Err(4));
+        assert_eq!(Predictions::parse(&text[..text.len() - 5], 3), Err(4));
     }
 
     #[test]

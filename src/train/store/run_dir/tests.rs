@@ -164,6 +164,8 @@ fn evaluation_and_predictions_are_read_back_and_checked() {
     assert_eq!(run.evaluation().expect("no file is no error"), None);
     assert_eq!(run.predictions().expect("no file is no error"), None);
     let classes = vec!["a".to_owned(), "b".to_owned()];
+    let model = ModelRecord { image: [1, 1, 1], classes: classes.clone(), normalization: None };
+    run.write_model(&model).expect("it can be written");
     let rows = vec![0.25, 0.75, 0.5, 0.5];
     let predictions = Predictions::of_probabilities(vec![1, 1], rows, 2);
     let weights = EvaluatedWeights::Last;
