@@ -16,6 +16,8 @@ mod histograms;
 mod log;
 #[path = "cli/lost.rs"]
 mod lost;
+#[path = "cli/memory.rs"]
+mod memory;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/pictures.rs"]

@@ -31,6 +31,7 @@ pub use step::feed::Feed;
 pub use step::histograms::HistogramOf;
 pub use step::loss_scaling::LossScale;
 pub use step::memory::check_memory;
+pub use step::memory_plan::MemoryPlan;
 pub use step::metrics::Metrics;
 pub use step::model::ModelPrograms;
 pub use step::pass::Pass;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
 use super::recorder::WeightsLabel;
+use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::Which;
 use crate::cli::output;
@@ -71,7 +72,8 @@ pub(super) fn conclude(
         recipe: recipe.name.clone(),
         device: trainer.device().clone(),
         parameters: trainer.model().arena.parameter_count(),
-        planned_bytes: trainer.planned_bytes(),
+        planned_bytes: trainer.memory_plan().tensors,
+        planned_host_bytes: trainer.memory_plan().host(),
         epochs,
         steps: trainer.steps(),
         ended: stop.reason.to_string(),
@@ -141,5 +143,9 @@ pub(super) fn evaluate_end(
         classes: classes.to_vec(),
         splits,
     })?;
-    Ok(run_dir.write_predictions(&predictions)?)
+    run_dir.write_predictions(&predictions)?;
+    if let Some(peak) = memory::peak() {
+        log::info!("memory: {peak} bytes at most, those of the process itself among them");
+    }
+    Ok(())
 }

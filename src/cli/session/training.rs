@@ -125,13 +125,19 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     run_dir.write_model(&model)?;
     run_dir.write_data(&account)?;
     let parameters = trainer.model().arena.parameter_count();
-    let planned = trainer.planned_bytes();
+    let plan = *trainer.memory_plan();
     output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));
     output::line(format_args!(
         "memory   {} on the device: {} activations, {} data and states",
-        bytes(planned),
+        bytes(plan.tensors),
         bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
         bytes(trainer.state_bytes())
+    ));
+    output::line(format_args!(
+        "         {} on the host at most: {} data set at first, later {}",
+        bytes(plan.host()),
+        bytes(plan.data),
+        bytes(plan.kept + plan.copies + plan.scratch)
     ));
     for section in recipe.looks_at_test() {
         output::line(format_args!(

@@ -22,6 +22,7 @@ use crate::train::recipe::optimizer::{LEARNED_RATE, PREVIOUS};
 use crate::train::recipe::sampler::Sampler;
 use crate::train::step::feed::Feed;
 use crate::train::step::loss_scaling::{self, LossScale};
+use crate::train::step::memory_plan::MemoryPlan;
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::names::{AVERAGE, LOSS_LOG, RATE_FACTOR, RUNNING_STATISTICS, STEP};
 use crate::train::step::pass::Pass;
@@ -63,6 +64,7 @@ pub struct Trainer<'a> {
     /// Whether the log was told of the first step.
     pub(in crate::train) told_first_step: bool,
     pub(in crate::train) setup: SetupTimes,
+    memory_plan: MemoryPlan,
     pub(in crate::train) traced: Traced,
     /// Examples of [`Self::run_steps`], once it was asked for.
     pub(in crate::train) pass: Option<Pass>,
@@ -109,6 +111,7 @@ impl<'a> Trainer<'a> {
             lap
         };
         let compile = programs.compile_time();
+        let memory_plan = programs.memory(&data, executor.caps());
         let RunPrograms { recipe, model, training, test, validation, train_evaluation, .. } =
             programs;
         let FedProgram { feed, program } = training;
@@ -156,6 +159,7 @@ impl<'a> Trainer<'a> {
             session: Instant::now(),
             told_first_step: false,
             setup,
+            memory_plan,
             traced: Traced::default(),
             pass: None,
         };
@@ -197,6 +201,11 @@ impl<'a> Trainer<'a> {
     /// the programs use. Nothing is allocated later.
     pub fn planned_bytes(&self) -> usize {
         planned_bytes(self.programs())
+    }
+
+    /// What the run takes at its largest, its last evaluations among it.
+    pub fn memory_plan(&self) -> &MemoryPlan {
+        &self.memory_plan
     }
 
     /// Part of [`Self::planned_bytes`] that the training program's states take: parameters,

@@ -103,6 +103,11 @@ impl Feed {
         self.batch
     }
 
+    /// Images that the device holds at a time.
+    pub(super) fn slots(&self) -> usize {
+        self.slots
+    }
+
     /// Images that one pass visits.
     pub fn examples_per_epoch(&self) -> usize {
         self.examples.min(self.steps_per_epoch * self.batch)

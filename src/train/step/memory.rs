@@ -6,8 +6,8 @@ use crate::data::Splits;
 use crate::graph::Caps;
 use crate::train::{Recipe, TrainError};
 
-/// Checks, before anything is allocated, that the programs of a run on `data` fit into `available`
-/// bytes.
+/// Checks, before anything is allocated but the data, that a run on `data` fits into `available` bytes of
+/// the host.
 ///
 /// # Errors
 /// When they do not; the error names the largest batch size that would, for which those of other
@@ -19,14 +19,15 @@ pub fn check_memory(
     picks: &Picks,
     available: usize,
 ) -> Result<(), TrainError> {
-    let needed = programs.planned_bytes();
+    let needed = programs.memory(data, caps).after_reading();
     log::info!("memory: the plan takes {needed} bytes, {available} are free");
     if needed <= available {
         return Ok(());
     }
     let plan = |batch_size: usize| {
         let recipe = Recipe { batch_size, ..programs.recipe().clone() };
-        RunPrograms::compile(&recipe, data, caps, picks).map(|programs| programs.planned_bytes())
+        let programs = RunPrograms::compile(&recipe, data, caps, picks)?;
+        Ok::<_, TrainError>(programs.memory(data, caps).after_reading())
     };
     let batch_size = programs.recipe().batch_size;
     // A batch is never larger than the set. Memory grows with it: bisect.
@@ -57,7 +58,7 @@ mod tests {
         let programs = |batch_size| {
             RunPrograms::compile(&with(batch_size), &data, &caps, &picks).expect("it fits")
         };
-        let bytes = |batch_size| programs(batch_size).planned_bytes();
+        let bytes = |batch_size| programs(batch_size).memory(&data, &caps).after_reading();
         let check = |batch_size, available| {
             check_memory(&programs(batch_size), &data, &caps, &picks, available)
         };

@@ -9,6 +9,7 @@ pub(super) mod gradients;
 pub(super) mod histograms;
 pub(super) mod loss_scaling;
 pub(super) mod memory;
+pub(super) mod memory_plan;
 pub(super) mod metrics;
 pub(super) mod model;
 pub(super) mod names;

@@ -18,6 +18,10 @@ pub struct RunResult {
     pub parameters: usize,
     /// Device memory of training and evaluation, in bytes.
     pub planned_bytes: usize,
+    /// Memory of the host beside that at the largest, in bytes, as planned before the start; runs of old
+    /// versions did not say.
+    #[serde(default)]
+    pub planned_host_bytes: usize,
     /// Number of the last epoch.
     pub epochs: u32,
     /// Training steps.
@@ -112,6 +116,7 @@ mod tests {
             device: DeviceInfo::cpu(),
             parameters: 12,
             planned_bytes: 34,
+            planned_host_bytes: 56,
             epochs: 2,
             steps: 20,
             ended: "all epochs are done".to_owned(),
