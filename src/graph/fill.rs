@@ -12,8 +12,8 @@ pub enum Fill {
     /// Distinct numbers in random order, spaced by at least 0.05, so that a finite difference
     /// never changes which of them is largest; none is within 0.02 of zero.
     Distinct,
-    /// Normal numbers, about one in ten replaced by NaN or an infinity, and one in six by a number at which
-    /// an activation function bends, or one that it gives where it does: 0, -0, 1, -1, 6.
+    /// Normal numbers, about one in seven replaced by NaN or an infinity, and as many by a number at which an
+    /// activation function bends, or one that it gives where it does: 0, -0, 1, -1, 6, and the one before 6.
     Special,
     /// Labels below the bound.
     Labels(u32),

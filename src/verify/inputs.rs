@@ -74,7 +74,9 @@ fn make_input(input: &TestInput, name: &str) -> HostTensor {
 }
 
 fn normal_or_special(rng: &mut ChaCha8Rng) -> f32 {
-    match rng.random_range(0..30_u32) {
+    /// NaN of the least bits.
+    const FIRST_NAN: f32 = f32::from_bits(0x7f80_0001);
+    match rng.random_range(0..33_u32) {
         0 => f32::NAN,
         1 => f32::INFINITY,
         2 => f32::NEG_INFINITY,
@@ -83,6 +85,9 @@ fn normal_or_special(rng: &mut ChaCha8Rng) -> f32 {
         5 => 1.0,
         6 => -1.0,
         7 => 6.0,
+        8 => 6.0_f32.next_down(),
+        9 => FIRST_NAN,
+        10 => -FIRST_NAN,
         _ => StandardNormal.sample(rng),
     }
 }

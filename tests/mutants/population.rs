@@ -9,6 +9,7 @@ use verigrad::graph::{Caps, Case, Lowering, Signature};
 use verigrad::ops::entries;
 use verigrad::verify::{folded_lowerings, lowerings};
 
+use super::filter::Filter;
 use super::mutation::Mutation;
 use super::origin::Files;
 
@@ -30,7 +31,8 @@ pub struct Mutant {
 impl Mutant {
     /// Its line in the list of equivalents.
     pub fn entry(&self) -> String {
-        format!("{} | {} | {}", self.place, self.line, self.changed)
+        let entry = format!("{} | {} | {}", self.place, self.line, self.changed);
+        entry.trim_end().to_owned()
     }
 
     /// Folder of the file, or the kernel.
@@ -145,12 +147,11 @@ impl Population {
         instances
     }
 
-    /// So many mutants by seed, whose place has a text.
-    pub fn draw(&self, count: usize, seed: usize, filter: &str) -> Vec<Mutant> {
-        let fits = |mutant: &&Mutant| mutant.to_string().contains(filter);
+    /// So many mutants by seed, of those that the filter keeps.
+    pub fn draw(&self, count: usize, seed: usize, filter: &Filter) -> Vec<Mutant> {
         let mut drawn: Vec<(u64, &Mutant)> = self
             .mutants()
-            .filter(fits)
+            .filter(|mutant| filter.keeps(mutant))
             .map(|mutant| (shuffled(&mutant.to_string(), mutant.change, seed), mutant))
             .collect();
         drawn.sort();
