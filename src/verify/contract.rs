@@ -200,19 +200,19 @@ impl<'a> CaseCheck<'a> {
         executor.unload_all();
         let id = executor.load(Arc::new(bench.program.clone()))?;
         let mut runs = Vec::with_capacity(2);
-        for _ in 0..2 {
-            for (buffer, content) in bench.program.buffers.iter().zip(&bench.contents) {
+        for contents in &bench.contents {
+            for (buffer, content) in bench.program.buffers.iter().zip(contents) {
                 executor.write(&buffer.name, 0, cast_slice(content))?;
             }
             executor.run(id, 1)?;
-            let mut after = Vec::with_capacity(bench.contents.len());
+            let mut after = Vec::with_capacity(contents.len());
             for buffer in &bench.program.buffers {
                 after.push(pod_collect_to_vec::<u8, u32>(&executor.read_now(&buffer.name)?));
             }
+            bench.check_untouched(self.case, contents, &after)?;
             runs.push(after);
         }
         executor.unload_all();
-        bench.check_untouched(self.case, &runs[0])?;
         let tolerance = self.case.op.tolerance(self.sig, &lowering.variant);
         bench.check_outputs(self.sig, tolerance, &self.expected, &runs)
     }
@@ -248,15 +248,26 @@ pub(super) fn expected_outputs(
     evaluate(&graph, &HashMap::new(), &tensors, &outputs)
 }
 
+/// What lies beside tensors. What a kernel computes must not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Beside {
+    /// NaN, as one f32 and as two f16, and large integers: a kernel that reads beyond a tensor and
+    /// multiplies what it finds by zero is caught.
+    Nan,
+    /// Small integers, which are valid indices and labels, and floats next to zero.
+    Small,
+}
+
 /// Guard words of `bytes` bytes; buffer `i` has number `2 i` before its tensor, and the next behind it.
-///
-/// Each is NaN, as one f32 and as two f16, so that a kernel which reads beyond a tensor and multiplies what
-/// it finds by zero is caught; and no two are equal, over all buffers, so that one which copies guard words
-/// from one tensor to another is caught, too.
-pub(super) fn guard(number: usize, bytes: usize) -> Vec<u32> {
+/// No two are equal, over all buffers, so that a kernel which copies guard words from one tensor to another
+/// is caught.
+pub(super) fn guard(beside: Beside, number: usize, bytes: usize) -> Vec<u32> {
     let earlier = number * GUARD_BYTES / 4;
     let earlier = u32::try_from(earlier).unwrap_or_default();
-    let word = |place: u32| 0x7fc0_7e00 | (place & 0x1ff) | ((place >> 9 & 0x3f) << 16);
+    let word = |place: u32| match beside {
+        Beside::Nan => 0x7fc0_7e00 | (place & 0x1ff) | ((place >> 9 & 0x3f) << 16),
+        Beside::Small => place,
+    };
     (0..).map(|place| word(earlier.wrapping_add(place))).take(bytes / 4).collect()
 }
 
@@ -294,7 +305,8 @@ pub(super) fn check_guards(
 /// A program of one step, each tensor in a buffer of its own between guard words.
 struct TestBench {
     program: Program,
-    contents: Vec<Vec<u32>>,
+    /// What the buffers hold before each of two runs.
+    contents: [Vec<Vec<u32>>; 2],
 }
 
 impl TestBench {
@@ -302,26 +314,33 @@ impl TestBench {
     /// being caught by the device's bounds checks.
     fn new(case: &Case, sig: &Signature, lowering: &Lowering, inputs: &[HostTensor]) -> Self {
         let program = single_step(&case.name, &case.op, sig, lowering, GUARD_BYTES);
-        let content = |(i, buffer): (usize, &Buffer)| {
+        let content = |beside: Beside, (i, buffer): (usize, &Buffer)| {
             let unwritten = || vec![UNWRITTEN_WORD; (buffer.bytes - 2 * GUARD_BYTES) / 4];
             let words = inputs.get(i).map_or_else(unwritten, |input| input.words().to_vec());
-            [guard(2 * i, GUARD_BYTES), words, guard(2 * i + 1, GUARD_BYTES)].concat()
+            let guard = |number| guard(beside, number, GUARD_BYTES);
+            [guard(2 * i), words, guard(2 * i + 1)].concat()
         };
-        let contents = program.buffers.iter().enumerate().map(content).collect();
+        let contents = [Beside::Nan, Beside::Small].map(|beside| {
+            program.buffers.iter().enumerate().map(|buffer| content(beside, buffer)).collect()
+        });
         Self { program, contents }
     }
 
     /// Guard words and plain inputs must be as before.
-    fn check_untouched(&self, case: &Case, after: &[Vec<u32>]) -> Result<(), Failure> {
-        for ((buffer, before), after) in self.program.buffers.iter().zip(&self.contents).zip(after)
-        {
+    fn check_untouched(
+        &self,
+        case: &Case,
+        before: &[Vec<u32>],
+        after: &[Vec<u32>],
+    ) -> Result<(), Failure> {
+        for ((buffer, before), after) in self.program.buffers.iter().zip(before).zip(after) {
             let words = after.len() - 2 * GUARD_BYTES / 4;
             check_guards(&buffer.name, words, before, after)?;
         }
         for (input, operand) in self.program.steps[0].inputs.iter().enumerate() {
             let aliased = case.op.aliases().iter().any(|&(_, i)| i == input);
             let buffer = operand.region.buffer;
-            if !aliased && self.contents[buffer] != after[buffer] {
+            if !aliased && before[buffer] != after[buffer] {
                 return Err(Failure::InputChanged { input });
             }
         }

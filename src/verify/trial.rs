@@ -12,8 +12,8 @@ use std::time::Instant;
 use bytemuck::{cast_slice, pod_collect_to_vec};
 
 use super::contract::{
-    CaseCheck, Failure, GUARD_BYTES, UNWRITTEN_WORD, check_guards, check_output, checked_step,
-    expected_outputs, guard, lowerings,
+    Beside, CaseCheck, Failure, GUARD_BYTES, UNWRITTEN_WORD, check_guards, check_output,
+    checked_step, expected_outputs, guard, lowerings,
 };
 use super::inputs::make_inputs;
 use super::sample::{Sample, check_at, reference_at};
@@ -212,6 +212,7 @@ impl<'a> Trial<'a> {
             None => vec![UNWRITTEN_WORD; words],
         };
         let behind = program.buffers[i].bytes - GUARD_BYTES - 4 * words;
+        let guard = |number, bytes| guard(Beside::Nan, number, bytes);
         [guard(2 * i, GUARD_BYTES), tensor, guard(2 * i + 1, behind)].concat()
     }
 

@@ -146,7 +146,8 @@ impl OpDef for GlobalAvgPool2d {
                 Case::new(format!("{n}x{h}x{w}x{c}"), GlobalAvgPool2d {}).normal(dims)
             })
             .collect();
-        for dims in [[2, 17, 19, 3], [1, 16, 17, 4]] {
+        // The last ones with a common factor of channels and chunks.
+        for dims in [[2, 17, 19, 3], [1, 16, 17, 4], [2, 18, 18, 6], [2, 18, 18, 12]] {
             let [n, h, w, c] = dims;
             let name = format!("two_stages_{n}x{h}x{w}x{c}");
             cases.push(Case::new(name, GlobalAvgPool2d {}).normal(dims).forward_only());

@@ -208,6 +208,7 @@ impl OpDef for UpdateLossScale {
             case("grows", 65_536.0, [4, 0, 11], 0),
             case("overflow", 65_536.0, [4, 0, 11], 1),
             case("stays_finite", 2e38, [4, 1, 2], 0),
+            case("grows_to_the_largest", f32::MAX / 2.0, [4, 1, 2], 0),
             case("overflow_when_small", 1.0, [0, 30, 2], 1),
         ]
     }

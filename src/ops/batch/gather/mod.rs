@@ -362,6 +362,8 @@ impl OpDef for GatherBatch {
         };
         let order = Fill::Integers(vec![4, 5, 0, u32::MAX, 1]);
         cases.push(case("order_names_no_example", one_mean.clone(), &[2, 3, 3], 5, 0, order));
+        let ends = GatherBatch { batch: 2, steps_per_epoch: 3, ..one_mean.clone() };
+        cases.push(case("order_ends_in_a_batch", ends, &[2, 3, 3], 5, 2, Fill::Permutation));
         let window =
             GatherBatch { batch: 2, steps_per_epoch: 3, windowed: true, ..one_mean.clone() };
         let order = Fill::Integers(vec![70, 3, u32::MAX, 3, 70_000, 0]);

@@ -1,6 +1,7 @@
 //! Cases of mixed batches.
 
 use super::MixBatch;
+use super::decision::{Decision, Tables};
 use crate::graph::{Case, Fill};
 use crate::ops::IGNORED_LABEL;
 use crate::ops::update::state::integer;
@@ -33,6 +34,7 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(case(&format!("{name}_step_{step}"), op, [9, 11, 13, 3], step));
         }
     }
+    cases.push(case("equal_weights", &of_equal_weights(&cutmix), [9, 12, 12, 1], 0));
     let (step_type, step) = integer(4);
     cases.push(
         Case::new("box_over_nan", cutmix)
@@ -43,4 +45,30 @@ pub(super) fn cases() -> Vec<Case> {
     );
     cases.push(case("bench_128x32x32x3", &mixup, [128, 32, 32, 3], 1).bench());
     cases
+}
+
+/// With the first seed whose box takes half of a 12 x 12 image in step 0: both labels weigh the same.
+fn of_equal_weights(op: &MixBatch) -> MixBatch {
+    let tables = Tables::new(op);
+    let weighs = |op: &MixBatch| Decision::draw(op, &tables, 9, [12, 12], 0).share;
+    let equal = |op: &MixBatch| {
+        let [own, all] = weighs(op);
+        2 * own == all
+    };
+    let mut seeds = (0..100_000).map(|seed| MixBatch { seed, ..op.clone() });
+    seeds.find(equal).unwrap_or_else(|| op.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_has_equal_weights() {
+        let cutmix =
+            MixBatch { mixup: 0.0, cutmix: 1.0, classes: 10, label_smoothing: 0.0, seed: 3 };
+        let op = of_equal_weights(&cutmix);
+        let share = Decision::draw(&op, &Tables::new(&op), 9, [12, 12], 0).share;
+        assert_eq!(share, [72, 144]);
+    }
 }
