@@ -12,6 +12,8 @@ mod first_bad;
 mod histograms;
 #[path = "training/inner.rs"]
 mod inner;
+#[path = "training/limits.rs"]
+mod limits;
 #[path = "training/resume.rs"]
 mod resume;
 #[path = "training/small.rs"]
