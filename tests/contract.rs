@@ -22,7 +22,8 @@ use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::graph::{Caps, Case, Lowering};
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{
-    CaseCheck, check_gradient, check_infer, folded_lowerings, host_kernels, lowerings, signature,
+    CaseCheck, bounded_lowerings, check_gradient, check_infer, folded_lowerings, host_kernels,
+    lowerings, signature,
 };
 
 /// Most threads, each with a device of its own: the driver compiles on the thread that asks.
@@ -199,7 +200,7 @@ fn named_checks(entry: &OpEntry, devices: &[Device]) -> Vec<(Case, Named)> {
 }
 
 /// What the device may run, what those may that do not read through textures, and small cases with grids as
-/// large ones have them; with the last part of the names of their tests.
+/// large ones have them, and with bindings smaller than their operands; with the last part of the names of their tests.
 fn all_lowerings(case: &Case, caps: &Caps) -> Vec<(String, Lowering)> {
     let (_, mut all) = lowerings(case, caps).expect("cases have valid shapes");
     if caps.texel_intensity.is_some() {
@@ -209,8 +210,12 @@ fn all_lowerings(case: &Case, caps: &Caps) -> Vec<(String, Lowering)> {
         all.extend(plain);
     }
     let folded = folded_lowerings(case, caps).expect("cases have valid shapes");
-    let all = all.into_iter().map(|lowering| (lowering.variant.clone(), lowering));
-    all.chain(folded.into_iter().map(|l| (format!("{}::folded", l.variant), l))).collect()
+    let bounded = bounded_lowerings(case, caps).expect("cases have valid shapes");
+    let named = |kind: &'static str| {
+        move |lowering: Lowering| (format!("{}{kind}", lowering.variant), lowering)
+    };
+    let all = all.into_iter().map(named("")).chain(folded.into_iter().map(named("::folded")));
+    all.chain(bounded.into_iter().map(named("::bounded"))).collect()
 }
 
 /// How many checks of each kind were made.

@@ -12,6 +12,8 @@ mod first_bad;
 mod histograms;
 #[path = "training/inner.rs"]
 mod inner;
+#[path = "training/limits.rs"]
+mod limits;
 #[path = "training/resume.rs"]
 mod resume;
 #[path = "training/small.rs"]
@@ -312,13 +314,6 @@ fn check_built_in_recipes(caps: &Caps) {
         let feed = Feed::plan("train", &data, recipe.batch_size, false, caps);
         let model = ModelPrograms::of_recipe(&recipe, &data).expect("the model fits its data");
         let training = model.training(&recipe, &feed, caps, &Picks::default());
-        if 4 * model.arena.elements as u64 > caps.max_binding_bytes {
-            // Such a model needs a device that binds more than 128 MiB, as most do.
-            assert!(recipe.name.starts_with("alexnet"), "{}", recipe.name);
-            let error = training.expect_err("no such binding is allowed").to_string();
-            assert!(error.contains("128 MiB") || error.contains("134217728"), "{error}");
-            continue;
-        }
         let training = training.expect("compiles");
         let evaluation =
             model.evaluation("test", &feed, caps, &Picks::default()).expect("compiles");
@@ -330,9 +325,9 @@ fn check_built_in_recipes(caps: &Caps) {
                 kernel.bindings = text
                     .accesses
                     .iter()
-                    .map(|&access| verigrad::graph::Binding {
-                        operand: verigrad::graph::Operand::Input(0),
-                        access,
+                    .map(|&access| {
+                        let operand = verigrad::graph::Operand::Input(0);
+                        verigrad::graph::Binding::whole(operand, access)
                     })
                     .collect();
                 assert_eq!(check_kernel(&kernel, caps), Ok(()), "{}", recipe.name);

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::error::ShapeError;
+use crate::tensor::TensorType;
 
 /// Why a graph cannot become a program.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -21,17 +22,34 @@ pub enum CompileError {
         /// The op that updates.
         op: String,
     },
-    /// A tensor is larger than the device can bind.
+    /// A tensor is larger than the device can bind, and its op does not work on parts of it.
     #[error(
-        "{scope}: {op} needs a tensor of {needed} bytes, the device binds at most {available}; \
-         lower the batch size or the image size"
+        "{scope}: {op} needs {tensor}, {}, at once; the device binds at most {}",
+        size(*needed),
+        size(*available)
     )]
     TooLarge {
         /// Layer of the node.
         scope: String,
         /// The op that needs the tensor.
         op: String,
+        /// Type of the tensor.
+        tensor: TensorType,
         /// Size of the tensor, in bytes.
+        needed: u64,
+        /// Limit of the device, in bytes.
+        available: u64,
+    },
+    /// A buffer is larger than any that the device has.
+    #[error(
+        "{name} takes a buffer of {}; the device has none of more than {}",
+        size(*needed),
+        size(*available)
+    )]
+    BufferTooLarge {
+        /// Name of the buffer.
+        name: String,
+        /// Its size, in bytes.
         needed: u64,
         /// Limit of the device, in bytes.
         available: u64,
@@ -71,4 +89,9 @@ pub enum CompileError {
         /// Second declaration.
         second: String,
     },
+}
+
+/// Bytes for readers: in MiB, where there are many.
+fn size(bytes: u64) -> String {
+    if bytes < 10 << 20 { format!("{bytes} bytes") } else { format!("{} MiB", bytes >> 20) }
 }

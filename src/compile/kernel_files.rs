@@ -158,24 +158,47 @@ fn header(program: &Program, calls: &[&Call<'_>]) -> String {
     text
 }
 
+/// What a binding holds that is a part of an operand.
+fn part_name(step: &Step, region: &Region) -> Option<String> {
+    let name = |kind: &str, operands: &[OperandAt]| {
+        let i = operands.iter().position(|operand| within(region, &operand.region))?;
+        let first = region.offset - operands[i].region.offset;
+        let last = first + region.bytes - 1;
+        Some(format!("{kind} {i}, bytes {first} to {last}"))
+    };
+    name("input", &step.inputs).or_else(|| name("output", &step.outputs))
+}
+
+/// Whether a region is a part of another.
+fn within(part: &Region, whole: &Region) -> bool {
+    let end = |region: &Region| region.offset + region.bytes;
+    part.buffer == whole.buffer && part.offset >= whole.offset && end(part) <= end(whole)
+}
+
 /// What a binding holds: an operand of the step, or scratch memory.
 fn bound_name(step: &Step, bound: &BoundRegion) -> String {
     let at = |region: &Region| (region.buffer, region.offset);
     let place = at(&bound.region);
-    let find = |operands: &[OperandAt]| operands.iter().position(|o| at(&o.region) == place);
+    // Bindings may reach beyond an operand, but a smaller one is a part of it.
+    let is_whole = |o: &OperandAt| at(&o.region) == place && bound.region.bytes >= o.region.bytes;
+    let find = |operands: &[OperandAt]| operands.iter().position(is_whole);
     let (input, output) = (find(&step.inputs), find(&step.outputs));
     match (input, output) {
         (Some(i), Some(o)) => format!("output {o} in the place of input {i}"),
         (Some(i), None) => format!("input {i}"),
         (None, Some(o)) => format!("output {o}"),
         (None, None) => {
-            let is_operand = |place| {
-                step.inputs.iter().chain(&step.outputs).any(|operand| at(&operand.region) == place)
+            if let Some(part) = part_name(step, &bound.region) {
+                return part;
+            }
+            let is_operand = |region: &Region| {
+                let mut operands = step.inputs.iter().chain(&step.outputs);
+                operands.any(|o| at(&o.region) == at(region) || within(region, &o.region))
             };
             let mut scratch: Vec<(usize, usize)> = Vec::new();
             for other in step.dispatches.iter().flat_map(|dispatch| &dispatch.bindings) {
                 let place = at(&other.region);
-                if !is_operand(place) && !scratch.contains(&place) {
+                if !is_operand(&other.region) && !scratch.contains(&place) {
                     scratch.push(place);
                 }
             }

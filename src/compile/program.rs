@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::graph::{Access, Cost, Op, Signature, texels};
+use crate::graph::{Access, Cost, Op, Part, Signature, texels};
 use crate::tensor::TensorType;
 
 /// What a buffer is for.
@@ -51,6 +51,17 @@ pub struct OperandAt {
     pub region: Region,
     /// Type.
     pub ty: TensorType,
+}
+
+impl OperandAt {
+    /// The region of some of its elements; of all where there is no part.
+    pub fn bound(&self, part: Option<Part>) -> Region {
+        part.map_or(self.region, |part| Region {
+            buffer: self.region.buffer,
+            offset: self.region.offset + part.offset(self.ty.dtype),
+            bytes: part.bytes(self.ty.dtype),
+        })
+    }
 }
 
 /// WGSL text of a kernel; steps of equal shapes share it.

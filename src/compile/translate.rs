@@ -15,7 +15,9 @@ use super::storage::Storage;
 use super::sums::{join_sums, sum_selections};
 use super::textures::place_in_textures;
 use super::{CompileError, fuse, schedule};
-use crate::graph::{Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value};
+use crate::graph::{
+    Binding, Caps, Graph, Kernel, Lowering, Node, Op, Operand, Origin, Signature, Value,
+};
 use crate::ops::View;
 use crate::tensor::DType;
 
@@ -83,6 +85,7 @@ fn translate(
         .map(|execution| lower(graph, execution, caps, choice))
         .collect::<Result<Vec<_>, _>>()?;
     let mut layout = Layout::new(name, graph, &storage, &executions, &lowered)?;
+    check_buffers(&layout.buffers, caps)?;
     let mut kernels = KernelTable::default();
     let mut steps: Vec<Step> = executions
         .iter()
@@ -100,6 +103,16 @@ fn translate(
     let buffers = std::mem::take(&mut layout.buffers);
     let textures = place_in_textures(&mut steps);
     Ok(Program { name: name.to_owned(), buffers, textures, kernels: kernels.texts, steps, outputs })
+}
+
+/// A device has no buffers beyond a size.
+fn check_buffers(buffers: &[Buffer], caps: &Caps) -> Result<(), CompileError> {
+    let available = caps.max_buffer_bytes;
+    let too_large = buffers.iter().find(|buffer| buffer.bytes as u64 > available);
+    too_large.map_or(Ok(()), |Buffer { name, bytes, .. }| {
+        let needed = *bytes as u64;
+        Err(CompileError::BufferTooLarge { name: name.clone(), needed, available })
+    })
 }
 
 /// An output must own its memory, and nothing may change it later: it is read after the run.
@@ -175,17 +188,16 @@ fn signature(graph: &Graph, execution: &Execution) -> Signature {
     Signature { inputs, outputs }
 }
 
-/// The lowerings of an op whose scratch memory and workgroup counts fit the device, best guess
-/// first.
+/// The lowerings of an op whose bindings and workgroup counts fit the device, best guess first.
 pub fn runnable(op: &dyn Op, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
     let mut lowerings = op.lowerings(sig, caps);
     lowerings.retain(|lowering| {
-        let scratch_fits = lowering.scratch.iter().all(|&b| b as u64 <= caps.max_binding_bytes);
+        let bindings_fit = lowering.largest_binding(sig) as u64 <= caps.max_binding_bytes;
         let grid_fits = lowering
             .kernels
             .iter()
             .all(|k| k.workgroups.iter().all(|&count| count <= caps.max_workgroups));
-        scratch_fits && grid_fits
+        bindings_fit && grid_fits
     });
     lowerings
 }
@@ -199,19 +211,24 @@ fn lower(
     let sig = signature(graph, execution);
     let scope = || execution.scope.clone();
     let op = || execution.op.title();
-    for ty in sig.inputs.iter().chain(&sig.outputs) {
-        let needed = ty.bytes() as u64;
-        if needed > caps.max_binding_bytes {
-            let available = caps.max_binding_bytes;
-            return Err(CompileError::TooLarge { scope: scope(), op: op(), needed, available });
-        }
-    }
     if !caps.kernels {
         let variant = "cpu".to_owned();
         return Ok(Lowering { variant, scratch: Vec::new(), kernels: Vec::new() });
     }
     let mut lowerings = runnable(execution.op.as_ref(), &sig, caps);
     if lowerings.is_empty() {
+        let types = sig.inputs.iter().chain(&sig.outputs);
+        if let Some(largest) = types.max_by_key(|ty| ty.bytes())
+            && largest.bytes() as u64 > caps.max_binding_bytes
+        {
+            return Err(CompileError::TooLarge {
+                scope: scope(),
+                op: op(),
+                tensor: largest.clone(),
+                needed: largest.bytes() as u64,
+                available: caps.max_binding_bytes,
+            });
+        }
         let signature = sig.inputs.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         return Err(CompileError::NoLowering { scope: scope(), op: op(), signature });
     }
@@ -386,9 +403,9 @@ fn step(
     if let Some(output) = outputs.first_mut() {
         output.region.offset += execution.arena_offset;
     }
-    let region = |operand: Operand| match operand {
-        Operand::Input(i) => inputs[i].region,
-        Operand::Output(o) => outputs[o].region,
+    let region = |binding: &Binding| match binding.operand {
+        Operand::Input(i) => inputs[i].bound(binding.part),
+        Operand::Output(o) => outputs[o].bound(binding.part),
         Operand::Scratch(s) => Region {
             buffer: layout.of_scratch[&(index, s)],
             offset: 0,
@@ -403,7 +420,7 @@ fn step(
             bindings: kernel
                 .bindings
                 .iter()
-                .map(|b| BoundRegion { region: region(b.operand), access: b.access })
+                .map(|b| BoundRegion { region: region(b), access: b.access })
                 .collect(),
             textures: Vec::new(),
             workgroups: kernel.workgroups,

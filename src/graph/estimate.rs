@@ -8,8 +8,7 @@
 //! The constants below hold for all GPUs that we know closely enough. They were fitted to an H100
 //! (`tests/guesses/`), and rounded.
 
-use super::{Caps, DeviceModel, Kernel, Lowering, Operand, Signature, Work};
-use crate::tensor::TensorType;
+use super::{Caps, DeviceModel, Kernel, Lowering, Signature, Work};
 
 impl Work {
     /// Workgroups that a multiprocessor holds at once.
@@ -85,11 +84,7 @@ impl Lowering {
 
     /// Seconds of one of its kernels.
     fn seconds(&self, kernel: &Kernel, sig: &Signature, caps: &Caps) -> f64 {
-        let bytes = |operand| match operand {
-            Operand::Scratch(i) => self.scratch.get(i).copied().unwrap_or(0),
-            _ => sig.ty(operand).map_or(0, TensorType::bytes),
-        };
-        let moved = kernel.bindings.iter().map(|binding| bytes(binding.operand)).sum();
+        let moved = kernel.bindings.iter().map(|binding| self.bound_bytes(binding, sig)).sum();
         let work = kernel.work.map_or(0.0, |work| work.seconds(caps));
         work.max(caps.model.pass_seconds(moved))
     }

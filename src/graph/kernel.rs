@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Activation, DeviceModel, Work};
+use crate::tensor::DType;
 
 /// What a device offers to kernels: features and limits that decide between variants.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +115,49 @@ pub struct Binding {
     pub operand: Operand,
     /// How the kernel reaches it.
     pub access: Access,
+    /// The elements that are bound; all where there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
+}
+
+impl Binding {
+    /// A binding of a whole operand.
+    pub const fn whole(operand: Operand, access: Access) -> Self {
+        Self { operand, access, part: None }
+    }
+}
+
+/// A range of the elements of an operand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// The first one; bindings start at multiples of [`Part::ALIGNMENT`].
+    pub first: usize,
+    /// Number of elements.
+    pub count: usize,
+}
+
+impl Part {
+    /// Elements of any type, from one to the next of which a binding can start: the alignment of
+    /// offsets in bytes, on every device.
+    pub const ALIGNMENT: usize = 256;
+
+    /// First byte, for elements of a type.
+    pub const fn offset(self, dtype: DType) -> usize {
+        self.first * dtype.bytes()
+    }
+
+    /// Bytes of the elements, rounded up to whole words.
+    pub const fn bytes(self, dtype: DType) -> usize {
+        (self.count * dtype.bytes()).next_multiple_of(4)
+    }
+}
+
+impl Binding {
+    /// The same binding, of a part of its operand.
+    #[must_use]
+    pub fn part(self, part: Part) -> Self {
+        Self { part: Some(part), ..self }
+    }
 }
 
 /// One dispatch: WGSL text, bindings and workgroup counts.
@@ -224,7 +268,7 @@ impl Kernel {
     /// Binds an operand that the kernel reads.
     #[must_use]
     pub fn read(mut self, operand: Operand) -> Self {
-        self.bindings.push(Binding { operand, access: Access::Read });
+        self.bindings.push(Binding::whole(operand, Access::Read));
         self
     }
 
@@ -250,14 +294,14 @@ impl Kernel {
     /// Binds an operand that the kernel writes, and may read.
     #[must_use]
     pub fn write(mut self, operand: Operand) -> Self {
-        self.bindings.push(Binding { operand, access: Access::Write });
+        self.bindings.push(Binding::whole(operand, Access::Write));
         self
     }
 
     /// Binds an operand that the kernel updates in place: see [`Access::Update`].
     #[must_use]
     pub fn update(mut self, operand: Operand) -> Self {
-        self.bindings.push(Binding { operand, access: Access::Update });
+        self.bindings.push(Binding::whole(operand, Access::Update));
         self
     }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::half::{self, widened_signature};
 use super::{
     Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op, Operand,
-    Signature, Structure, Vjp, lowerings,
+    Part, Signature, Structure, Vjp, lowerings, parts,
 };
 use crate::error::ShapeError;
 use crate::tensor::{Real, TensorType, Tolerance};
@@ -55,6 +55,14 @@ pub trait OpDef: Debug + Clone + Serialize + DeserializeOwned + Send + Sync + 's
     /// Every variant that a device with `caps` can run, best guess first. Empty for ops that
     /// only say where data lie.
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering>;
+
+    /// The same op on a range of the elements of its first output, and of all operands that have as
+    /// many, which are vectors then; all others stay whole. Its kernels run for one part after the other
+    /// where an operand is larger than a binding, so every element must depend on those at its place
+    /// alone. None where that is not so.
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        None
+    }
 
     /// The variants that multiply cooperative matrices, best guess first, on a device that has them
     /// ([`Caps::cooperative_size`]), where `is_half` names the operands that are stored as f16.
@@ -180,7 +188,7 @@ impl<O: OpDef> Op for O {
             caps,
             &lowerings::Written {
                 structure: OpDef::structure(self),
-                lower: &|sig| self.lower(sig, caps),
+                lower: &|sig| lower(self, sig, caps),
                 lower_cooperative: &|sig, is_half| self.lower_cooperative(sig, is_half, caps),
                 cost: &|sig| OpDef::cost(self, sig),
             },
@@ -188,7 +196,7 @@ impl<O: OpDef> Op for O {
     }
 
     fn plain_lowerings(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
-        self.lower(&widened_signature(sig), caps)
+        lower(self, &widened_signature(sig), caps)
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
@@ -236,4 +244,10 @@ impl<O: OpDef> Op for O {
     fn as_epilogues(&self) -> Vec<(usize, Epilogue)> {
         OpDef::as_epilogues(self)
     }
+}
+
+/// The lowerings of an op on f32, in parts where its operands are too large to be bound.
+fn lower<O: OpDef>(op: &O, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
+    let part = |part: Part, of_part: &Signature| Some(op.part(sig, part)?.lower(of_part, caps));
+    parts::lower(sig, caps, &|sig| op.lower(sig, caps), &part)
 }

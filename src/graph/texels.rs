@@ -30,9 +30,12 @@ pub fn rows_of(bytes: usize) -> usize {
 
 /// The variant that reads what it can through textures. None where that is nothing.
 pub(super) fn read_by(lowering: &Lowering, sig: &Signature) -> Option<Lowering> {
-    let bytes = |operand: Operand| match operand {
-        Operand::Scratch(s) => lowering.scratch.get(s).copied(),
-        _ => sig.ty(operand).filter(|ty| ty.dtype == DType::F32).map(TensorType::bytes),
+    let bytes = |binding: &Binding| {
+        let all = match binding.operand {
+            Operand::Scratch(s) => lowering.scratch.get(s).copied(),
+            operand => sig.ty(operand).filter(|ty| ty.dtype == DType::F32).map(TensorType::bytes),
+        };
+        all.map(|all| binding.part.map_or(all, |part| part.bytes(DType::F32)))
     };
     let read = |kernel: &Kernel| read_kernel(kernel, &bytes);
     let kernels: Vec<Option<Kernel>> = lowering.kernels.iter().map(read).collect();
@@ -49,12 +52,12 @@ pub(super) fn read_by(lowering: &Lowering, sig: &Signature) -> Option<Lowering> 
 
 /// The kernel with its largest operands read through textures; `bytes` tells the size of those that
 /// are floats. None where there are none.
-fn read_kernel(kernel: &Kernel, bytes: &dyn Fn(Operand) -> Option<usize>) -> Option<Kernel> {
+fn read_kernel(kernel: &Kernel, bytes: &dyn Fn(&Binding) -> Option<usize>) -> Option<Kernel> {
     let worthwhile =
         |&bytes: &usize| bytes >= WORTHWHILE_BYTES && bytes.is_multiple_of(TEXEL_BYTES);
     let mut readable: Vec<(usize, usize)> = (kernel.bindings.iter().enumerate())
         .filter(|(_, binding)| matches!(binding.access, Access::Read | Access::Update))
-        .filter_map(|(number, binding)| Some((number, bytes(binding.operand).filter(worthwhile)?)))
+        .filter_map(|(number, binding)| Some((number, bytes(binding).filter(worthwhile)?)))
         .collect();
     readable.sort_by_key(|&(number, bytes)| (std::cmp::Reverse(bytes), number));
     readable.truncate(MOST);
@@ -84,7 +87,7 @@ fn read_binding(kernel: &Kernel, number: usize) -> Option<Kernel> {
         _ => return None,
     };
     let mut bindings = kernel.bindings.clone();
-    let binding = Binding { operand: bindings[number].operand, access: Access::Texels };
+    let binding = Binding { access: Access::Texels, ..bindings[number] };
     let (kept, number) = match bindings[number].access {
         Access::Update => {
             bindings.push(binding);
@@ -134,7 +137,7 @@ y[i] = x[order[i]] * w[order[0]] + row.x[0];
 
     #[test]
     fn floats_are_read_through_textures_and_all_else_stays() {
-        let bytes = |operand| (operand != Operand::Input(1)).then_some(1 << 20);
+        let bytes = |bound: &Binding| (bound.operand != Operand::Input(1)).then_some(1 << 20);
         let kernel = read_kernel(&kernel(), &bytes).expect("x and w can be read");
         let accesses: Vec<Access> = kernel.bindings.iter().map(|b| b.access).collect();
         assert_eq!(accesses, [Access::Texels, Access::Read, Access::Texels, Access::Write]);

@@ -1,5 +1,7 @@
 //! Why training cannot start or go on, and why a run ends before its time.
 
+use std::fmt;
+
 use thiserror::Error;
 
 use crate::compile::CompileError;
@@ -55,6 +57,14 @@ pub enum TrainError {
         /// The largest batch size that would fit.
         fits: Option<usize>,
     },
+    /// A tensor is larger than what the device holds at once.
+    #[error("{error}; {advice}")]
+    Limit {
+        /// What is too large.
+        error: CompileError,
+        /// What would fit.
+        advice: LimitAdvice,
+    },
     /// The loss is no number any more.
     #[error("the loss became {loss} at step {step}; {advice}")]
     NotFinite {
@@ -77,6 +87,51 @@ pub enum TrainError {
     /// Weights do not belong to the model.
     #[error("weights do not fit the model: {0}")]
     Weights(String),
+}
+
+/// What would fit a device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LimitAdvice {
+    /// Smaller batches.
+    Batch {
+        /// The largest batch that fits.
+        fits: usize,
+        /// Parts in which the batch that was asked for fits, where it does.
+        parts: Option<usize>,
+    },
+    /// Another model: what is too large has one size in every batch.
+    Weight {
+        /// The most units or channels that fit, where fewer do.
+        units: Option<u64>,
+    },
+    /// Smaller images or fewer channels: a single image is too much.
+    Image,
+}
+
+impl fmt::Display for LimitAdvice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Batch { fits, parts } => {
+                write!(f, "it would fit with --set batch_size={fits}")?;
+                parts.map_or(Ok(()), |parts| {
+                    write!(f, ", or as the same batch in parts with --set accumulate={parts}")
+                })
+            }
+            Self::Weight { units } => {
+                write!(f, "it has this size in every batch: ")?;
+                match units {
+                    Some(units) => write!(f, "at most {units} units or channels would fit")?,
+                    None => write!(f, "use a smaller model")?,
+                }
+                write!(f, ", and --device cpu has no such limit")
+            }
+            Self::Image => write!(
+                f,
+                "not even a batch of one image would fit: use smaller images or fewer channels, or --device \
+                 cpu, which has no such limit"
+            ),
+        }
+    }
 }
 
 /// What an observer ends a run with.

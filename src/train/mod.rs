@@ -11,7 +11,7 @@ mod run;
 mod step;
 mod store;
 
-pub use error::{ObserverError, RunError, TrainError};
+pub use error::{LimitAdvice, ObserverError, RunError, TrainError};
 
 pub use recipe::augment::{AugmentConfig, FlipScheme, HorizontalFlip, RandomCrop};
 pub use recipe::builtin::{BuiltinRecipe, builtin_recipes};

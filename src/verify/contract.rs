@@ -9,10 +9,10 @@ use thiserror::Error;
 
 use super::inputs::make_inputs;
 use super::single_step::single_step;
-use crate::compile::{Buffer, Program};
+use crate::compile::{Buffer, Program, runnable};
 use crate::error::ShapeError;
 use crate::exec::{ExecError, Executor, evaluate};
-use crate::graph::{Caps, Case, Graph, Lowering, Op, Signature};
+use crate::graph::{Caps, Case, Graph, Lowering, Op, Part, Signature};
 use crate::tensor::half::{as_f64, round};
 use crate::tensor::{DType, HostTensor, Mismatch, TensorType, Tolerance, compare};
 
@@ -127,6 +127,28 @@ pub fn folded_lowerings(case: &Case, caps: &Caps) -> Result<Vec<Lowering>, Shape
     let plain = case.op.lowerings(&sig, caps);
     folded.retain(|lowering| !plain.contains(lowering));
     Ok(folded)
+}
+
+/// The lowerings of a case as a device would run them whose bindings hold a third of its largest operand:
+/// so what is done to tensors larger than a binding is checked on few elements. None where the operands are
+/// too small to be cut, or the op does not work on parts of them.
+///
+/// # Errors
+/// When the op rejects the shapes of the case.
+pub fn bounded_lowerings(case: &Case, caps: &Caps) -> Result<Vec<Lowering>, ShapeError> {
+    /// Parts of the largest operand.
+    const PARTS: usize = 3;
+    /// Most bytes of it.
+    const SMALL: usize = 1 << 18;
+    let sig = signature(case)?;
+    let largest = sig.inputs.iter().chain(&sig.outputs).map(TensorType::bytes).max().unwrap_or(0);
+    // What no part can begin and end within is cut into fewer.
+    let bytes = (largest / PARTS).next_multiple_of(4 * Part::ALIGNMENT);
+    if largest > SMALL || bytes >= largest {
+        return Ok(Vec::new());
+    }
+    let small = Caps { max_binding_bytes: bytes as u64, ..caps.clone() };
+    Ok(runnable(case.op.as_ref(), &sig, &small))
 }
 
 /// Checks that `infer` rejects missing inputs and inputs of another element type, and survives

@@ -24,8 +24,8 @@ mod single_step;
 mod trial;
 
 pub use contract::{
-    CaseCheck, Failure, check_infer, check_lowering, checked_step, folded_lowerings, lowerings,
-    signature,
+    CaseCheck, Failure, bounded_lowerings, check_infer, check_lowering, checked_step,
+    folded_lowerings, lowerings, signature,
 };
 pub use doctor::{
     DoctorOptions, DoctorProgress, DoctorReport, OpReport, diagnose, diagnose_in_parallel,

@@ -7,7 +7,7 @@ use crate::compile::{
     BoundRegion, Buffer, Dispatch, KernelText, OperandAt, Program, Region, Role, Step,
     place_in_textures,
 };
-use crate::graph::{Kernel, Lowering, Op, Operand, Signature};
+use crate::graph::{Binding, Kernel, Lowering, Op, Operand, Signature};
 use crate::tensor::TensorType;
 
 /// A program that runs a lowering of an op. Its buffers are those of the inputs, in order, of the
@@ -46,10 +46,10 @@ pub fn single_step(
     let scratch = lowering.scratch.iter().enumerate();
     let scratch: Vec<Region> =
         scratch.map(|(s, bytes)| place(format!("scratch {s}"), bytes.div_ceil(4))).collect();
-    let bound = |operand: Operand| {
-        let region = match operand {
-            Operand::Input(i) => inputs[i].region,
-            Operand::Output(o) => outputs[o].region,
+    let bound = |binding: &Binding| {
+        let region = match binding.operand {
+            Operand::Input(i) => inputs[i].bound(binding.part),
+            Operand::Output(o) => outputs[o].bound(binding.part),
             Operand::Scratch(s) => scratch[s],
         };
         Region { bytes: region.bytes + margin, ..region }
@@ -57,7 +57,7 @@ pub fn single_step(
     let dispatches = lowering.kernels.iter().enumerate().map(|(kernel, k)| {
         let bindings = k.bindings.iter();
         let bindings =
-            bindings.map(|b| BoundRegion { region: bound(b.operand), access: b.access }).collect();
+            bindings.map(|b| BoundRegion { region: bound(b), access: b.access }).collect();
         Dispatch { kernel, bindings, textures: Vec::new(), workgroups: k.workgroups }
     });
     let dispatches = dispatches.collect();

@@ -32,6 +32,8 @@ const BORROWED: &[(&str, &str, &str)] = &[
     ("loss/accuracy.rs", "rows/argmax.wgsl", "the prediction is the largest of a row"),
     ("product/gemm/mod.rs", "layout/pad_zeros.wgsl", "odd columns are filled up to fours"),
     ("product/conv2d/padded.rs", "layout/copy_runs.wgsl", "channels of zeros are left out"),
+    ("product/matmul/parts.rs", "layout/copy_runs.wgsl", "columns that no binding begins with"),
+    ("update/optimizer/partial_sums.rs", "layout/copy_words.wgsl", "sums of parts in one row"),
 ];
 /// Ops without a shader of their name, each with the reason.
 const NO_SHADER_OF_ITS_NAME: &[(&str, &str)] = &[

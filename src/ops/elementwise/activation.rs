@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering,
-    OpDef, Operand, Signature, Value, Vjp,
+    OpDef, Operand, Part, Signature, Value, Vjp,
 };
 use crate::ops::kit::{
     FLUSHED, LARGEST_COTANGENT, Lanes, activate, multiply_by_derivative, name_of, of_dtype,
@@ -128,6 +128,10 @@ impl OpDef for Activate {
         })
     }
 
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let function = self.function;
         vec![HostKernel::new("blocks", move |io, _| {
@@ -176,6 +180,7 @@ impl OpDef for Activate {
             .collect();
         let relu = Activate { function: Activation::Relu };
         cases.push(Case::new("one_element", relu.clone()).normal([1]));
+        cases.push(Case::new("long", relu.clone()).normal([1501]).forward_only());
         cases.push(
             Case::new("many_workgroups", relu.clone()).normal([65_536 * 64 + 3]).forward_only(),
         );
@@ -239,6 +244,10 @@ impl OpDef for ActivateGrad {
                 .read(Operand::Input(1))
                 .write(Operand::Output(0))
         })
+    }
+
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Epilogue, Fill, HalfForm, HostIo, HostKernel, Kernel, Lowering, OpDef,
-    Operand, Signature, Value, Vjp,
+    Operand, Part, Signature, Value, Vjp,
 };
 use crate::ops::kit::{BinaryFunction, Repeat, Unit, binary, name_of, of_dtype, operands};
 use crate::ops::{Reduce, Scale, SumColumns, SumRows, View};
@@ -144,6 +144,12 @@ impl OpDef for Binary {
         variants.collect()
     }
 
+    fn part(&self, sig: &Signature, _part: Part) -> Option<Self> {
+        let [a, b] = &sig.inputs[..] else { return None };
+        let alike = a.shape == b.shape || b.elements() == 1;
+        (!self.per_column && alike).then(|| self.clone())
+    }
+
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let repeat = self.repeat(&sig.inputs[0], &sig.inputs[1]);
         repeat.map(|repeat| binary(self.function, repeat)).unwrap_or_default()
@@ -244,6 +250,10 @@ impl OpDef for Binary {
             );
         }
         cases.push(Case::new("no_vectors", Binary::BIAS).normal([4, 6]).normal([6]));
+        for (name, b) in [("long", 1501), ("long_and_one", 1)] {
+            let case = Case::new(name, Binary::ADD).normal([1501]).normal([b]);
+            cases.push(case.forward_only());
+        }
         cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
         cases.push(
             Case::new("many_workgroups", Binary::MULTIPLY)

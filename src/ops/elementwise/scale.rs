@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HalfForm, HostIo, HostKernel, Lowering, OpDef, Operand, Part,
+    Signature, Vjp,
 };
 use crate::ops::kit::{Lanes, Repeat, of_dtype, operands, scale};
 use crate::tensor::parallel::for_each_block;
@@ -57,6 +58,10 @@ impl OpDef for Scale {
         })
     }
 
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
+    }
+
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let modulo = sig.outputs[0].elements().max(1);
         scale(f32::from_f64(self.factor), Repeat { divide: 1, modulo })
@@ -86,6 +91,7 @@ impl OpDef for Scale {
         vec![
             Case::new("negate", Scale::NEGATE).normal([3, 7]),
             Case::new("one", Scale { factor: 0.1 }).normal([1]),
+            Case::new("long", Scale { factor: -0.3 }).normal([19, 79]).forward_only(),
             Case::new("vectors", Scale { factor: 1e-3 }).normal([3, 8]),
             Case::new("non_finite", Scale { factor: 2.0 })
                 .input(TensorType::f32([100]), Fill::Special)

@@ -7,7 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, HalfForm, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Structure, Vjp,
+    Caps, Case, Cost, HalfForm, HostIo, Kernel, Lowering, OpDef, Operand, Part, Signature,
+    Structure, Vjp,
 };
 use crate::ops::kit::{of_dtype, operands};
 use crate::tensor::{DType, Real, Shape, TensorType, Tolerance};
@@ -93,6 +94,11 @@ impl OpDef for View {
         vec![Lowering::single("copy", kernel)]
     }
 
+    fn part(&self, sig: &Signature, part: Part) -> Option<Self> {
+        let is_copy = sig.inputs.first().is_some_and(|x| x.elements() == self.shape.elements());
+        is_copy.then(|| Self::reshape([part.count]))
+    }
+
     fn half_forms(&self) -> &'static [HalfForm] {
         // Parts of a tensor might begin in the middle of a word.
         if self.offset == 0 { HalfForm::FIRST } else { &[] }
@@ -127,6 +133,7 @@ impl OpDef for View {
     fn cases() -> Vec<Case> {
         vec![
             Case::new("reshape", View::reshape([6, 5])).normal([2, 3, 5]),
+            Case::new("long", View::reshape([79, 19])).normal([1501]).forward_only(),
             Case::new("one_element", View::reshape([1])).normal([1, 1]),
             Case::new("range", View { offset: 64, shape: [7, 3].into() })
                 .normal([100])

@@ -62,7 +62,7 @@ impl ProductTail {
     }
 
     /// Number of inputs of the product and its tail.
-    fn input_count(self) -> usize {
+    pub fn input_count(self) -> usize {
         let has_value = usize::from(self.derivative.is_some());
         FACTORS + usize::from(self.bias) + usize::from(self.residual) + has_value
     }

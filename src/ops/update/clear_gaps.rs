@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Part, Signature,
+};
 use crate::ops::kit::{of_dtype, operands};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -91,6 +93,14 @@ impl OpDef for ClearGaps {
         vec![Lowering { variant: "gap_per_workgroup".to_owned(), scratch: Vec::new(), kernels }]
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        let within = |&[start, len]: &[usize; 2]| {
+            let (from, to) = (start.max(part.first), (start + len).min(part.first + part.count));
+            (from < to).then(|| [from - part.first, to - from])
+        };
+        Some(Self { gaps: self.gaps.iter().filter_map(within).collect() })
+    }
+
     fn aliases(&self) -> &'static [(usize, usize)] {
         &[(0, 0)]
     }
@@ -113,6 +123,7 @@ impl OpDef for ClearGaps {
             case("one", &[[0, 10]], 64),
             case("first_and_last", &[[64, 3], [128, 64]], 256),
             case("many", &many, 64 * 70),
+            case("across_parts", &[[0, 100], [700, 3], [720, 500], [1300, 201]], 1501),
             case("long", &[[0, 7], [LONG + 8, 1], [LONG + 64, 1]], 70 * LONG),
             Case::new("non_finite", ClearGaps::between(&[[1, 2], [64, 5]], 128))
                 .input(TensorType::f32([128]), Fill::Special)

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::state::integer;
 use crate::error::ShapeError;
-use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
+use crate::graph::{
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Part, Signature, runs_of_rows,
+};
 use crate::ops::kit::{Lanes, of_dtype, operands, scalar};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
@@ -69,22 +71,30 @@ impl OpDef for Unscale {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let elements = sig.outputs[0].elements();
+        let Some(runs) = runs_of_rows(elements, &[1], caps) else { return Vec::new() };
         let clear = Kernel::new("clear_flag")
             .file(include_str!("../../../shaders/update/clear_flag.wgsl"))
             .write(Operand::Output(1));
-        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
-            let kernel = lanes
+        let unscale = |lanes: Lanes, run: Part| {
+            let mut kernel = lanes
                 .declare(Kernel::new("unscale"))
-                .flat(elements / lanes.count(), 64, caps)
+                .flat(run.count / lanes.count(), 64, caps)
                 .file(include_str!("../../../shaders/common/float_bits_each.wgsl"))
                 .file(include_str!("../../../shaders/update/unscale.wgsl"))
                 .read(Operand::Input(1))
                 .write(Operand::Output(0))
                 .write(Operand::Output(1));
+            if runs.len() > 1 {
+                kernel.bindings[1] = kernel.bindings[1].part(run);
+            }
+            kernel
+        };
+        let variants = Lanes::fitting(elements).iter().map(|&lanes| {
+            let parts = runs.iter().map(|&run| unscale(lanes, run));
             Lowering {
                 variant: lanes.variant("one_per_thread"),
                 scratch: Vec::new(),
-                kernels: vec![clear.clone(), kernel],
+                kernels: [clear.clone()].into_iter().chain(parts).collect(),
             }
         });
         variants.collect()
@@ -120,6 +130,7 @@ impl OpDef for Unscale {
             case("odd", 67, Fill::Normal, 65_536.0),
             case("vectors", 252, Fill::Normal, 3.0),
             case("non_finite", 300, Fill::Special, 0.5),
+            case("long", 1501, Fill::Normal, 4.0),
             one("one_nan", f32::NAN),
             one("one_infinity", f32::INFINITY),
             one("one_negative_infinity", f32::NEG_INFINITY),

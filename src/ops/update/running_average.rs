@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::{of_dtype, operands, same_type};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -128,6 +128,14 @@ impl OpDef for RunningAverage {
         vec![Lowering::single("one_per_thread", kernel)]
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        let moved = |range: &AverageRange| {
+            let end = range.end.checked_sub(part.first).filter(|&end| end > 0)?;
+            Some(AverageRange { end, ..*range })
+        };
+        Some(Self { ranges: self.ranges.iter().filter_map(moved).collect(), ..self.clone() })
+    }
+
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {
         let elements = sig.outputs[0].elements();
         let weights = self.weights(elements);
@@ -178,6 +186,13 @@ impl OpDef for RunningAverage {
             case("unbiased", 0.1, 128.0 / 127.0, &[32]),
             case("momentum_0", 0.0, 1.0, &[5]),
             case("momentum_1", 1.0, 2.0, &[5]),
+            Case::new(
+                "in_ranges_long",
+                RunningAverage { ranges: ranges.clone(), ..RunningAverage::of_all(0.3, 1.0) },
+            )
+            .normal([1501])
+            .normal([1501])
+            .forward_only(),
             Case::new("in_ranges", RunningAverage { ranges, ..RunningAverage::of_all(0.3, 1.0) })
                 .normal([150])
                 .normal([150])

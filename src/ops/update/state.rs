@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
+    Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Part, Signature, Vjp,
 };
 use crate::ops::kit::{of_dtype, operands, same_type, scalar};
 use crate::tensor::parallel::for_each_block;
@@ -253,6 +253,10 @@ impl OpDef for Full {
         lowerings
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        Some(Self { shape: [part.count].into(), ..self.clone() })
+    }
+
     fn vjp(&self, _v: &mut Vjp<'_>) -> Result<(), ShapeError> {
         // It has no inputs that could need a gradient.
         Ok(())
@@ -274,6 +278,7 @@ impl OpDef for Full {
             case("one_element", 0.1, [1].into()),
             case("prime", -1e-7, [13].into()),
             case("divisible_by_four", f32::MAX, [3, 8].into()),
+            case("long", 0.3, [19, 79].into()),
             case("zero", 0.0, [2, 3, 5].into()),
             case("many_workgroups", 1.0 / 3.0, [65_536 * 64 + 3].into()),
         ]

@@ -1,5 +1,6 @@
 //! Whether the programs of a run fit into memory, and the batch size that would.
 
+use super::limits::largest_that;
 use super::programs::RunPrograms;
 use crate::compile::Picks;
 use crate::data::Splits;
@@ -26,20 +27,14 @@ pub fn check_memory(
     }
     let plan = |batch_size: usize| {
         let recipe = Recipe { batch_size, ..programs.recipe().clone() };
-        let programs = RunPrograms::compile(&recipe, data, caps, picks)?;
+        let programs = RunPrograms::compile_as_is(&recipe, data, caps, picks)?;
         Ok::<_, TrainError>(programs.memory(data, caps).after_reading())
     };
     let batch_size = programs.recipe().batch_size;
-    // A batch is never larger than the set. Memory grows with it: bisect.
-    let (mut fits, mut too_large) = (0, batch_size.min(data.train.len()));
-    while too_large - fits > 1 {
-        let middle = usize::midpoint(fits, too_large);
-        match plan(middle) {
-            Ok(bytes) if bytes <= available => fits = middle,
-            _ => too_large = middle,
-        }
-    }
-    Err(TrainError::Memory { needed, available, batch_size, fits: (fits > 0).then_some(fits) })
+    // A batch is never larger than the set.
+    let most = batch_size.min(data.train.len());
+    let fits = largest_that(most, |batch| plan(batch).is_ok_and(|bytes| bytes <= available));
+    Err(TrainError::Memory { needed, available, batch_size, fits })
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub(super) mod evaluation;
 pub(super) mod feed;
 pub(super) mod gradients;
 pub(super) mod histograms;
+pub(super) mod limits;
 pub(super) mod loss_scaling;
 pub(super) mod memory;
 pub(super) mod memory_plan;

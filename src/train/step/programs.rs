@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::feed::Feed;
+use super::limits;
 use super::model::ModelPrograms;
 use super::names::TRAIN_EVALUATION;
 use crate::compile::{Buffer, CompileError, Picks, Program, Role};
@@ -42,8 +43,20 @@ impl RunPrograms {
     /// compiles training and the evaluation of each split with the variants of `picks`.
     ///
     /// # Errors
-    /// When the model does not fit the data, or a program does not fit the device.
+    /// When the model does not fit the data, or a program does not fit the device; the error then names
+    /// the largest batch that would, if any.
     pub fn compile(
+        recipe: &Recipe,
+        data: &Splits,
+        caps: &Caps,
+        picks: &Picks,
+    ) -> Result<Self, TrainError> {
+        let compile = |recipe: &Recipe| Self::compile_as_is(recipe, data, caps, picks);
+        compile(recipe).map_err(|error| limits::advised(error, recipe, &compile))
+    }
+
+    /// The same, without advice on what does not fit the device.
+    pub(super) fn compile_as_is(
         recipe: &Recipe,
         data: &Splits,
         caps: &Caps,

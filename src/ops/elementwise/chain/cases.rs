@@ -67,7 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
         (&Binary::ADD, &[Of(0), Input(2)]),
         (&Binary::ADD, &[Input(3), Of(1)]),
     ]);
-    for dims in [vec![10], vec![64], vec![2, 3, 5, 8]] {
+    for dims in [vec![10], vec![64], vec![2, 3, 5, 8], vec![19, 79]] {
         let case = Case::new(format!("sum_of_four_{}", dims.len()), sum.clone());
         let case = (0..4).fold(case, |case, _| case.normal(dims.clone()));
         let name = format!("{}_{}", case.name, dims[0]);

@@ -50,6 +50,15 @@ impl Member {
         }
     }
 
+    /// Whether it does the same to every element, wherever that lies.
+    pub(super) fn is_alike_everywhere(&self) -> bool {
+        match self {
+            Self::Binary(binary) => !binary.per_column,
+            Self::Dropout(_) => false,
+            Self::Activate(_) | Self::ActivateGrad(_) | Self::Scale(_) => true,
+        }
+    }
+
     /// How an operand is repeated along the result, given the types of all of them.
     pub(super) fn repeat(&self, position: usize, operands: &[TensorType]) -> Repeat {
         let modulo = operands.first().map_or(1, TensorType::elements).max(1);

@@ -16,7 +16,7 @@ pub use member::Member;
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Fill, HalfForm, HostInput, HostIo, HostKernel, HostOutput,
-    Lowering, Op, OpDef, Signature,
+    Lowering, Op, OpDef, Part, Signature,
 };
 use crate::ops::kit::LARGEST_COTANGENT;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -228,6 +228,13 @@ impl OpDef for ElementwiseChain {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         gpu::lowerings(self, sig, caps)
+    }
+
+    fn part(&self, sig: &Signature, _part: Part) -> Option<Self> {
+        let elements = sig.outputs.first()?.elements();
+        let is_same = |ty: &TensorType| ty.elements() == elements || ty.elements() == 1;
+        let alike = self.links.iter().all(|link| link.member.is_alike_everywhere());
+        (alike && sig.inputs.iter().all(is_same)).then(|| self.clone())
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

@@ -8,7 +8,7 @@ use super::forward::channel_statistics;
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Fill, HostIo, HostKernel, Inputs, Lowering, Op, OpDef, Operand,
-    Signature,
+    Signature, fit_bindings,
 };
 use crate::ops::kit::{Lanes, ops_among};
 use crate::ops::product::gemm::{ChunkedLowering, Task};
@@ -120,7 +120,9 @@ impl OpDef for ProductStatistics {
         let inner = Self::inner(sig);
         let sizes = Sizes::of(&sig.outputs[0]);
         let lanes = Lanes::fitting(sizes.channels)[0];
-        let task = self.product.task(&inner.inputs, caps);
+        // In parts there are no chunks.
+        let task = fit_bindings(&inner, caps).then(|| self.product.task(&inner.inputs, caps));
+        let task = task.flatten();
         let mut chunked = task.map_or_else(Vec::new, |task| task.chunked_lowerings(caps));
         let mut with_chunks = |plain: &Lowering| {
             let same = |other: &ChunkedLowering| other.lowering.variant == plain.variant;

@@ -99,6 +99,9 @@ pub(super) fn cases() -> Vec<Case> {
         tails(&mut cases, [false, false], sizes);
     }
     tails(&mut cases, [true, false], [84, 3000, 10]);
+    // Long in one dimension alone, as weights are that no binding holds.
+    tails(&mut cases, [false, true], [4, 20, 300]);
+    tails(&mut cases, [true, false], [300, 4, 20]);
     let non_finite = |dims: [usize; 2]| (TensorType::f32(dims), Fill::Special);
     let (a, fill) = non_finite([6, 9]);
     cases.push(

@@ -3,6 +3,7 @@
 mod cases;
 mod cpu;
 mod gpu;
+mod parts;
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use super::tail::ProductTail;
 use crate::error::ShapeError;
 use crate::graph::{
     Activation, Caps, Case, Cost, Epilogue, HalfForm, HostIo, HostKernel, Inputs, Lowering, Op,
-    OpDef, Operand, Signature, Vjp,
+    OpDef, Operand, Signature, Vjp, fit_bindings,
 };
 use crate::ops::SumRows;
 use crate::ops::kit::of_dtype;
@@ -138,7 +139,11 @@ impl OpDef for Matmul {
 
     fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let Ok(sizes) = self.sizes(&sig.inputs) else { return Vec::new() };
-        gpu::lowerings(self, &sizes, caps)
+        if fit_bindings(sig, caps) {
+            gpu::lowerings(self, &sizes, caps)
+        } else {
+            parts::lowerings(self, &sizes, caps)
+        }
     }
 
     fn lower_cooperative(

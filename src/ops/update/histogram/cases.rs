@@ -54,6 +54,7 @@ pub(super) fn cases() -> Vec<Case> {
         in_step(u32::MAX, "step_wraps", 70, normal.clone(), &[[0, 70]], 8),
         case("uniform", 5000, Fill::Uniform(-0.02, 0.01), &[[0, 5000]], 512),
         case("non_finite", 3000, Fill::Special, &[[0, 1000], [1000, 2000]], 32),
+        case("across_parts", 3000, normal.clone(), &[[0, 900], [1000, 1900], [2950, 50]], 16),
         given("all_zero", vec![0.0, -0.0, 0.0], 8),
         given("no_number", vec![f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::NAN], 8),
         given("largest", vec![largest, -largest, 1.75 * 2_f32.powi(127), 1.0], 64),

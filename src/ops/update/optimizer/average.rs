@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, check_numbers, constant, lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::{operands, scalar};
 use crate::ops::update::state::integer;
@@ -68,6 +68,10 @@ impl OpDef for WeightAverage {
             .collect()
     }
 
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let op = self.clone();
         vec![HostKernel::new("blocks", move |io, _| {
@@ -111,6 +115,7 @@ impl OpDef for WeightAverage {
         for step in [0, 1, 8990, 8991, u32::MAX] {
             cases.push(case(&format!("at_step_{step}"), 0.999, 67, step, Fill::Normal));
         }
+        cases.push(case("long", 0.9, 1501, 9, Fill::Normal));
         cases.push(case("none", 0.0, 64, 5, Fill::Normal));
         cases.push(case("non_finite", 0.9, 128, 200, Fill::Special));
         cases.push(case("many_workgroups", 0.99, 65_536 * 64 + 3, 1000, Fill::Normal));

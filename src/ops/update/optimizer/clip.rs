@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{check_arenas, check_numbers, lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::{operands, scalar};
 use crate::tensor::parallel::for_each_block;
@@ -72,6 +72,10 @@ impl OpDef for ClipByNorm {
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
     }
 
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let max_norm = self.max_norm;
         vec![HostKernel::new("blocks", move |io, _| {
@@ -121,6 +125,7 @@ impl OpDef for ClipByNorm {
             cases.push(case(&format!("norm_{name}"), 64, norm, Fill::Normal));
             cases.push(case(&format!("norm_{name}_non_finite"), 127, norm, Fill::Special));
         }
+        cases.push(case("long", 1501, 0.5, Fill::Normal));
         cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
         cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 5.0, Fill::Normal).bench());
         cases
@@ -158,6 +163,10 @@ impl OpDef for ClipByValue {
         widths(p).map(|(variant, width)| Lowering::single(variant, kernel(width))).collect()
     }
 
+    fn part(&self, _sig: &Signature, _part: Part) -> Option<Self> {
+        Some(self.clone())
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         let limit = self.limit;
         vec![HostKernel::new("blocks", move |io, _| {
@@ -193,6 +202,7 @@ impl OpDef for ClipByValue {
         cases.push(case("limit_zero", 12, 0.0, Fill::Normal));
         cases.push(case("non_finite", 128, 0.1, Fill::Special));
         cases.push(case("non_finite_tail", 127, 0.1, Fill::Special));
+        cases.push(case("long", 1501, 0.5, Fill::Normal));
         cases.push(case("many_workgroups", 65_536 * 64 + 3, 1.0, Fill::Normal));
         cases.push(case("bench_mnist_cnn", super::MNIST_CNN, 0.5, Fill::Normal).bench());
         cases

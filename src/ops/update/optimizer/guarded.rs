@@ -145,9 +145,11 @@ impl OpDef for Guarded {
         self.update.op().cost(&Self::inner(sig))
     }
 
-    /// Some cases of each optimizer and of running statistics, with the flag and without it.
+    /// Some cases of each optimizer and of running statistics, with the flag and without it; those among
+    /// them that small bindings hold in parts.
     fn cases() -> Vec<Case> {
         const OF_EACH: usize = 4;
+        const IN_PARTS: [&str; 3] = ["long", "in_ranges_long", "rises_2049"];
         let guarded_ones = [
             Adam::cases(),
             Sgd::cases(),
@@ -155,9 +157,12 @@ impl OpDef for Guarded {
             Hypergradient::cases(),
             RunningAverage::cases(),
         ];
-        let some = guarded_ones
-            .into_iter()
-            .flat_map(|cases| cases.into_iter().filter(|case| !case.bench).take(OF_EACH));
+        let some = guarded_ones.into_iter().flat_map(|cases| {
+            let chosen = |&(i, ref case): &(usize, Case)| {
+                !case.bench && (i < OF_EACH || IN_PARTS.contains(&case.name.as_str()))
+            };
+            cases.into_iter().enumerate().filter(chosen).map(|(_, case)| case)
+        });
         let guarded = some.flat_map(|case| {
             [("runs", 0), ("skips", 1)].map(|(what, flag)| {
                 let (ty, fill) = integer(flag);

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::partial_sums::PartialSums;
 use super::{check_arenas, check_numbers, constant, lane_file, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
+    runs_of_rows,
 };
 use crate::ops::kit::{operands, scalar};
 use crate::ops::update::state::integer;
@@ -56,34 +58,38 @@ impl Hypergradient {
         if moved < self.floor { self.floor } else { moved }
     }
 
-    /// Both stages, reading `width` floats at a time.
-    fn kernels(&self, p: usize, width: usize) -> Vec<Kernel> {
-        let elements = p / width;
-        let groups = groups(elements);
-        let stage = |name: &str| {
+    /// Both stages, reading `width` floats at a time; the first one for each of the `runs` into which
+    /// bindings cut the arenas.
+    fn lowering(&self, variant: &str, runs: &[Part], width: usize, caps: &Caps) -> Lowering {
+        let sums = PartialSums::new(runs, width, groups, size_of::<f32>());
+        let stage = |name: &str, groups: usize| {
             Kernel::new(name)
                 .alias("FLOATS", "f32")
                 .constant("WORKGROUP_SIZE", WORKGROUP_SIZE)
                 .constant("GROUPS", groups)
                 .file(include_str!("../../../../shaders/common/workgroup_total.wgsl"))
         };
-        let partial = stage("hypergradient_partial")
-            .constant("ELEMENTS", elements)
-            .file(lane_file(width))
-            .file(include_str!("../../../../shaders/update/hypergradient_partial.wgsl"))
-            .workgroups([u32::try_from(groups).unwrap_or(u32::MAX), 1, 1])
-            .read(Operand::Input(0))
-            .read(Operand::Input(1))
-            .write(Operand::Output(0))
-            .write(Operand::Scratch(0));
-        let total = constant(stage("hypergradient_total"), "STRENGTH", self.strength);
+        let partial = |groups: usize, elements: usize, sums: Operand| {
+            stage("hypergradient_partial", groups)
+                .constant("ELEMENTS", elements)
+                .file(lane_file(width))
+                .file(include_str!("../../../../shaders/update/hypergradient_partial.wgsl"))
+                .workgroups([u32::try_from(groups).unwrap_or(u32::MAX), 1, 1])
+                .read(Operand::Input(0))
+                .read(Operand::Input(1))
+                .write(Operand::Output(0))
+                .write(sums)
+        };
+        let total = stage("hypergradient_total", sums.groups());
+        let total = constant(total, "STRENGTH", self.strength);
         let total = constant(total, "FLOOR", self.floor)
             .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../../shaders/update/hypergradient_total.wgsl"))
-            .read(Operand::Scratch(0))
+            .read(PartialSums::ALL)
             .read(Operand::Input(4))
             .write(Operand::Output(1));
-        vec![partial, total]
+        let arenas = [Operand::Input(0), Operand::Input(1), Operand::Output(0)];
+        sums.lowering(variant, &partial, &arenas, total, caps)
     }
 }
 
@@ -113,15 +119,11 @@ impl OpDef for Hypergradient {
         rate.fill(T::from_f64(self.moved(rate[0].to_f64(), sum, step)));
     }
 
-    fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.inputs[0].elements();
-        widths(p)
-            .map(|(variant, width)| Lowering {
-                variant: variant.to_owned(),
-                scratch: vec![groups(p / width) * size_of::<f32>()],
-                kernels: self.kernels(p, width),
-            })
-            .collect()
+        let Some(runs) = runs_of_rows(p, &[1], caps) else { return Vec::new() };
+        let variants = widths(p);
+        variants.map(|(variant, width)| self.lowering(variant, &runs, width, caps)).collect()
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

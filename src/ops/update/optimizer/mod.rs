@@ -13,6 +13,7 @@ mod cpu_blocks;
 mod guarded;
 mod hypergradient;
 mod norm;
+mod partial_sums;
 mod ranges;
 mod rms_prop;
 mod sgd;

@@ -2,10 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::partial_sums::PartialSums;
 use super::{check_arenas, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
+    runs_of_rows,
 };
 use crate::ops::kit::operands;
 use crate::tensor::parallel::{BLOCK, for_each_chunk};
@@ -35,29 +37,34 @@ fn groups(elements: usize) -> usize {
 }
 
 impl GlobalNorm {
-    /// Both stages, reading `width` floats at a time.
-    fn kernels(p: usize, width: usize) -> Vec<Kernel> {
-        let elements = p / width;
-        let groups = groups(elements);
-        let stage = |name: &str| {
+    /// Both stages, reading `width` floats at a time; the first one for each of the `runs` into which
+    /// bindings cut the gradients, whose sums of squares are one row for the second.
+    fn lowering(variant: &str, runs: &[Part], width: usize, caps: &Caps) -> Lowering {
+        /// Bytes of a partial sum: three floats, padded to four.
+        const PARTIAL_BYTES: usize = 16;
+        let sums = PartialSums::new(runs, width, groups, PARTIAL_BYTES);
+        let stage = |name: &str, groups: usize, elements: usize| {
             Kernel::new(name)
                 .constant("WORKGROUP_SIZE", WORKGROUP_SIZE)
                 .constant("GROUPS", groups)
                 .constant("ELEMENTS", elements)
                 .file(include_str!("../../../../shaders/common/norm_sums.wgsl"))
         };
-        let partial = stage("global_norm_partial")
-            .file(super::lane_file(width))
-            .file(include_str!("../../../../shaders/update/global_norm_partial.wgsl"))
-            .workgroups([u32::try_from(groups).unwrap_or(u32::MAX), 1, 1])
-            .read(Operand::Input(0))
-            .write(Operand::Scratch(0));
-        let total = stage("global_norm_total")
+        let elements = runs.iter().map(|run| run.count).sum::<usize>() / width;
+        let total = stage("global_norm_total", sums.groups(), elements)
             .file(include_str!("../../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../../shaders/update/global_norm_total.wgsl"))
-            .read(Operand::Scratch(0))
+            .read(PartialSums::ALL)
             .write(Operand::Output(0));
-        vec![partial, total]
+        let partial = |groups: usize, elements: usize, sums: Operand| {
+            stage("global_norm_partial", groups, elements)
+                .file(super::lane_file(width))
+                .file(include_str!("../../../../shaders/update/global_norm_partial.wgsl"))
+                .workgroups([u32::try_from(groups).unwrap_or(u32::MAX), 1, 1])
+                .read(Operand::Input(0))
+                .write(sums)
+        };
+        sums.lowering(variant, &partial, &[Operand::Input(0)], total, caps)
     }
 }
 
@@ -86,17 +93,11 @@ impl OpDef for GlobalNorm {
         io.outputs.float(0).fill(T::from_f64(sum.sqrt()));
     }
 
-    fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
-        /// Bytes of a partial sum: three floats, padded to four.
-        const PARTIAL_BYTES: usize = 16;
+    fn lower(&self, sig: &Signature, caps: &Caps) -> Vec<Lowering> {
         let p = sig.inputs[0].elements();
-        widths(p)
-            .map(|(variant, width)| Lowering {
-                variant: variant.to_owned(),
-                scratch: vec![groups(p / width) * PARTIAL_BYTES],
-                kernels: Self::kernels(p, width),
-            })
-            .collect()
+        let Some(runs) = runs_of_rows(p, &[1], caps) else { return Vec::new() };
+        let variants = widths(p);
+        variants.map(|(variant, width)| Self::lowering(variant, &runs, width, caps)).collect()
     }
 
     fn host_kernels(&self, sig: &Signature) -> Vec<HostKernel> {

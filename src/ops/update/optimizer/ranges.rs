@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
-use crate::graph::Kernel;
+use crate::graph::{Kernel, Part};
 use crate::tensor::Real;
 
 /// The learning rate of a range of an arena, which begins where the range before ends.
@@ -49,6 +49,25 @@ pub(super) fn range_at(ranges: &[RateRange], i: usize) -> (usize, f64) {
     found.map_or((usize::MAX, 1.0), |range| (range.end, range.factor))
 }
 
+/// The ranges of a part of the arena, counted from its first element.
+pub(super) fn of_part(ranges: &[RateRange], part: Part) -> Vec<RateRange> {
+    let mut start = 0;
+    let mut of_part = Vec::new();
+    for range in ranges {
+        let end = range.end.saturating_sub(part.first).min(part.count);
+        if end > start {
+            of_part.push(RateRange { end, ..*range });
+            start = end;
+        }
+    }
+    of_part
+}
+
+/// How many of the first elements of a part decay, where the first `decayed` of the arena do.
+pub(super) fn decayed_of_part(decayed: usize, part: Part) -> usize {
+    decayed.saturating_sub(part.first).min(part.count)
+}
+
 /// Adds the function `rate_factor(i)` for kernels that handle `width` elements at a time.
 pub(super) fn declare(kernel: Kernel, ranges: &[RateRange], width: usize) -> Kernel {
     if ranges.is_empty() {
@@ -86,6 +105,21 @@ mod tests {
         assert_eq!(range_at(&ranges, 16), (24, 0.0));
         assert_eq!(range_at(&ranges, 100), (usize::MAX, 1.0));
         assert_eq!(range_at(&[], 7), (usize::MAX, 1.0));
+    }
+
+    /// Each element of a part has the factor that it has in the arena.
+    #[test]
+    fn parts_have_the_ranges_of_their_elements() {
+        let ranges = sample();
+        for (first, count) in [(0, 128), (0, 20), (20, 44), (20, 1), (64, 64), (100, 28), (99, 3)] {
+            let part = Part { first, count };
+            let of_part = of_part(&ranges, part);
+            assert!(check_ranges("sgd", &of_part, count).is_ok() || !first.is_multiple_of(4));
+            for i in 0..count {
+                assert_eq!(range_at(&of_part, i).1, range_at(&ranges, first + i).1, "{part:?} {i}");
+                assert_eq!(i < decayed_of_part(62, part), first + i < 62, "{part:?} {i}");
+            }
+        }
     }
 
     #[test]

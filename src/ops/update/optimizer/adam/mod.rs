@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::operands;
 use crate::ops::update::state::integer;
@@ -194,6 +194,15 @@ impl OpDef for Adam {
         best.into_iter().flatten().collect()
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        let rates = super::ranges::of_part(&self.rates, part);
+        Some(Self {
+            decayed: super::ranges::decayed_of_part(self.decayed, part),
+            rates,
+            ..self.clone()
+        })
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         cpu::kernels(self)
     }
@@ -256,6 +265,9 @@ impl OpDef for Adam {
             cases.push(case(&format!("{name}_in_ranges"), op.clone(), 128, 10));
             cases.push(case(&format!("{name}_in_ranges_101"), op, 101, 10));
         }
+        let op = Adam { decayed: 700, rates: super::ranges::sample(), ..decay.clone() };
+        cases.push(case("long", op.clone(), 1501, 10));
+        cases.push(case("long_vectors", op, 1500, 10));
         let op = Adam { rates: super::ranges::sample(), ..plain.clone() };
         cases.push(with_grads("non_finite_in_ranges", op, 128, 3, Fill::Special));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::operands;
 use crate::tensor::parallel::{BLOCK, for_each_chunk_of};
@@ -145,6 +145,15 @@ impl OpDef for RmsProp {
             .collect()
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        let rates = super::ranges::of_part(&self.rates, part);
+        Some(Self {
+            decayed: super::ranges::decayed_of_part(self.decayed, part),
+            rates,
+            ..self.clone()
+        })
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         cpu::kernels(self)
     }
@@ -203,6 +212,10 @@ impl OpDef for RmsProp {
         cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
         let coarse_plain = RmsProp { momentum: 0.0, ..coarse };
         cases.push(case("large_epsilon_plain", coarse_plain, 67, Fill::Normal));
+        let rates = super::ranges::sample();
+        let op = RmsProp { weight_decay: 0.1, decayed: 700, rates, ..momentum.clone() };
+        cases.push(case("long", op.clone(), 1501, Fill::Normal));
+        cases.push(case("long_vectors", op, 1500, Fill::Normal));
         cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, Fill::Normal));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {

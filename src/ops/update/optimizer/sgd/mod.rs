@@ -8,7 +8,7 @@ use super::ranges::range_at;
 use super::{RateRange, check_arenas, check_numbers, check_scalars, constant, rated_lanes, widths};
 use crate::error::ShapeError;
 use crate::graph::{
-    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Signature,
+    Caps, Case, Cost, Fill, HostIo, HostKernel, Kernel, Lowering, OpDef, Operand, Part, Signature,
 };
 use crate::ops::kit::operands;
 use crate::ops::update::state::integer;
@@ -139,6 +139,15 @@ impl OpDef for Sgd {
             .collect()
     }
 
+    fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
+        let rates = super::ranges::of_part(&self.rates, part);
+        Some(Self {
+            decayed: super::ranges::decayed_of_part(self.decayed, part),
+            rates,
+            ..self.clone()
+        })
+    }
+
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
         cpu::kernels(self)
     }
@@ -194,6 +203,10 @@ impl OpDef for Sgd {
             let grads = [Fill::Special, Fill::Normal];
             cases.push(with(&format!("{name}_non_finite_in_ranges"), op, 128, 10, grads));
         }
+        let rates = super::ranges::sample();
+        let op = Sgd { weight_decay: 0.1, decayed: 700, rates, ..momentum.clone() };
+        cases.push(case("long", op.clone(), 1501, 10));
+        cases.push(case("long_vectors", op, 1500, 0));
         cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {
