@@ -10,6 +10,8 @@ mod data;
 mod diverged;
 #[path = "cli/exchange.rs"]
 mod exchange;
+#[path = "cli/faults.rs"]
+mod faults;
 #[path = "cli/histograms.rs"]
 mod histograms;
 #[path = "cli/log.rs"]

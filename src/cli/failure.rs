@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::interrupt;
 use super::wgsl::WgslError;
+use crate::bench::BenchError;
 use crate::exec::ExecError;
 use crate::train::{ExchangeError, RunError, TrainError, WeightsError};
 
@@ -58,11 +59,21 @@ impl Failure {
         matches!(self.exec(), Some(ExecError::NoDevice { .. }))
     }
 
+    /// Whether the device is gone, and may be there again when it is opened anew.
+    pub fn is_device_lost(&self) -> bool {
+        matches!(self.exec(), Some(ExecError::Lost { .. }))
+    }
+
     fn exec(&self) -> Option<&ExecError> {
-        self.0.downcast_ref::<ExecError>().or(match self.train() {
+        let measured = || match self.0.downcast_ref() {
+            Some(BenchError::Exec(error)) => Some(error),
+            _ => None,
+        };
+        let trained = || match self.train() {
             Some(TrainError::Exec(error)) => Some(error),
             _ => None,
-        })
+        };
+        self.0.downcast_ref().or_else(measured).or_else(trained)
     }
 
     fn train(&self) -> Option<&TrainError> {

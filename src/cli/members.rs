@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::args::{DataArgs, DeviceArgs, RecipeArgs};
-use super::device::open::{PickArgs, open_device};
+use super::device::open::{PickArgs, on_device, open_device};
 use super::failure::{Failure, Interrupted};
 use super::inputs::loading::{load_recipe, read_data, recipe_of};
 use super::inputs::stored_run::{StoredRun, Which};
@@ -284,15 +284,12 @@ impl<'a> TestBench<'a> {
         data: &Dataset,
     ) -> Result<(SplitEvaluation, Predictions), Failure> {
         run.trained.check_data(data)?;
-        let executor = match &mut self.executor {
-            Some(executor) => {
-                executor.unload_all();
-                executor
-            }
-            None => self.executor.insert(open_device(&self.args.device, &self.args.picks)?),
-        };
         let batch = run.trained.recipe.evaluation_batch();
-        Ok(run.trained.predict(executor.as_mut(), "test", data, batch)?)
+        on_device(
+            &mut self.executor,
+            &mut || open_device(&self.args.device, &self.args.picks),
+            &mut |executor| Ok(run.trained.predict(executor, "test", data, batch)?),
+        )
     }
 }
 

@@ -24,8 +24,11 @@ use commands::{
     analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, predict, recipes,
     report, summary, train, tune, weights,
 };
+use device::options::tell_faults;
 use logging::LogArgs;
 use session::start::TrainArgs;
+
+use crate::exec::gpu::panic_is_caught;
 
 /// What is said below the list of commands.
 const WITHOUT_COMMAND: &str = "Without a command, verigrad trains the small CNN `digits` on digits \
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
         }
     };
     leave_wayland_alone();
+    pass_over_caught_panics();
     cli.log.start();
     if cli.quiet {
         output::silence();
@@ -132,6 +136,16 @@ pub fn main() -> ExitCode {
     })
 }
 
+/// A panic of wgpu that becomes an error is told as that error.
+fn pass_over_caught_panics() {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if !panic_is_caught() {
+            tell(panic);
+        }
+    }));
+}
+
 /// Drivers ask for a display while devices are listed. Where there can be none, for want of a folder
 /// with its socket, Wayland's library says so on standard error, in front of all that we say: with the
 /// name of a socket that is not there it keeps quiet. An environment is given at the start of a
@@ -159,6 +173,7 @@ fn leave_wayland_alone() {}
 
 /// The exit code of a command that would end with `code`: what it has printed must have arrived.
 fn end(code: ExitCode) -> ExitCode {
+    tell_faults();
     match output::finish() {
         Ok(()) => code,
         Err(error) => {

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::gpu::{self, GpuExecutor};
 use super::race::{Verdict, race};
-use super::{CpuExecutor, DeviceInfo, ExecError, Executor};
+use super::{CpuExecutor, DeviceInfo, DeviceOptions, ExecError, Executor};
 
 /// The value of `--device`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,23 +81,27 @@ pub type Judge<'a> =
 /// # Errors
 /// When no device matches, or it cannot be opened.
 pub fn open(choice: &DeviceChoice) -> Result<Opened, ExecError> {
-    open_judged(choice, &mut race)
+    open_judged(choice, &DeviceOptions::default(), &mut race)
 }
 
-/// Like [`open`], but `judge` says which of the software GPU and the CPU executor is faster.
+/// Like [`open`], with options; `judge` says which of the software GPU and the CPU executor is faster.
 ///
 /// # Errors
 /// When no device matches, or it cannot be opened.
-pub fn open_judged(choice: &DeviceChoice, judge: Judge<'_>) -> Result<Opened, ExecError> {
+pub fn open_judged(
+    choice: &DeviceChoice,
+    options: &DeviceOptions,
+    judge: Judge<'_>,
+) -> Result<Opened, ExecError> {
     match choice {
         DeviceChoice::Cpu => Ok(Opened::asked_for(CpuExecutor::new())),
-        DeviceChoice::Auto => Ok(match open_gpu(choice) {
+        DeviceChoice::Auto => Ok(match open_gpu_with(choice, options) {
             Ok(gpu) if gpu.info().is_software() => faster_of(gpu, CpuExecutor::new(), judge),
             Ok(gpu) => Opened::asked_for(gpu),
             Err(ExecError::NoDevice { .. }) => Opened::cpu_because("no GPU adapter was found"),
             Err(error) => Opened::cpu_because(error),
         }),
-        _ => Ok(Opened::asked_for(open_gpu(choice)?)),
+        _ => Ok(Opened::asked_for(open_gpu_with(choice, options)?)),
     }
 }
 
@@ -120,6 +124,17 @@ fn faster_of(mut gpu: GpuExecutor, mut cpu: CpuExecutor, judge: Judge<'_>) -> Op
 /// # Errors
 /// When no GPU matches, or it cannot be opened.
 pub fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, ExecError> {
+    open_gpu_with(choice, &DeviceOptions::default())
+}
+
+/// As [`open_gpu`], with options.
+///
+/// # Errors
+/// When no GPU matches, or it cannot be opened.
+pub fn open_gpu_with(
+    choice: &DeviceChoice,
+    options: &DeviceOptions,
+) -> Result<GpuExecutor, ExecError> {
     let adapters = gpu::adapters();
     let infos: Vec<DeviceInfo> = adapters.iter().map(gpu::adapter_info).collect();
     let candidates: Vec<usize> = match choice {
@@ -134,7 +149,7 @@ pub fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, ExecError> {
     };
     let mut refusal = None;
     for position in candidates {
-        match GpuExecutor::open(&adapters[position]) {
+        match GpuExecutor::open_with(&adapters[position], options) {
             Ok(gpu) => return Ok(gpu),
             // A driver that refuses leaves the next adapter to be tried.
             Err(error) => refusal = refusal.or(Some(error)),

@@ -1,5 +1,7 @@
 //! What can go wrong on a device.
 
+use std::time::Duration;
+
 use thiserror::Error;
 
 /// What can go wrong on a device.
@@ -42,19 +44,43 @@ pub enum ExecError {
     },
     /// Device memory is exhausted.
     #[error(
-        "{device} is out of memory while {what}: {needed} bytes are needed; lower the batch size \
-         or choose another --device"
+        "{device} is out of memory while {what}{}; {}",
+        plan_in_words(*needed),
+        ADVICE_ON_MEMORY
     )]
     OutOfMemory {
         /// The device.
         device: String,
         /// What was being done.
         what: String,
-        /// Bytes that the plan needs in all.
+        /// Bytes that the plan needs in all; zero where that is not known.
         needed: usize,
     },
+    /// The device stopped working since its driver found no memory for a program that was loaded.
+    #[error("{device} was lost: it ran out of memory while it ran a program; {}", ADVICE_ON_MEMORY)]
+    LostForMemory {
+        /// The device.
+        device: String,
+    },
+    /// The device does not finish what it was given.
+    #[error(
+        "{device} has not finished {what} within {limit:?}: it hangs, or is too slow for that much at \
+         once; wait longer with VERIGRAD_DEVICE_TIMEOUT=SECONDS, give it less at once (a smaller \
+         batch_size, accumulate), or look for its driver's watchdog in the log of the system"
+    )]
+    Stuck {
+        /// The device.
+        device: String,
+        /// What it was given.
+        what: String,
+        /// How long was waited while it finished nothing.
+        limit: Duration,
+    },
     /// The device stopped working: reset, unplugged, or its driver crashed.
-    #[error("{device} was lost: {message}; what the run directory holds is intact")]
+    #[error(
+        "{device} was lost: {message}; what was written to files before is whole. Look for its driver \
+         in the log of the system, and for a newer one"
+    )]
     Lost {
         /// The device.
         device: String,
@@ -82,6 +108,37 @@ pub enum ExecError {
     /// GPU and reference disagree.
     #[error(transparent)]
     Diverged(Box<Divergence>),
+}
+
+/// What helps where a device has too little memory.
+const ADVICE_ON_MEMORY: &str = "take a smaller batch_size, or the same in parts (accumulate), store \
+                                activations in 16 bits (precision = \"f16\"), close what else uses the \
+                                device, or choose another --device";
+
+impl ExecError {
+    /// Whether nothing can be done on the device any more, whatever it is given.
+    pub fn ends_device(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::LostForMemory { .. } | Self::Stuck { .. })
+    }
+
+    /// The same error, with the bytes that all programs of a plan need where one of them found no memory.
+    #[must_use]
+    pub fn in_plan(self, bytes: usize) -> Self {
+        match self {
+            Self::OutOfMemory { device, what, .. } => {
+                Self::OutOfMemory { device, what, needed: bytes }
+            }
+            other => other,
+        }
+    }
+}
+
+/// What a plan needs in all, as a part of a sentence.
+fn plan_in_words(bytes: usize) -> String {
+    match bytes {
+        0 => String::new(),
+        bytes => format!(": the plan needs {} MiB in all", bytes.div_ceil(1 << 20)),
+    }
 }
 
 /// The first place where a GPU and the reference disagree.

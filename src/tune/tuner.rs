@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::candidates::{Candidate, Outcome, Spent, Task, Tuned};
 use crate::bench::{BenchError, Timing, time_in_turns, time_trial};
 use crate::compile::{KernelText, runnable};
-use crate::exec::{ExecError, Executor};
+use crate::exec::Executor;
 use crate::graph::{Case, Lowering};
 use crate::tensor::DType;
 use crate::verify::{Trial, TrialRun, checked_step, kernel_texts, passes_small_cases};
@@ -250,7 +250,7 @@ fn checked(
 /// When that is not its own fault.
 fn dropped(error: BenchError) -> Result<Outcome, BenchError> {
     match error {
-        lost @ BenchError::Exec(ExecError::Lost { .. }) => Err(lost),
+        BenchError::Exec(error) if error.ends_device() => Err(error.into()),
         error => Ok(Outcome::Dropped(error.to_string())),
     }
 }

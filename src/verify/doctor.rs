@@ -369,7 +369,7 @@ fn check_case(
         op.lowerings += 1;
         let result = check.check(executor, lowering);
         let lost = match &result {
-            Err(Failure::Exec(error @ ExecError::Lost { .. })) => Some(error.to_string()),
+            Err(Failure::Exec(error)) if error.ends_device() => Some(error.to_string()),
             _ => None,
         };
         op.note(case, &lowering.variant, result);

@@ -401,7 +401,7 @@ pub fn passes_small_cases(
         let checked = CaseCheck::new(case, sig).map_err(Failure::from);
         match checked.and_then(|check| check.check(executor, lowering)) {
             Ok(()) => {}
-            Err(Failure::Exec(lost @ ExecError::Lost { .. })) => return Err(lost),
+            Err(Failure::Exec(lost)) if lost.ends_device() => return Err(lost),
             Err(failure) => {
                 log::warn!("{op} {variant} fails on {}: {failure}", case.name);
                 return Ok(false);

@@ -14,13 +14,13 @@ use crate::bench::{
     roofline_table,
 };
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
-use crate::cli::device::open::{PickArgs, open_device};
+use crate::cli::device::open::{PickArgs, open_device, open_gpu};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::trace::write_trace;
 use crate::cli::{device::memory, output};
 use crate::compile::Picks;
-use crate::exec::{self, Clock, DeviceChoice, RunProfile};
+use crate::exec::{Clock, DeviceChoice, RunProfile};
 use crate::input::{self, MOST_OF_A_TEXT};
 use crate::train::{RunPrograms, TrainError, Trainer, builtin_recipes};
 use crate::tune::know_device;
@@ -123,7 +123,7 @@ fn print(args: &BenchArgs, json: &str, text: &str) -> Result<(), Failure> {
 
 fn measure_ops(args: &BenchArgs) -> Result<(), Failure> {
     let choice: DeviceChoice = args.device.device.parse()?;
-    let mut gpu = exec::open_gpu(&choice)?;
+    let mut gpu = open_gpu(&choice)?;
     know_device(&mut gpu, Picks::default());
     let peaks = measure_peaks(&mut gpu)?;
     let options = KernelOptions {

@@ -6,6 +6,7 @@ use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::cli::args::DeviceArgs;
+use crate::cli::device::options::options as device_options;
 use crate::cli::failure::{Failure, Unknown};
 use crate::cli::output;
 use crate::exec::{self, CpuExecutor, DeviceChoice};
@@ -92,7 +93,9 @@ pub(in crate::cli) fn check(args: &DoctorArgs) -> Result<(), Failure> {
         // Its kernels take the cores by themselves.
         diagnose(&mut CpuExecutor::new(), &options, &mut tell)
     } else {
-        diagnose_in_parallel(&|| exec::open_gpu(&choice), jobs, &options, &mut tell)?
+        let device = device_options()?;
+        let open = || exec::open_gpu_with(&choice, &device);
+        diagnose_in_parallel(&open, jobs, &options, &mut tell)?
     };
     if let Some(bar) = bar {
         bar.finish_and_clear();

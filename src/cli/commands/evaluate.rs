@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::open_device;
+use crate::cli::device::open::{on_device, open_device};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::Which;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
@@ -77,11 +77,16 @@ pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         format!("{} has no {name} split; set data.validation to train with one", recipe.name)
     })?;
     subject.trained.check_data(&data)?;
-    let mut executor = open_device(&args.subject.device, &args.subject.picks)?;
-    output::line(format_args!("device   {}", executor.info()));
-    subject.tell_weights();
+    let mut open = || {
+        let executor = open_device(&args.subject.device, &args.subject.picks)?;
+        output::line(format_args!("device   {}", executor.info()));
+        Ok(executor)
+    };
     let batch = recipe.evaluation_batch();
-    let (figures, predictions) = subject.trained.predict(executor.as_mut(), name, &data, batch)?;
+    let (figures, predictions) = on_device(&mut None, &mut open, &mut |executor| {
+        Ok(subject.trained.predict(executor, name, &data, batch)?)
+    })?;
+    subject.tell_weights();
     output::line(format_args!("{}", headline(name, &figures)));
     output::text(format_args!("{}", details(&figures)));
     if args.json {

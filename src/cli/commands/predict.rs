@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::evaluate::write_csv;
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::open_quickly;
+use crate::cli::device::open::{on_device, open_quickly};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
@@ -150,6 +150,7 @@ struct Answers<'a> {
     subject: &'a Subject,
     /// The device, once it is needed.
     executor: Option<Box<dyn Executor>>,
+    has_told_weights: bool,
     json: Vec<Value>,
     csv: String,
 }
@@ -158,29 +159,25 @@ impl<'a> Answers<'a> {
     fn new(args: &'a PredictArgs, subject: &'a Subject) -> Self {
         let mut csv = "file,prediction,class".to_owned();
         push_classes(&mut csv, subject.trained.record.classes.len());
-        Self { args, subject, executor: None, json: Vec::new(), csv }
+        Self { args, subject, executor: None, has_told_weights: false, json: Vec::new(), csv }
     }
 
     /// Classifies images that were read, and tells what they are.
     fn classify(&mut self, images: Vec<u8>, paths: &[&PathBuf]) -> Result<(), Failure> {
         let trained = &self.subject.trained;
-        let executor = match &mut self.executor {
-            Some(executor) => {
-                executor.unload_all();
-                executor
-            }
-            None => {
-                let SubjectArgs { device, picks, .. } = &self.args.subject;
-                let executor = open_quickly(device, picks)?;
-                self.subject.tell_weights();
-                self.executor.insert(executor)
-            }
-        };
         let labels = vec![0; paths.len()];
         let classes = trained.record.classes.clone();
         let data = Dataset::new("predict", images, labels, trained.record.image, classes)?;
         let batch = data.len().min(trained.recipe.evaluation_batch());
-        let (_, predictions) = trained.predict(executor.as_mut(), "predict", &data, batch)?;
+        if !self.has_told_weights {
+            self.has_told_weights = true;
+            self.subject.tell_weights();
+        }
+        let SubjectArgs { device, picks, .. } = &self.args.subject;
+        let (_, predictions) =
+            on_device(&mut self.executor, &mut || open_quickly(device, picks), &mut |executor| {
+                Ok(trained.predict(executor, "predict", &data, batch)?)
+            })?;
         for (example, path) in paths.iter().enumerate() {
             self.tell(path, &predictions, example);
         }

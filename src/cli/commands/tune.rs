@@ -6,12 +6,13 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
+use crate::cli::device::open::open_gpu;
 use crate::cli::device::tuning::{TuneOptions, tune_programs};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::output;
 use crate::compile::Picks;
-use crate::exec::{self, DeviceChoice, DeviceInfo, Executor};
+use crate::exec::{DeviceChoice, DeviceInfo, Executor};
 use crate::train::RunPrograms;
 use crate::tune::{know_device, store};
 
@@ -39,7 +40,7 @@ pub(in crate::cli) struct TuneArgs {
 pub(in crate::cli) fn run(args: &TuneArgs) -> Result<(), Failure> {
     let recipe = load_recipe(&args.recipe)?;
     let choice: DeviceChoice = args.device.device.parse()?;
-    let mut executor: Box<dyn Executor> = Box::new(exec::open_gpu(&choice)?);
+    let mut executor: Box<dyn Executor> = Box::new(open_gpu(&choice)?);
     output::line(format_args!("device   {}", executor.info()));
     let known = match args.missing {
         true => known_picks(args.output.as_deref(), executor.info())?,

@@ -2,4 +2,5 @@
 
 pub(super) mod memory;
 pub(super) mod open;
+pub(super) mod options;
 pub(super) mod tuning;

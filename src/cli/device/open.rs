@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use clap::Args;
 
+use super::options::options;
 use crate::cli::args::DeviceArgs;
 use crate::cli::failure::Failure;
 use crate::cli::output;
@@ -93,7 +94,7 @@ fn open(
 ) -> Result<Box<dyn Executor>, Failure> {
     let choice: DeviceChoice = device.device.parse()?;
     let started = Instant::now();
-    let opened = exec::open_judged(&choice, judge)?;
+    let opened = exec::open_judged(&choice, &options()?, judge)?;
     log::info!(
         "opened {} for --device {} in {:.0} ms",
         opened.executor.info(),
@@ -109,13 +110,46 @@ fn open(
     Ok(executor)
 }
 
+/// Opens a GPU as it is, without picks.
+pub(in crate::cli) fn open_gpu(choice: &DeviceChoice) -> Result<GpuExecutor, Failure> {
+    Ok(exec::open_gpu_with(choice, &options()?)?)
+}
+
+/// Works on the device in `kept`, or one that is opened, which is kept for the next work; once more on
+/// one that is opened again, where the device is lost in between.
+pub(in crate::cli) fn on_device<T>(
+    kept: &mut Option<Box<dyn Executor>>,
+    open: &mut dyn FnMut() -> Result<Box<dyn Executor>, Failure>,
+    work: &mut dyn FnMut(&mut dyn Executor) -> Result<T, Failure>,
+) -> Result<T, Failure> {
+    let mut executor = match kept.take() {
+        Some(mut executor) => {
+            executor.unload_all();
+            executor
+        }
+        None => open()?,
+    };
+    let mut done = work(executor.as_mut());
+    if let Err(failure) = &done
+        && failure.is_device_lost()
+    {
+        output::note(format_args!("warning: {failure}; it is opened again"));
+        // Before there are two of them.
+        drop(executor);
+        executor = open()?;
+        done = work(executor.as_mut());
+    }
+    *kept = Some(executor);
+    done
+}
+
 /// Opens a GPU beside the reference, which checks every step.
 pub(in crate::cli) fn open_shadow(
     device: &DeviceArgs,
     picks: &PickArgs,
 ) -> Result<Box<dyn Executor>, Failure> {
     let choice: DeviceChoice = device.device.parse()?;
-    let mut executor = Box::new(exec::ShadowExecutor::new(exec::open_gpu(&choice)?));
+    let mut executor = Box::new(exec::ShadowExecutor::new(open_gpu(&choice)?));
     pin(executor.as_mut(), picks)?;
     Ok(executor)
 }

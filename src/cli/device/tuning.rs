@@ -54,6 +54,16 @@ pub(in crate::cli) fn tune_programs(
             true => ControlFlow::Break(()),
             false => ControlFlow::Continue(()),
         }
+    });
+    let picks = picks.inspect_err(|_| {
+        if total.tasks > 0 && kept.is_ok() {
+            output::note(format_args!(
+                "{} of {} ops are measured; their picks are kept. Go on with {}",
+                total.tasks,
+                tasks.len(),
+                options.go_on
+            ));
+        }
     })?;
     total.print(tasks.len(), started.elapsed());
     if let Some(path) = kept? {

@@ -5,6 +5,7 @@ mod diverged;
 pub(super) mod init_from;
 pub(super) mod progress;
 pub(super) mod recorder;
+mod recovery;
 pub(super) mod resume;
 pub(super) mod start;
 pub(super) mod training;

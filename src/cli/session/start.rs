@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicBool;
 use clap::Args;
 
 use super::init_from::InitArgs;
+use super::recovery::{Begun, Recovery};
 use super::resume::{self, Resumed};
 use super::training::{Ended, Session, Start, run};
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
@@ -16,7 +17,8 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::interrupt;
 use crate::data::Splits;
-use crate::train::{Recipe, RunDir};
+use crate::exec::Executor;
+use crate::train::{Loaded, Recipe, RunDir};
 
 /// Arguments of `verigrad train`.
 #[derive(Debug, Args)]
@@ -88,16 +90,12 @@ pub(in crate::cli) fn train(
 ) -> Result<Ended, Failure> {
     recipe.data.as_read(&data);
     recipe.data.skip_damaged |= args.data.skip_damaged;
-    let mut executor = if args.shadow {
-        open_shadow(&args.device, &args.picks)?
-    } else {
-        open_device(&args.device, &args.picks)?
-    };
-    let executor = executor.as_mut();
-    let programs = if args.tune { tuned_programs(executor, &recipe, &data)? } else { None };
-    let start = Start::New { runs: &args.runs, init: &args.init };
-    let trace = args.trace.as_deref();
-    run(Session { executor, recipe, data, programs, start, trace, interrupted })
+    let open = opening(args);
+    let executor = open(&args.device)?;
+    let recovery = Recovery::new(&args.device, &open, interrupted.clone());
+    let init = Some(&args.init);
+    let training = Training { args, recipe, interrupted, init };
+    training.run((executor, data), None, recovery)
 }
 
 fn resume_run(
@@ -108,10 +106,86 @@ fn resume_run(
     let Some(resumed) = resume::open(path, &args.recipe.set)? else {
         return Ok(Ended { run_dir: RunDir::open(path)?, interrupted: false });
     };
-    let mut executor = resumed.open_device(&args.device, &args.picks)?;
+    let executor = resumed.open_device(&args.device, &args.picks)?;
     let data = read_data(&resumed.recipe, &args.data)?.into();
     let Resumed { run_dir, lock, loaded, recipe } = resumed;
-    let start = Start::Resumed { run_dir, lock, loaded: Box::new(loaded) };
-    let (executor, trace) = (executor.as_mut(), args.trace.as_deref());
-    run(Session { executor, recipe, data, programs: None, start, trace, interrupted })
+    let mut kernels = executor.picks().clone();
+    kernels.model = executor.caps().gpu_model();
+    let state = &loaded.checkpoint.state;
+    let open = opening(args);
+    let recovery = Recovery::new(&args.device, &open, interrupted.clone())
+        .of_extended((state.step, state.stop.clone()));
+    let begun = (Begun::new(run_dir, lock, kernels), Box::new(loaded));
+    let training = Training { args, recipe, interrupted, init: None };
+    training.run((executor, data), Some(begun), recovery)
+}
+
+/// Opens devices as the arguments say.
+fn opening(args: &TrainArgs) -> impl Fn(&DeviceArgs) -> Result<Box<dyn Executor>, Failure> {
+    move |device| match args.shadow {
+        true => open_shadow(device, &args.picks),
+        false => open_device(device, &args.picks),
+    }
+}
+
+/// A training, with what begins it again after its device was lost.
+struct Training<'a> {
+    args: &'a TrainArgs,
+    recipe: Recipe,
+    interrupted: Arc<AtomicBool>,
+    /// The weights that it begins with, unless that was in an earlier process.
+    init: Option<&'a InitArgs>,
+}
+
+impl Training<'_> {
+    /// Trains on a device and its data, and on the same device opened again where it is lost, until
+    /// the run ends, is interrupted, or gets no further.
+    fn run(
+        &self,
+        (mut executor, data): (Box<dyn Executor>, Arc<Splits>),
+        begun: Option<(Begun, Box<Loaded>)>,
+        mut recovery: Recovery<'_>,
+    ) -> Result<Ended, Failure> {
+        let (mut begun, mut loaded) = begun.unzip();
+        let mut data = Some(data);
+        let mut is_told = false;
+        loop {
+            let known = (data.take(), loaded.take(), is_told);
+            let failure = match self.session(executor.as_mut(), known, &mut begun) {
+                Err(failure) if failure.is_device_lost() => failure,
+                ended => return ended,
+            };
+            let former = executor.info().clone();
+            // Before it is opened again: there is no room for two.
+            drop(executor);
+            (executor, loaded) = recovery.reopen(failure, &former, begun.as_ref())?;
+            is_told = true;
+        }
+    }
+
+    /// One session, on data that are read where they are not there any more.
+    fn session(
+        &self,
+        executor: &mut dyn Executor,
+        (data, loaded, is_told): (Option<Arc<Splits>>, Option<Box<Loaded>>, bool),
+        begun: &mut Option<Begun>,
+    ) -> Result<Ended, Failure> {
+        let Self { args, recipe, init, .. } = self;
+        let data = match data {
+            Some(data) => data,
+            None => read_data(recipe, &args.data)?.into(),
+        };
+        let tunes = args.tune && begun.is_none();
+        let programs = if tunes { tuned_programs(executor, recipe, &data)? } else { None };
+        let start = match (begun.as_ref(), loaded, *init) {
+            (Some(begun), Some(loaded), init) => {
+                Start::Resumed { run_dir: begun.run_dir.clone(), loaded, init }
+            }
+            (_, _, Some(init)) => Start::New { runs: &args.runs, init },
+            _ => return Err("none of the run's checkpoints can be read any more".into()),
+        };
+        let (recipe, trace) = (recipe.clone(), args.trace.as_deref());
+        let interrupted = self.interrupted.clone();
+        run(Session { executor, recipe, data, programs, start, trace, interrupted, is_told }, begun)
+    }
 }

@@ -9,6 +9,7 @@ use super::diverged::{self, Beginning};
 use super::init_from::InitArgs;
 use super::progress::ProgressView;
 use super::recorder::{Recorder, WeightsLabel};
+use super::recovery::{Begun, begin_again};
 use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::loading::image_of;
@@ -20,7 +21,7 @@ use crate::data::Splits;
 use crate::exec::{DeviceInfo, Executor};
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
 use crate::train::{
-    Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunLock, RunPrograms, StopReason, Trainer,
+    Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason, Trainer,
 };
 
 /// Step at which a trace begins: after the first ones, which warm up.
@@ -44,11 +45,13 @@ pub(in crate::cli) struct Session<'a> {
     pub trace: Option<&'a Path>,
     /// Ends the session once it is set.
     pub interrupted: Arc<AtomicBool>,
+    /// Whether the run is known to those who read what is printed.
+    pub is_told: bool,
 }
 
 /// Where a run begins.
 pub(in crate::cli) enum Start<'a> {
-    /// With initial weights, in a new directory.
+    /// With initial weights, in a new directory where there is none yet.
     New {
         /// The folder of run directories.
         runs: &'a Path,
@@ -59,10 +62,10 @@ pub(in crate::cli) enum Start<'a> {
     Resumed {
         /// The directory of the run.
         run_dir: RunDir,
-        /// Keeps other processes out of it.
-        lock: RunLock,
         /// Its newest intact checkpoint.
         loaded: Box<Loaded>,
+        /// The weights that the run began with, where it began in this process.
+        init: Option<&'a InitArgs>,
     },
 }
 
@@ -74,19 +77,17 @@ pub(in crate::cli) struct Ended {
     pub interrupted: bool,
 }
 
-/// Trains until the run ends or is interrupted.
-pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
-    let Session { executor, recipe, data, programs, start, trace, interrupted } = session;
+/// Trains until the run ends or is interrupted. `begun` is the run as far as it is known; it stays so where
+/// the session fails.
+pub(in crate::cli) fn run(
+    session: Session<'_>,
+    begun: &mut Option<Begun>,
+) -> Result<Ended, Failure> {
+    let Session { executor, recipe, data, programs, start, trace, interrupted, is_told } = session;
     let device = executor.info().clone();
-    output::line(format_args!("device   {}", in_lines(&device)));
-    output::line(format_args!(
-        "data     {}: {} training, {} test images, {} classes",
-        data.train.name,
-        grouped(data.train.len()),
-        grouped(data.test.len()),
-        data.train.classes.len()
-    ));
-    output::text(format_args!("{}", by_class(&data.account)));
+    if !is_told {
+        tell_data(&device, &data);
+    }
     let image = image_of(&data.train);
     let summary = summary_text(&recipe, image, data.train.classes.len())?;
     let classes = data.train.classes.clone();
@@ -103,19 +104,30 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     trainer.add_hook(Box::new(Interrupt::new(interrupted.clone())));
     trainer.make_checkpoints(recipe.checkpoint.every)?;
     let beginning = match &start {
-        Start::New { init, .. } => Beginning::Initial(init, &model.classes),
+        Start::New { init, .. } | Start::Resumed { init: Some(init), .. } => {
+            Beginning::Initial(init, &model.classes)
+        }
         Start::Resumed { .. } => Beginning::Earlier,
     };
-    let (run_dir, _lock, saved) = match start {
+    let (run_dir, saved) = match start {
         Start::New { runs, init } => {
             init.apply(&mut trainer, &recipe, &model.classes)?;
-            let run_dir = RunDir::create(runs, &recipe.name)?;
-            let lock = run_dir.lock()?;
-            (run_dir, lock, None)
+            let run_dir = match begun {
+                Some(begun) => {
+                    begin_again(&begun.run_dir)?;
+                    begun.run_dir.clone()
+                }
+                None => {
+                    let run_dir = RunDir::create(runs, &recipe.name)?;
+                    let (lock, kernels) = (run_dir.lock()?, trainer.kernels());
+                    begun.insert(Begun::new(run_dir, lock, kernels)).run_dir.clone()
+                }
+            };
+            (run_dir, None)
         }
-        Start::Resumed { run_dir, lock, loaded } => {
+        Start::Resumed { run_dir, loaded, .. } => {
             go_on(&mut trainer, &run_dir, &loaded, &model.classes)?;
-            (run_dir, lock, Some(loaded.checkpoint.state.step))
+            (run_dir, Some(loaded.checkpoint.state.step))
         }
     };
     run_dir.write_recipe(&recipe.to_toml()?)?;
@@ -126,23 +138,26 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     run_dir.write_data(&account)?;
     let parameters = trainer.model().arena.parameter_count();
     let plan = *trainer.memory_plan();
-    output::line(format_args!("model    {}: {} parameters", recipe.name, grouped(parameters)));
-    output::line(format_args!(
-        "memory   {} on the device: {} activations, {} data and states",
-        bytes(plan.tensors),
-        bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
-        bytes(trainer.state_bytes())
-    ));
-    output::line(format_args!(
-        "         {} on the host at most: {} data set at first, later {}",
-        bytes(plan.host()),
-        bytes(plan.data),
-        bytes(plan.kept + plan.copies + plan.scratch)
-    ));
-    for section in recipe.looks_at_test() {
+    if !is_told {
+        let name = &recipe.name;
+        output::line(format_args!("model    {name}: {} parameters", grouped(parameters)));
         output::line(format_args!(
-            "note     {section} watches the test set: there is no validation split"
+            "memory   {} on the device: {} activations, {} data and states",
+            bytes(plan.tensors),
+            bytes(trainer.program().bytes_of(crate::compile::Role::Slot)),
+            bytes(trainer.state_bytes())
         ));
+        output::line(format_args!(
+            "         {} on the host at most: {} data set at first, later {}",
+            bytes(plan.host()),
+            bytes(plan.data),
+            bytes(plan.kept + plan.copies + plan.scratch)
+        ));
+        for section in recipe.looks_at_test() {
+            output::line(format_args!(
+                "note     {section} watches the test set: there is no validation split"
+            ));
+        }
     }
     output::line(format_args!("run      {}", run_dir.path().display()));
     let title = format!("{} on {}", recipe.name, device.name);
@@ -212,6 +227,19 @@ pub(in crate::cli) fn run(session: Session<'_>) -> Result<Ended, Failure> {
     }
     pages::after_run(&run_dir, trainer.test_set());
     Ok(Ended { run_dir, interrupted: false })
+}
+
+/// Tells where is computed, and of what.
+fn tell_data(device: &DeviceInfo, data: &Splits) {
+    output::line(format_args!("device   {}", in_lines(device)));
+    output::line(format_args!(
+        "data     {}: {} training, {} test images, {} classes",
+        data.train.name,
+        grouped(data.train.len()),
+        grouped(data.test.len()),
+        data.train.classes.len()
+    ));
+    output::text(format_args!("{}", by_class(&data.account)));
 }
 
 /// Brings trainer and run directory to where a checkpoint was taken.

@@ -2,7 +2,7 @@
 
 use super::fault::Faults;
 use crate::exec::info::SOFTWARE_GPU;
-use crate::exec::{DeviceInfo, ExecError};
+use crate::exec::{DeviceInfo, DeviceOptions, ExecError, PlantedFaults};
 use crate::graph::{Caps, DeviceModel};
 
 /// All adapters on which kernels can run, real GPUs first. Numbers in `--device N` count them.
@@ -80,11 +80,33 @@ pub(super) struct Opened {
     pub info: DeviceInfo,
     pub caps: Caps,
     pub faults: Faults,
+    options: DeviceOptions,
+}
+
+impl Opened {
+    /// Opens the adapter once more, beside this device.
+    pub fn open_second(&self) -> Result<Self, ExecError> {
+        let options = DeviceOptions { planted: PlantedFaults::default(), ..self.options.clone() };
+        open(&self.adapter, &options)
+    }
+}
+
+impl Drop for Opened {
+    /// Whoever gives back a queue that is stuck waits for ever: it stays until the process ends.
+    fn drop(&mut self) {
+        if self.faults.is_stuck() {
+            std::mem::forget((self.device.clone(), self.queue.clone()));
+        }
+    }
 }
 
 /// Opens an adapter with the features that kernels use and all the limits it has.
-pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
+pub(super) fn open(adapter: &wgpu::Adapter, options: &DeviceOptions) -> Result<Opened, ExecError> {
     let info = adapter_info(adapter);
+    if options.planted.is_removed() {
+        let message = "it is not there any more".to_owned();
+        return Err(ExecError::Open { device: info.name, message });
+    }
     let useful =
         wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::SHADER_F16;
     let features = adapter.features() & useful;
@@ -97,9 +119,10 @@ pub(super) fn open(adapter: &wgpu::Adapter) -> Result<Opened, ExecError> {
         Some(opened) => (opened, with_matrices),
         None => (request(adapter, features)?, features),
     };
-    let faults = Faults::watch(&device, &info.name);
+    let faults = Faults::watch(&device, &info.name, options);
     let caps = caps_of(adapter, features);
-    Ok(Opened { adapter: adapter.clone(), device, queue, info, caps, faults })
+    let (adapter, options) = (adapter.clone(), options.clone());
+    Ok(Opened { adapter, device, queue, info, caps, faults, options })
 }
 
 /// An experimental feature of wgpu.

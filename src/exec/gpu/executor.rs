@@ -1,11 +1,12 @@
 //! Loads programs onto a GPU and runs them, many steps per submission.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::adapter::{self, Opened};
 use super::audit::{Auditor, Proof};
+use super::fault::destroy;
+use super::in_flight::InFlight;
 use super::pipeline::{Pipeline, Planned};
 use super::pipeline_cache::PipelineCache;
 use super::readback::{Readback, StagingPool};
@@ -15,12 +16,10 @@ use crate::compile::{
 };
 use crate::exec::buffers::Buffers;
 use crate::exec::{
-    Audits, DeviceInfo, ExecError, Executor, KeepAudits, ProgramId, ReadTicket, RunProfile,
+    Audits, DeviceInfo, DeviceOptions, ExecError, Executor, KeepAudits, ProgramId, ReadTicket,
+    RunProfile,
 };
 use crate::graph::{Access, Caps};
-
-/// Submissions that may wait on the device before the host waits for the oldest.
-const MAX_IN_FLIGHT: usize = 3;
 
 /// Bytes that are written at once: the driver keeps a copy until they have arrived, which for a
 /// data set would double its memory.
@@ -35,7 +34,7 @@ pub struct GpuExecutor {
     pipelines: PipelineCache,
     buffers: Buffers<wgpu::Buffer>,
     programs: Vec<LoadedProgram>,
-    in_flight: VecDeque<wgpu::SubmissionIndex>,
+    in_flight: InFlight,
     staging: StagingPool,
     allocations: usize,
     /// Spent in encoding and submitting runs.
@@ -45,6 +44,7 @@ pub struct GpuExecutor {
 /// What a program became on the device.
 #[derive(Debug)]
 struct LoadedProgram {
+    name: Arc<str>,
     dispatches: Vec<BoundDispatch>,
     /// Position among the executor's buffers, by position in the program.
     buffers: Vec<usize>,
@@ -99,7 +99,15 @@ impl GpuExecutor {
     /// # Errors
     /// When the driver refuses.
     pub fn open(adapter: &wgpu::Adapter) -> Result<Self, ExecError> {
-        let opened = adapter::open(adapter)?;
+        Self::open_with(adapter, &DeviceOptions::default())
+    }
+
+    /// As [`Self::open`], with options.
+    ///
+    /// # Errors
+    /// When the driver refuses.
+    pub fn open_with(adapter: &wgpu::Adapter, options: &DeviceOptions) -> Result<Self, ExecError> {
+        let opened = adapter::open(adapter, options)?;
         let audits = Auditor::new(&opened.info);
         Ok(Self {
             opened,
@@ -108,7 +116,7 @@ impl GpuExecutor {
             pipelines: PipelineCache::default(),
             buffers: Buffers::default(),
             programs: Vec::new(),
-            in_flight: VecDeque::new(),
+            in_flight: InFlight::default(),
             staging: StagingPool::default(),
             allocations: 0,
             host_time: Duration::ZERO,
@@ -119,7 +127,7 @@ impl GpuExecutor {
     /// would: for tests of what becomes of a run.
     pub fn killer(&self) -> impl Fn() + Send + Sync + use<> {
         let device = self.opened.device.clone();
-        move || device.destroy()
+        move || destroy(&device)
     }
 
     /// Number of distinct kernels that have been compiled; they stay as long as the device is open.
@@ -222,10 +230,12 @@ impl GpuExecutor {
         times: u32,
         copies: Copies,
     ) -> Result<(), ExecError> {
-        self.make_room()?;
+        self.in_flight.make_room(&self.opened)?;
         let started = Instant::now();
         let device = &self.opened.device;
-        let dispatches = &self.programs[program.0].dispatches[range];
+        self.opened.faults.step(device);
+        let loaded = &self.programs[program.0];
+        let dispatches = &loaded.dispatches[range];
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         for _ in 0..times {
             // Copies lie between passes.
@@ -236,23 +246,8 @@ impl GpuExecutor {
             }
         }
         let submission = self.opened.queue.submit([encoder.finish()]);
-        self.in_flight.push_back(submission);
+        self.in_flight.push(submission, loaded.name.clone(), times);
         self.host_time += started.elapsed();
-        self.opened.faults.check()
-    }
-
-    /// Waits for the oldest submissions, so that at most a few are under way.
-    fn make_room(&mut self) -> Result<(), ExecError> {
-        while self.in_flight.len() >= MAX_IN_FLIGHT {
-            let oldest = self.in_flight.pop_front();
-            self.poll(wgpu::PollType::Wait { submission_index: oldest, timeout: None })?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn poll(&self, poll: wgpu::PollType) -> Result<(), ExecError> {
-        let polled = self.opened.device.poll(poll);
-        polled.map_err(|error| self.opened.faults.lost(error.to_string()))?;
         self.opened.faults.check()
     }
 
@@ -268,10 +263,12 @@ impl GpuExecutor {
                 allocate(&self.opened, "staging", bytes, usage, bytes)?
             }
         };
-        let device = &self.opened.device;
+        let Opened { device, queue, faults, .. } = &self.opened;
+        faults.step(device);
         let mut encoder = device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
         encoder.copy_buffer_to_buffer(&buffer, 0, &staging, 0, bytes);
-        let submission = self.opened.queue.submit([encoder.finish()]);
+        let submission = queue.submit([encoder.finish()]);
+        faults.check()?;
         Ok(self.map(staging, submission))
     }
 
@@ -320,7 +317,7 @@ fn allocate(
     usage: wgpu::BufferUsages,
     needed: usize,
 ) -> Result<wgpu::Buffer, ExecError> {
-    let what = format!("allocating {name}");
+    let what = format!("allocating {bytes} bytes for {name}");
     let descriptor = wgpu::BufferDescriptor {
         label: Some(name),
         size: bytes as u64,
@@ -383,7 +380,8 @@ impl Executor for GpuExecutor {
             }
             step_ends.push(dispatches.len());
         }
-        self.programs.push(LoadedProgram { dispatches, buffers: map, textures, step_ends });
+        let name = program.name.as_str().into();
+        self.programs.push(LoadedProgram { name, dispatches, buffers: map, textures, step_ends });
         Ok(ProgramId(self.programs.len() - 1))
     }
 
@@ -409,6 +407,8 @@ impl Executor for GpuExecutor {
             let (name, given) = (buffer.to_owned(), bytes.len());
             return Err(ExecError::BufferSize { name, size, offset, given });
         }
+        self.opened.faults.step(&self.opened.device);
+        self.opened.faults.check()?;
         let mut at = offset as u64;
         let mut chunks = bytes.chunks(STAGED_BYTES).peekable();
         while let Some(chunk) = chunks.next() {
@@ -445,8 +445,8 @@ impl Executor for GpuExecutor {
     }
 
     fn wait(&mut self) -> Result<(), ExecError> {
-        self.in_flight.clear();
-        self.poll(wgpu::PollType::wait_indefinitely())
+        self.in_flight.wait_all(&self.opened)?;
+        self.opened.faults.wait(&self.opened.device, None, "writes and reads")
     }
 
     fn unload_all(&mut self) {

@@ -4,6 +4,7 @@ mod adapter;
 mod audit;
 mod executor;
 mod fault;
+mod in_flight;
 mod pipeline;
 mod pipeline_cache;
 mod readback;
@@ -13,3 +14,4 @@ mod warm_up;
 
 pub use adapter::{adapter_info, adapter_report, adapters};
 pub use executor::GpuExecutor;
+pub use fault::panic_is_caught;

@@ -1,6 +1,6 @@
 //! Reads that never block: a copy into a staging buffer, mapped when the GPU has filled it.
 
-use std::sync::mpsc::{Receiver, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::fault::Faults;
@@ -73,9 +73,7 @@ impl Readback {
 
 impl PendingRead for Readback {
     fn poll(&mut self) -> Result<Option<Vec<u8>>, ExecError> {
-        self.device
-            .poll(wgpu::PollType::Poll)
-            .map_err(|error| self.faults.lost(error.to_string()))?;
+        self.faults.look(&self.device)?;
         match self.mapped.try_recv() {
             Ok(mapped) => self.content(Some(mapped)).map(Some),
             Err(TryRecvError::Empty) => Ok(None),
@@ -84,9 +82,12 @@ impl PendingRead for Readback {
     }
 
     fn wait(self: Box<Self>) -> Result<Vec<u8>, ExecError> {
-        let wait =
-            wgpu::PollType::Wait { submission_index: Some(self.submission.clone()), timeout: None };
-        self.device.poll(wait).map_err(|error| self.faults.lost(error.to_string()))?;
-        self.content(self.mapped.recv().ok())
+        let what = || format!("a read of {} bytes", self.staging.size());
+        self.faults.wait(&self.device, Some(self.submission.clone()), &what())?;
+        match self.mapped.recv_timeout(self.faults.wait_limit()) {
+            Ok(mapped) => self.content(Some(mapped)),
+            Err(RecvTimeoutError::Disconnected) => self.content(None),
+            Err(RecvTimeoutError::Timeout) => Err(self.faults.stuck(&what())),
+        }
     }
 }

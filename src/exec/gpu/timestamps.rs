@@ -54,12 +54,11 @@ impl GpuExecutor {
         timer.encode(&mut encoder, dispatches);
         let commands = encoder.finish();
         clock.end(HostPhase::Encode);
+        opened.faults.step(&opened.device);
         let submission = opened.queue.submit([commands]);
         clock.end(HostPhase::Submit);
         let origin = clock.last;
-        let wait =
-            wgpu::PollType::Wait { submission_index: Some(submission.clone()), timeout: None };
-        self.poll(wait)?;
+        opened.faults.wait(&opened.device, Some(submission.clone()), "a run that is profiled")?;
         clock.end(HostPhase::Wait);
         let read = self.map(timer.staging, submission).wait()?;
         clock.end(HostPhase::Readback);

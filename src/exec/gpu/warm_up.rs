@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use rayon::prelude::*;
 
-use super::adapter::{self, Opened};
+use super::adapter::Opened;
 use super::pipeline::{self, Pipeline, Planned};
 use super::texture::Texture;
 use crate::exec::ExecError;
@@ -65,7 +65,7 @@ fn help<'k>(
     opened: &Opened,
     take: &dyn Fn() -> Option<(usize, Planned<'k>)>,
 ) -> Result<(), ExecError> {
-    let second = adapter::open(&opened.adapter)?;
+    let second = opened.open_second()?;
     let site = Site::new(&second)?;
     let mut unproven = true;
     let mut first: Option<(Planned<'_>, Duration)> = None;
@@ -149,16 +149,17 @@ impl<'a> Site<'a> {
             drop(pass);
             queue.submit([encoder.finish()])
         })?;
-        let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
-        device.poll(wait).map_err(|error| faults.lost(error.to_string()))?;
+        faults.wait(device, Some(submission), &format!("the compilation of {}", kernel.name))?;
         Ok(pipeline)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::adapter;
     use super::*;
     use crate::compile::KernelText;
+    use crate::exec::DeviceOptions;
 
     fn kernel(name: &str, body: &str) -> KernelText {
         let source = format!(
@@ -175,7 +176,8 @@ mod tests {
     #[test]
     fn all_kernels_are_made_and_a_wrong_one_is_named() {
         for adapter in adapter::adapters() {
-            let opened = adapter::open(&adapter).expect("the adapter can be opened");
+            let opened = adapter::open(&adapter, &DeviceOptions::default())
+                .expect("the adapter can be opened");
             for count in [0, 1, 2 * WORTHWHILE] {
                 let mut kernels: Vec<KernelText> = (0..count)
                     .map(|i| kernel(&format!("times{i}"), &format!("y[id.x] = {i}f * x[id.x];")))

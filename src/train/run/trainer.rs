@@ -112,13 +112,14 @@ impl<'a> Trainer<'a> {
         };
         let compile = programs.compile_time();
         let memory_plan = programs.memory(&data, executor.caps());
+        let planned = memory_plan.tensors;
         let RunPrograms { recipe, model, training, test, validation, train_evaluation, .. } =
             programs;
         let FedProgram { feed, program } = training;
         // As long as the host has all pixels, and beside the compilation of kernels.
         let marked = data.clone();
         let mark = thread::spawn(move || DataMark::of(&marked));
-        let id = executor.load(program.clone())?;
+        let id = executor.load(program.clone()).map_err(|error| error.in_plan(planned))?;
         let data_mark = mark.join().unwrap_or_else(|_| DataMark::of(&data));
         let load = lap();
         feed.upload(executor, &data.train)?;

@@ -103,6 +103,13 @@ fn run(opened: &Opened, runs: &[Run<'_>]) -> Result<Vec<Told>, ExecError> {
     let make = |(kernel, _, form): &Run<'_>| layouts.pipeline(opened, &kernel.name, form);
     let pipelines: Vec<Result<wgpu::ComputePipeline, ExecError>> =
         runs.par_iter().map(make).collect();
+    // What the device lacks today says nothing of a kernel.
+    let is_of_device =
+        |error: &&ExecError| error.ends_device() || matches!(error, ExecError::OutOfMemory { .. });
+    let mut failures = pipelines.iter().filter_map(|pipeline| pipeline.as_ref().err());
+    if let Some(error) = failures.find(is_of_device) {
+        return Err(error.clone());
+    }
     let verdicts = submit(opened, &layouts, runs, &pipelines)?;
     let told = pipelines.into_iter().zip(verdicts).map(|(pipeline, verdict)| match pipeline {
         Err(error) => Told::Failure(error),
@@ -218,9 +225,7 @@ fn submit(
             (staging, submission)
         })?;
     staging.map_async(wgpu::MapMode::Read, .., |_| {});
-    let wait = wgpu::PollType::Wait { submission_index: Some(submission), timeout: None };
-    device.poll(wait).map_err(|error| faults.lost(error.to_string()))?;
-    faults.check()?;
+    faults.wait(device, Some(submission), "audits of kernels")?;
     let range = staging.get_mapped_range(..).map_err(|error| faults.lost(error.to_string()))?;
     let words: Vec<u32> = bytemuck::pod_collect_to_vec(&range);
     Ok(words.into_iter().step_by(VERDICT_BYTES / 4).collect())

@@ -6,6 +6,7 @@ use super::form::make;
 use super::run::validator;
 use super::types::Bound;
 use crate::compile::{AuditCounts, Program, compile};
+use crate::exec::DeviceOptions;
 use crate::exec::gpu::adapter::{self, Opened};
 use crate::graph::{Access, Caps, Graph};
 use crate::ops::Scale;
@@ -59,7 +60,8 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {{
 
 fn expect(expected: AuditCounts, kernels: &[(&str, &str)]) {
     for adapter in adapter::adapters() {
-        let opened = adapter::open(&adapter).expect("the adapter can be opened");
+        let opened =
+            adapter::open(&adapter, &DeviceOptions::default()).expect("the adapter can be opened");
         for (before, body) in kernels {
             let text = kernel(before, body);
             let got = audited(&opened, &program(&text));
@@ -216,7 +218,8 @@ fn what_data_decide_keeps_the_checks() {
 #[test]
 fn what_other_lanes_have_counts_as_data() {
     for adapter in adapter::adapters() {
-        let opened = adapter::open(&adapter).expect("the adapter can be opened");
+        let opened =
+            adapter::open(&adapter, &DeviceOptions::default()).expect("the adapter can be opened");
         if opened.caps.subgroup_size.is_none() {
             continue;
         }
@@ -238,7 +241,8 @@ fn textures_are_audited_up_to_the_rows_that_are_copied() {
         )
     };
     for adapter in adapter::adapters() {
-        let opened = adapter::open(&adapter).expect("the adapter can be opened");
+        let opened =
+            adapter::open(&adapter, &DeviceOptions::default()).expect("the adapter can be opened");
         for (row, expected) in [
             ("2u", PROVED),
             ("3u", REFUSED),
@@ -265,7 +269,8 @@ fn textures_are_audited_up_to_the_rows_that_are_copied() {
 fn a_proof_holds_for_its_workgroups_and_sizes() {
     let text = kernel("", "y[i] = x[i];");
     for adapter in adapter::adapters() {
-        let opened = adapter::open(&adapter).expect("the adapter can be opened");
+        let opened =
+            adapter::open(&adapter, &DeviceOptions::default()).expect("the adapter can be opened");
         let good = program(&text);
         let mut more = good.clone();
         more.steps[0].dispatches[0].workgroups = [2, 1, 1];
