@@ -44,6 +44,9 @@ pub(super) type Extended = (u64, Option<Stop>);
 /// Opens the device of these arguments as the run opened its own.
 pub(super) type Open<'a> = &'a dyn Fn(&DeviceArgs) -> Result<Box<dyn Executor>, Failure>;
 
+/// A device that was opened again, and the newest checkpoint of the run, where it has one.
+pub(super) type Reopened = (Box<dyn Executor>, Option<Box<Loaded>>);
+
 /// What is known of the losses of a run's device.
 pub(super) struct Recovery<'a> {
     device: &'a DeviceArgs,
@@ -78,7 +81,7 @@ impl<'a> Recovery<'a> {
         failure: Failure,
         former: &DeviceInfo,
         begun: Option<&Begun>,
-    ) -> Result<(Box<dyn Executor>, Option<Box<Loaded>>), Failure> {
+    ) -> Result<Reopened, Failure> {
         let loaded = begun.and_then(|begun| begun.run_dir.checkpoints().load().ok());
         let loaded = loaded.map(|loaded| Box::new(self.as_extended(loaded)));
         let step = loaded.as_ref().map(|loaded| loaded.checkpoint.state.step);
