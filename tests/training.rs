@@ -238,13 +238,13 @@ fn devices_count_what_the_host_counts() {
     assert_eq!(cpu, small, "a window changes nothing");
 }
 
-/// A CPU executor that claims smaller limits.
-struct SmallDevice {
-    inner: CpuExecutor,
+/// An executor that claims smaller limits, and loads no program that is beyond them.
+struct SmallDevice<E> {
+    inner: E,
     caps: Caps,
 }
 
-impl Executor for SmallDevice {
+impl<E: Executor> Executor for SmallDevice<E> {
     as_inner!();
 
     fn caps(&self) -> &Caps {
@@ -255,8 +255,11 @@ impl Executor for SmallDevice {
         &mut self,
         program: Arc<verigrad::compile::Program>,
     ) -> Result<verigrad::exec::ProgramId, verigrad::exec::ExecError> {
+        let largest = limits::largest_binding(&program);
+        assert!(largest <= self.caps.max_binding_bytes, "{}", program.name);
         self.inner.load(program)
     }
+
     fn run(
         &mut self,
         program: verigrad::exec::ProgramId,

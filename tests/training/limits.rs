@@ -6,53 +6,13 @@ use verigrad::train::{LimitAdvice, RunPrograms};
 
 use super::*;
 
-/// An executor that claims smaller limits.
-struct Bounded<E> {
-    inner: E,
-    caps: Caps,
+/// An executor whose bindings hold `bytes`.
+fn bounded<E: Executor>(inner: E, bytes: u64) -> SmallDevice<E> {
+    let caps = Caps { max_binding_bytes: bytes, ..inner.caps().clone() };
+    SmallDevice { inner, caps }
 }
 
-impl<E: Executor> Bounded<E> {
-    /// One whose bindings hold `bytes`.
-    fn new(inner: E, bytes: u64) -> Self {
-        let caps = Caps { max_binding_bytes: bytes, ..inner.caps().clone() };
-        Self { inner, caps }
-    }
-}
-
-impl<E: Executor> Executor for Bounded<E> {
-    as_inner!();
-
-    fn caps(&self) -> &Caps {
-        &self.caps
-    }
-
-    fn load(
-        &mut self,
-        program: Arc<Program>,
-    ) -> Result<verigrad::exec::ProgramId, verigrad::exec::ExecError> {
-        assert!(largest_binding(&program) <= self.caps.max_binding_bytes, "{}", program.name);
-        self.inner.load(program)
-    }
-
-    fn run(
-        &mut self,
-        program: verigrad::exec::ProgramId,
-        steps: u32,
-    ) -> Result<(), verigrad::exec::ExecError> {
-        self.inner.run(program, steps)
-    }
-
-    fn run_step(
-        &mut self,
-        program: verigrad::exec::ProgramId,
-        step: usize,
-    ) -> Result<(), verigrad::exec::ExecError> {
-        self.inner.run_step(program, step)
-    }
-}
-
-fn largest_binding(program: &Program) -> u64 {
+pub fn largest_binding(program: &Program) -> u64 {
     let bound = program.dispatches().flat_map(|dispatch| &dispatch.bindings);
     bound.map(|bound| bound.region.bytes as u64).max().unwrap_or(0)
 }
@@ -126,7 +86,7 @@ fn arenas_in_parts_give_the_same_bits() {
     for options in OPTIMIZERS {
         let (recipe, data) = small_recipe(options, DENSE);
         let whole = trained(&mut gpu(), &recipe, &data);
-        let parts = trained(&mut Bounded::new(gpu(), ALL_BUT_ARENAS), &recipe, &data);
+        let parts = trained(&mut bounded(gpu(), ALL_BUT_ARENAS), &recipe, &data);
         assert!(whole.0.iter().all(|loss| loss.is_finite()), "{options}: {:?}", whole.0);
         assert!(whole == parts, "{options}: {:?} and {:?}", whole.0, parts.0);
     }
@@ -143,7 +103,7 @@ fn weights_and_sums_in_parts_train_alike() {
         for (layers, bytes) in [(DENSE, ALL_BUT_ARENAS), (CONVOLUTION, HALF_A_WEIGHT)] {
             let (recipe, data) = small_recipe(options, layers);
             let (whole, _) = trained(&mut gpu(), &recipe, &data);
-            let (parts, _) = trained(&mut Bounded::new(gpu(), bytes), &recipe, &data);
+            let (parts, _) = trained(&mut bounded(gpu(), bytes), &recipe, &data);
             for (whole, parts) in whole.iter().zip(&parts) {
                 assert!(
                     (whole - parts).abs() < 1e-4 * whole.abs(),
@@ -162,7 +122,7 @@ fn the_shadow_finds_nothing_in_parts() {
     for precision in ["f32", "f16"] {
         let (recipe, data) =
             small_recipe(&format!("{all}\nprecision = \"{precision}\""), CONVOLUTION);
-        let mut shadow = Bounded::new(ShadowExecutor::new(gpu()), HALF_A_WEIGHT);
+        let mut shadow = bounded(ShadowExecutor::new(gpu()), HALF_A_WEIGHT);
         let mut trainer = Trainer::new(&mut shadow, &recipe, data).expect("a trainer");
         assert!(largest_operand(trainer.program()) > 2 * HALF_A_WEIGHT);
         let texts = kernel_files(trainer.program());
