@@ -125,6 +125,12 @@ impl Binding {
     pub const fn whole(operand: Operand, access: Access) -> Self {
         Self { operand, access, part: None }
     }
+
+    /// The same binding, of a part of its operand.
+    #[must_use]
+    pub fn part(self, part: Part) -> Self {
+        Self { part: Some(part), ..self }
+    }
 }
 
 /// A range of the elements of an operand.
@@ -149,14 +155,6 @@ impl Part {
     /// Bytes of the elements, rounded up to whole words.
     pub const fn bytes(self, dtype: DType) -> usize {
         (self.count * dtype.bytes()).next_multiple_of(4)
-    }
-}
-
-impl Binding {
-    /// The same binding, of a part of its operand.
-    #[must_use]
-    pub fn part(self, part: Part) -> Self {
-        Self { part: Some(part), ..self }
     }
 }
 

@@ -6,8 +6,8 @@
 //! and a function in place of each load. The executor copies the operand before the dispatch.
 
 use super::accesses::{self, Declaration, declaration, resolved, rewrite};
-use super::{Access, Binding, Kernel, Lowering, Operand, Signature};
-use crate::tensor::{DType, TensorType};
+use super::{Access, Binding, Kernel, Lowering, Signature};
+use crate::tensor::DType;
 
 /// Texels in a row of a texture: small operands take no more than a row, and all fit the height that
 /// every device has.
@@ -31,11 +31,8 @@ pub fn rows_of(bytes: usize) -> usize {
 /// The variant that reads what it can through textures. None where that is nothing.
 pub(super) fn read_by(lowering: &Lowering, sig: &Signature) -> Option<Lowering> {
     let bytes = |binding: &Binding| {
-        let all = match binding.operand {
-            Operand::Scratch(s) => lowering.scratch.get(s).copied(),
-            operand => sig.ty(operand).filter(|ty| ty.dtype == DType::F32).map(TensorType::bytes),
-        };
-        all.map(|all| binding.part.map_or(all, |part| part.bytes(DType::F32)))
+        let are_floats = sig.ty(binding.operand).is_none_or(|ty| ty.dtype == DType::F32);
+        are_floats.then(|| lowering.bound_bytes(binding, sig))
     };
     let read = |kernel: &Kernel| read_kernel(kernel, &bytes);
     let kernels: Vec<Option<Kernel>> = lowering.kernels.iter().map(read).collect();
@@ -119,6 +116,7 @@ fn read_binding(kernel: &Kernel, number: usize) -> Option<Kernel> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::Operand;
 
     const TEXT: &str = "\
 alias FLOATS = vec4<f32>;

@@ -151,7 +151,7 @@ pub(in crate::cli) fn run(
             "         {} on the host at most: {} data set at first, later {}",
             bytes(plan.host()),
             bytes(plan.data),
-            bytes(plan.kept + plan.copies + plan.scratch)
+            bytes(plan.host_later())
         ));
         for section in recipe.looks_at_test() {
             output::line(format_args!(

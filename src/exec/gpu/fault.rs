@@ -59,13 +59,21 @@ impl Faults {
     /// Counts what is asked of the device next, where faults are planted, and destroys it where it is
     /// time to.
     pub fn step(&self, device: &wgpu::Device) {
-        match self.options.planted.strike() {
-            None => {}
-            Some(Fault::Lost | Fault::Removed) => destroy(device),
+        if self.lacks_memory(device) {
             // As drivers do that have no memory outside of an allocation.
-            Some(Fault::Memory) => {
-                self.note(ExecError::LostForMemory { device: self.device_name.clone() });
+            self.note(ExecError::LostForMemory { device: self.device_name.clone() });
+        }
+    }
+
+    /// The planted fault of this moment: destroys the device, or has it lack memory.
+    fn lacks_memory(&self, device: &wgpu::Device) -> bool {
+        match self.options.planted.strike() {
+            None => false,
+            Some(Fault::Lost | Fault::Removed) => {
+                destroy(device);
+                false
             }
+            Some(Fault::Memory) => true,
         }
     }
 
@@ -89,13 +97,9 @@ impl Faults {
         needed: usize,
         work: impl FnOnce() -> T,
     ) -> Result<T, ExecError> {
-        match self.options.planted.strike() {
-            None => {}
-            Some(Fault::Lost | Fault::Removed) => destroy(device),
-            Some(Fault::Memory) => {
-                let (device, what) = (self.device_name.clone(), what.to_owned());
-                return Err(ExecError::OutOfMemory { device, what, needed });
-            }
+        if self.lacks_memory(device) {
+            let (device, what) = (self.device_name.clone(), what.to_owned());
+            return Err(ExecError::OutOfMemory { device, what, needed });
         }
         // A device that is gone accepts all and does nothing.
         self.check()?;

@@ -24,5 +24,5 @@ pub(super) use names::name_of;
 pub(super) use operands::{at_most, of_dtype, operands, same_type, scalar};
 pub(super) use repeat::{Repeat, Unit};
 pub(super) use rounding::{FLUSHED, LARGEST_COTANGENT, exponential_sum_ulps, sum_ulps};
-pub(super) use row_kernels::{row_lowerings, rows_of};
+pub(super) use row_kernels::{row_lowerings, rows_of, single_workgroup};
 pub(super) use stable_row::StableRow;

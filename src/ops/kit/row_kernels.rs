@@ -71,3 +71,10 @@ pub(in crate::ops) fn row_lowerings(
         vec![workgroups]
     }
 }
+
+/// Invocations of a single workgroup that goes through `rows`: no more than there is work for, and else
+/// enough to hide latency, as many as every device has.
+pub fn single_workgroup(rows: usize) -> usize {
+    const MOST: usize = 256;
+    MOST.min(rows.max(1).next_power_of_two())
+}

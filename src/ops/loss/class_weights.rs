@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
-use crate::ops::kit::{IGNORED_LABEL, labels_of, operands, sum_ulps};
+use crate::ops::kit::{IGNORED_LABEL, labels_of, operands, single_workgroup, sum_ulps};
 use crate::tensor::{Real, TensorType, Tolerance};
 
 /// The factor on the loss of each row: `w[label]`; where `normalized`, times `count / sum of w[label]` over
@@ -74,13 +74,11 @@ impl OpDef for ClassWeights {
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
-        /// Enough invocations to hide latency, as many as every device has.
-        const WORKGROUP_SIZE: usize = 256;
         let rows = sig.inputs[0].elements();
         let kernel = Kernel::new("class_weights")
             .constant("ROWS", rows)
             .constant("CLASSES", self.weights.len())
-            .constant("WORKGROUP_SIZE", WORKGROUP_SIZE.min(rows.max(1).next_power_of_two()))
+            .constant("WORKGROUP_SIZE", single_workgroup(rows))
             .constant("NORMALIZED", usize::from(self.normalized))
             .file(&self.table())
             .file(include_str!("../../../shaders/loss/class_weights.wgsl"))

@@ -6,7 +6,7 @@ use crate::error::ShapeError;
 use crate::graph::{
     Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature, Vjp,
 };
-use crate::ops::kit::{IGNORED_LABEL, labels_of, of_dtype, operands, sum_ulps};
+use crate::ops::kit::{IGNORED_LABEL, labels_of, of_dtype, operands, single_workgroup, sum_ulps};
 use crate::tensor::{DType, Real, TensorType, Tolerance};
 
 /// Mean of the rows that are not ignored, 0 when all are. Inputs: rows f32 `[n]`, labels u32
@@ -31,11 +31,9 @@ fn divisor(labels: &[u32]) -> f64 {
 
 /// A kernel of one workgroup over `rows` labels.
 fn one_workgroup(name: &str, rows: usize) -> Kernel {
-    /// Enough invocations to hide latency, as many as every device has.
-    const WORKGROUP_SIZE: usize = 256;
     Kernel::new(name)
         .constant("ROWS", rows)
-        .constant("WORKGROUP_SIZE", WORKGROUP_SIZE.min(rows.max(1).next_power_of_two()))
+        .constant("WORKGROUP_SIZE", single_workgroup(rows))
         .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
         .read(Operand::Input(0))
         .read(Operand::Input(1))

@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Kernel, Lowering, OpDef, Operand, Signature};
-use crate::ops::kit::{IGNORED_LABEL, labels_of, of_dtype, rows_of, scalar, sum_ulps};
+use crate::ops::kit::{
+    IGNORED_LABEL, labels_of, of_dtype, rows_of, scalar, single_workgroup, sum_ulps,
+};
 use crate::ops::loss::accuracy::count_correct;
 use crate::ops::update::state::integer;
 use crate::tensor::{DType, Real, TensorType, Tolerance};
@@ -83,8 +85,6 @@ impl OpDef for TallyBatch {
     }
 
     fn lower(&self, sig: &Signature, _caps: &Caps) -> Vec<Lowering> {
-        /// Enough invocations to hide latency, as many as every device has.
-        const WORKGROUP_SIZE: usize = 256;
         let states = self.states();
         let (rows, columns) = sig.inputs[states + 1].rows_columns();
         let top = match self.top {
@@ -101,7 +101,7 @@ impl OpDef for TallyBatch {
             .constant("ROWS", rows)
             .constant("COLUMNS", columns)
             .constant("K", self.top.unwrap_or(1))
-            .constant("WORKGROUP_SIZE", WORKGROUP_SIZE.min(rows.max(1).next_power_of_two()))
+            .constant("WORKGROUP_SIZE", single_workgroup(rows))
             .constant("IGNORED_LABEL", IGNORED_LABEL as usize)
             .file(include_str!("../../../shaders/common/float_bits.wgsl"))
             .file(include_str!("../../../shaders/common/exp_log.wgsl"))

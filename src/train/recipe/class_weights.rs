@@ -7,6 +7,7 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::data::Dataset;
 use crate::ops::ClassWeights;
 use crate::tensor::Real as _;
 
@@ -27,17 +28,14 @@ impl ClassWeightsConfig {
     ///
     /// # Errors
     /// When there are other classes than weights, in words.
-    pub(in crate::train) fn resolve(
-        &self,
-        classes: &[String],
-        labels: &[u32],
-    ) -> Result<Vec<f32>, String> {
+    pub(in crate::train) fn resolve(&self, data: &Dataset) -> Result<Vec<f32>, String> {
+        let classes = &data.classes;
         let (count, most) = (classes.len(), ClassWeights::MOST_CLASSES);
         if count > most {
             return Err(format!("there are {count} classes; class_weights takes up to {most}"));
         }
         match self {
-            Self::Balanced => Ok(balanced(count, labels)),
+            Self::Balanced => Ok(balanced(&data.class_counts())),
             Self::InOrder(weights) if weights.len() == count => {
                 Ok(weights.iter().map(|&weight| f32::from_f64(weight)).collect())
             }
@@ -79,17 +77,12 @@ impl ClassWeightsConfig {
 }
 
 /// `n / (classes * examples of the class)`, of the classes that have examples; 0 for others.
-fn balanced(classes: usize, labels: &[u32]) -> Vec<f32> {
-    let mut counts = vec![0_u32; classes];
-    for &label in labels {
-        if let Some(count) = counts.get_mut(label as usize) {
-            *count += 1;
-        }
-    }
-    let all: f64 = counts.iter().copied().map(f64::from).sum();
-    let met: f64 = counts.iter().filter(|&&count| count > 0).map(|_| 1.0).sum();
-    let weight = |count: u32| if count == 0 { 0.0 } else { all / (met * f64::from(count)) };
-    counts.into_iter().map(|count| f32::from_f64(weight(count))).collect()
+#[expect(clippy::cast_precision_loss, reason = "numbers of examples, far below 2^53")]
+fn balanced(counts: &[usize]) -> Vec<f32> {
+    let all = counts.iter().sum::<usize>() as f64;
+    let met = counts.iter().filter(|&&count| count > 0).count() as f64;
+    let weight = |count: usize| if count == 0 { 0.0 } else { all / (met * count as f64) };
+    counts.iter().map(|&count| f32::from_f64(weight(count))).collect()
 }
 
 /// The word for [`ClassWeightsConfig::Balanced`].
@@ -142,8 +135,11 @@ mod tests {
     use super::*;
 
     fn resolved(config: &ClassWeightsConfig) -> Result<Vec<f32>, String> {
-        let classes = ["cat", "dog", "newt"].map(str::to_owned);
-        config.resolve(&classes, &[0, 0, 0, 1, u32::MAX])
+        let classes = ["cat", "dog", "newt"].map(str::to_owned).to_vec();
+        let set = Dataset::new("pets", vec![0; 4], vec![0, 0, 0, 1], [1, 1, 1], classes);
+        let mut set = set.expect("a label for each image");
+        set.labels.push(u32::MAX);
+        config.resolve(&set)
     }
 
     #[test]
@@ -151,7 +147,7 @@ mod tests {
         // compute_class_weight("balanced", classes=[0, 1], y=[0, 0, 0, 1]) gives 0.6667 and 2.
         let weights = resolved(&ClassWeightsConfig::Balanced).expect("any labels do");
         assert_eq!(weights, [2.0 / 3.0, 2.0, 0.0]);
-        assert_eq!(balanced(2, &[]), [0.0, 0.0]);
+        assert_eq!(balanced(&[0, 0]), [0.0, 0.0]);
     }
 
     #[test]

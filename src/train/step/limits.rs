@@ -1,7 +1,6 @@
 //! What to do about tensors that are larger than what a device holds at once: advice that fits the cause.
 
 use crate::compile::CompileError;
-use crate::tensor::TensorType;
 use crate::train::{LimitAdvice, Recipe, TrainError};
 
 /// The error of compiling a recipe, with advice where a tensor is too large for the device. `compile`
@@ -50,12 +49,8 @@ pub(super) fn advised<P>(
 fn units_that_fit(error: &CompileError) -> Option<u64> {
     let CompileError::TooLarge { tensor, available, .. } = error else { return None };
     let units = u64::try_from(*tensor.dims().last()?).ok()?;
-    let each = bytes(tensor).checked_div(units)?;
+    let each = (tensor.bytes() as u64).checked_div(units)?;
     available.checked_div(each).filter(|&units| units > 0)
-}
-
-fn bytes(ty: &TensorType) -> u64 {
-    ty.bytes() as u64
 }
 
 /// The largest number below `most` that `fits`, where smaller ones fit if larger ones do: bisects.

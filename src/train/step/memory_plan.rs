@@ -34,7 +34,12 @@ impl MemoryPlan {
 
     /// What lies beside the device: at the start the data set, later what stays of it and the rest.
     pub fn host(&self) -> usize {
-        self.data.max(self.kept.saturating_add(self.copies).saturating_add(self.scratch))
+        self.data.max(self.host_later())
+    }
+
+    /// What lies beside the device once it has the data set.
+    pub fn host_later(&self) -> usize {
+        self.kept.saturating_add(self.copies).saturating_add(self.scratch)
     }
 
     /// What is yet to be taken once the data set has been read.

@@ -145,7 +145,7 @@ impl ModelPrograms {
         data: &Dataset,
     ) -> Result<Self, TrainError> {
         let Some(config) = &recipe.class_weights else { return Ok(self) };
-        let weights = config.resolve(&data.classes, &data.labels);
+        let weights = config.resolve(data);
         let weights = weights
             .map_err(|message| TrainError::Recipe { recipe: recipe.name.clone(), message })?;
         Ok(Self { class_weights: Some(weights), ..self })

@@ -49,23 +49,20 @@ pub(super) fn range_at(ranges: &[RateRange], i: usize) -> (usize, f64) {
     found.map_or((usize::MAX, 1.0), |range| (range.end, range.factor))
 }
 
-/// The ranges of a part of the arena, counted from its first element.
-pub(super) fn of_part(ranges: &[RateRange], part: Part) -> Vec<RateRange> {
+/// The ranges of a part of the arena, counted from its first element; and how many of its first elements
+/// decay, where the first `decayed` of the arena do.
+pub(super) fn of_part(ranges: &[RateRange], decayed: usize, part: Part) -> (Vec<RateRange>, usize) {
+    let within = |end: usize| end.saturating_sub(part.first).min(part.count);
     let mut start = 0;
     let mut of_part = Vec::new();
     for range in ranges {
-        let end = range.end.saturating_sub(part.first).min(part.count);
+        let end = within(range.end);
         if end > start {
             of_part.push(RateRange { end, ..*range });
             start = end;
         }
     }
-    of_part
-}
-
-/// How many of the first elements of a part decay, where the first `decayed` of the arena do.
-pub(super) fn decayed_of_part(decayed: usize, part: Part) -> usize {
-    decayed.saturating_sub(part.first).min(part.count)
+    (of_part, within(decayed))
 }
 
 /// Adds the function `rate_factor(i)` for kernels that handle `width` elements at a time.
@@ -113,11 +110,11 @@ mod tests {
         let ranges = sample();
         for (first, count) in [(0, 128), (0, 20), (20, 44), (20, 1), (64, 64), (100, 28), (99, 3)] {
             let part = Part { first, count };
-            let of_part = of_part(&ranges, part);
+            let (of_part, decayed) = of_part(&ranges, 62, part);
             assert!(check_ranges("sgd", &of_part, count).is_ok() || !first.is_multiple_of(4));
             for i in 0..count {
                 assert_eq!(range_at(&of_part, i).1, range_at(&ranges, first + i).1, "{part:?} {i}");
-                assert_eq!(i < decayed_of_part(62, part), first + i < 62, "{part:?} {i}");
+                assert_eq!(i < decayed, first + i < 62, "{part:?} {i}");
             }
         }
     }

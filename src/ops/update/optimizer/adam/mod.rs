@@ -195,12 +195,8 @@ impl OpDef for Adam {
     }
 
     fn part(&self, _sig: &Signature, part: Part) -> Option<Self> {
-        let rates = super::ranges::of_part(&self.rates, part);
-        Some(Self {
-            decayed: super::ranges::decayed_of_part(self.decayed, part),
-            rates,
-            ..self.clone()
-        })
+        let (rates, decayed) = super::ranges::of_part(&self.rates, self.decayed, part);
+        Some(Self { decayed, rates, ..self.clone() })
     }
 
     fn host_kernels(&self, _sig: &Signature) -> Vec<HostKernel> {
