@@ -94,6 +94,49 @@ fn files_train_like_memory_and_resume_with_the_same_bits() {
     }
 }
 
+/// Three times as many of one class as of the other, each drawn equally often.
+#[test]
+fn a_balanced_order_goes_on_with_the_same_bits() {
+    let folder = large_folder(200);
+    for i in 0..66 {
+        std::fs::remove_file(folder.path().join(format!("train/b/{i}.jpg"))).expect("a link");
+    }
+    let plain = |stream| recipe_of(folder.path(), stream, "");
+    let balanced = |stream| {
+        let text = format!("sampler = \"balanced\"\n{}", plain(stream).to_toml().expect("TOML"));
+        Recipe::parse("large", &text, &[]).expect("valid")
+    };
+    let from_memory = trained(&balanced(false), None);
+    assert_ne!(from_memory, trained(&plain(false), None));
+    for stop in [None, Some(3), Some(9)] {
+        assert_eq!(trained(&balanced(true), stop), from_memory, "step {stop:?}");
+    }
+}
+
+/// Pixels that are not in memory are told apart by names and lengths of their files.
+#[test]
+fn a_file_that_changed_is_noticed_when_a_run_goes_on() {
+    let folder = large_folder(60);
+    let recipe = recipe_of(folder.path(), true, "");
+    let data = || load(&recipe.data, None).expect("pictures");
+    let mut kept = Checkpoints::default();
+    let mut cpu = CpuExecutor::new();
+    let mut trainer = Trainer::new(&mut cpu, &recipe, data()).expect("a trainer");
+    trainer.make_checkpoints(CheckpointEvery::Epoch).expect("the device reads");
+    trainer.add_hook(Box::new(StopAt(vec![2])));
+    trainer.run(&mut kept).expect("a run");
+    let checkpoint = kept.0.pop().expect("the end is saved");
+    let path = folder.path().join("train/b/7.jpg");
+    let mut bytes = std::fs::read(&path).expect("a picture");
+    std::fs::remove_file(&path).expect("a link");
+    bytes.push(0);
+    std::fs::write(&path, bytes).expect("written");
+    let mut cpu = CpuExecutor::new();
+    let mut trainer = Trainer::new(&mut cpu, &recipe, data()).expect("a trainer");
+    let error = trainer.restore(&checkpoint).expect_err("another file").to_string();
+    assert!(error.contains("other files, by name or length"), "{error}");
+}
+
 #[test]
 fn random_parts_are_the_same_on_any_number_of_threads_and_after_a_resume() {
     let folder = large_folder(200);

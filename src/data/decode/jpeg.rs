@@ -10,13 +10,24 @@ use zune_jpeg::JpegDecoder;
 
 use super::{check_decoded, orientation_in_xmp};
 
+/// What is decoded.
+struct Bytes<'a>(&'a [u8]);
+
+impl AsRef<[u8]> for Bytes<'_> {
+    fn as_ref(&self) -> &[u8] {
+        self.0
+    }
+}
+
 /// Decodes a file, gray or RGB, with the orientation that a camera noted; or tells what is wrong.
 pub(super) fn decode(file: &[u8]) -> Result<(DynamicImage, Orientation), String> {
     let lenient = DecoderOptions::default()
         .set_strict_mode(false)
         .set_max_width(usize::from(u16::MAX))
         .set_max_height(usize::from(u16::MAX));
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), lenient);
+    // Of a reader that is ours: the compiler would take the decoder of a slice from the `image` crate, which
+    // is built to be small, and it would take twice as long.
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(Bytes(file)), lenient);
     // Stray bytes between the headers harm nothing: only what follows is read strictly.
     decoder.decode_headers().map_err(|error| error.to_string())?;
     let (width, height) = decoder.dimensions().ok_or("the header tells no size")?;
