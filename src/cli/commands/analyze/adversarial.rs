@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::number;
 use crate::analysis::{Attack, AttackResult, Attacker};
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::open_device;
+use crate::cli::device::open::{on_device, open_device};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
@@ -88,8 +88,9 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     run.trained.check_data(&test)?;
     let first = args.first.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let test = test.take_first(first);
-    let mut executor = open_device(&args.run.device, &args.run.picks)?;
-    let executor = executor.as_mut();
+    let mut open = || open_device(&args.run.device, &args.run.picks);
+    let mut kept = Some(open()?);
+    let device = kept.as_ref().map(|executor| executor.info().to_string()).unwrap_or_default();
     let (method, attack) = match args.method {
         Method::Fgsm => ("FGSM".to_owned(), Attack::Fgsm),
         Method::Pgd => {
@@ -98,7 +99,7 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
             (format!("PGD, {steps} step{s}"), Attack::Pgd { steps, step_size, seed })
         }
     };
-    output::line(format_args!("device   {}", executor.info()));
+    output::line(format_args!("device   {device}"));
     run.tell_weights();
     output::line(format_args!(
         "attack   {method}, on {} test images of {}\n",
@@ -110,15 +111,19 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     epsilons.sort_by(f32::total_cmp);
     epsilons.dedup();
     let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
-    let attacker = Attacker::new(executor, &run.trained.model, &run.trained.weights, &test, batch)?;
-    // Without an attack, to know which examples the model is right about.
-    let clean = attacker.run(executor, attack, 0.0, &[])?;
-    let right = (0..test.len()).filter(|&i| clean.predictions[i] == test.labels[i]);
-    let shown: Vec<usize> = right.take(usize::from(args.examples)).collect();
-    let mut results = Vec::with_capacity(epsilons.len());
-    for &epsilon in &epsilons {
-        results.push(attacker.run(executor, attack, epsilon, &shown)?);
-    }
+    let (clean, results, shown) = on_device(&mut kept, &mut open, &mut |executor| {
+        let trained = &run.trained;
+        let attacker = Attacker::new(executor, &trained.model, &trained.weights, &test, batch)?;
+        // Without an attack, to know which examples the model is right about.
+        let clean = attacker.run(executor, attack, 0.0, &[])?;
+        let right = (0..test.len()).filter(|&i| clean.predictions[i] == test.labels[i]);
+        let shown: Vec<usize> = right.take(usize::from(args.examples)).collect();
+        let mut results = Vec::with_capacity(epsilons.len());
+        for &epsilon in &epsilons {
+            results.push(attacker.run(executor, attack, epsilon, &shown)?);
+        }
+        Ok((clean, results, shown))
+    })?;
     output::text(format_args!("{}", table(&results, &clean, &test)));
 
     let stem = format!("adversarial-{}", args.method.name());

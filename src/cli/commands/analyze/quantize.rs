@@ -8,7 +8,7 @@ use clap::Args;
 
 use crate::analysis::{Granularity, Grid, QuantizedModel, SimulatedFigures, Simulator, weights_of};
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::open_device;
+use crate::cli::device::open::{on_device, open_device};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
@@ -65,19 +65,22 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let loaded = args.evaluate.as_deref().map(QuantizedModel::load).transpose()?;
     let splits = run.data(&args.data)?;
     run.trained.check_data(&splits.test)?;
-    let mut executor = open_device(&args.run.device, &args.run.picks)?;
-    let executor = executor.as_mut();
-    output::line(format_args!("device   {}", executor.info()));
+    let mut open = || open_device(&args.run.device, &args.run.picks);
+    let mut kept = Some(open()?);
+    let device = kept.as_ref().map(|executor| executor.info().to_string()).unwrap_or_default();
+    output::line(format_args!("device   {device}"));
     let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
-    let simulator = Simulator::new(executor, &run.trained.model, batch)?;
     if let Some(model) = loaded {
-        let pending = model.pending(&run.trained.model)?;
-        if let Some(layer) = simulator.layers().iter().find(|l| !model.grids.contains_key(*l)) {
-            return Err(format!("the file has no grid for what {layer} reads").into());
-        }
-        pending.write(executor)?;
-        simulator.set_grids(executor, &model.grids)?;
-        let figures = simulator.evaluate(executor, &splits.test)?;
+        let figures = on_device(&mut kept, &mut open, &mut |executor| {
+            let simulator = Simulator::new(executor, &run.trained.model, batch)?;
+            let pending = model.pending(&run.trained.model)?;
+            if let Some(layer) = simulator.layers().iter().find(|l| !model.grids.contains_key(*l)) {
+                return Err(format!("the file has no grid for what {layer} reads").into());
+            }
+            pending.write(executor)?;
+            simulator.set_grids(executor, &model.grids)?;
+            Ok(simulator.evaluate(executor, &splits.test)?)
+        })?;
         let mut table = cost_table();
         table.row(cost_row("8 bits, from the file", &figures, model.bytes()));
         output::text(format_args!("\n{table}"));
@@ -96,20 +99,29 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     ));
     let weights = &run.trained.tensors;
     let float_bytes: usize = weights.values().map(|tensor| tensor.ty().bytes()).sum();
-    run.trained.weights.write(executor)?;
-    let grids = simulator.calibrate(executor, &calibration)?;
-    let before = simulator.evaluate(executor, &splits.test)?;
-    let model = QuantizedModel::new(weights, grids, granularity)?;
-    model.pending(&run.trained.model)?.write(executor)?;
-    let weights_only = simulator.evaluate(executor, &splits.test)?;
-    simulator.set_grids(executor, &model.grids)?;
-    let after = simulator.evaluate(executor, &splits.test)?;
-    let layers = cost_of_layers(executor, &run, &simulator, (weights, &model), &calibration)?;
+    let (model, costs, layers) = on_device(&mut kept, &mut open, &mut |executor| {
+        let simulator = Simulator::new(executor, &run.trained.model, batch)?;
+        run.trained.weights.write(executor)?;
+        let grids = simulator.calibrate(executor, &calibration)?;
+        let before = simulator.evaluate(executor, &splits.test)?;
+        let model = QuantizedModel::new(weights, grids, granularity)?;
+        model.pending(&run.trained.model)?.write(executor)?;
+        let weights_only = simulator.evaluate(executor, &splits.test)?;
+        simulator.set_grids(executor, &model.grids)?;
+        let after = simulator.evaluate(executor, &splits.test)?;
+        let layers = cost_of_layers(executor, &run, &simulator, (weights, &model), &calibration)?;
+        let costs = [
+            cost_row("f32", &before, float_bytes),
+            cost_row("8-bit weights", &weights_only, model.bytes()),
+            cost_row("8-bit weights and activations", &after, model.bytes()),
+        ];
+        Ok((model, costs, layers))
+    })?;
 
     let mut table = cost_table();
-    table.row(cost_row("f32", &before, float_bytes));
-    table.row(cost_row("8-bit weights", &weights_only, model.bytes()));
-    table.row(cost_row("8-bit weights and activations", &after, model.bytes()));
+    for cost in costs {
+        table.row(cost);
+    }
     output::text(format_args!("\n{table}"));
     output::text(format_args!("\n{}", layer_table(&layers)));
 

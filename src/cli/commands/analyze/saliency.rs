@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use super::number;
 use crate::analysis::{SaliencyMap, SaliencyMethod, saliency};
 use crate::cli::args::DataArgs;
-use crate::cli::device::open::open_quickly;
+use crate::cli::device::open::{on_device, open_quickly};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
@@ -71,7 +71,6 @@ pub(in crate::cli) struct SaliencyArgs {
 pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
     let mut run = Subject::open(&args.run.what, &args.data)?;
     let data = images(args, &mut run)?;
-    let mut executor = open_quickly(&args.run.device, &args.run.picks)?;
     let method = match args.method {
         Method::Gradient => SaliencyMethod::Gradient,
         Method::GradXInput => SaliencyMethod::GradientTimesInput,
@@ -82,14 +81,12 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
         },
     };
     let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
-    let maps = saliency(
-        executor.as_mut(),
-        &run.trained.model,
-        &run.trained.weights,
-        &data,
-        batch,
-        method,
-    )?;
+    let mut open = || open_quickly(&args.run.device, &args.run.picks);
+    let (maps, device) = on_device(&mut None, &mut open, &mut |executor| {
+        let trained = &run.trained;
+        let maps = saliency(executor, &trained.model, &trained.weights, &data, batch, method)?;
+        Ok((maps, executor.info().to_string()))
+    })?;
     let exhibits: Vec<Exhibit> =
         maps.iter().enumerate().map(|(i, map)| exhibit(args, &data, i, map)).collect();
     let shown = match args.method {
@@ -100,7 +97,7 @@ pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
     let title = format!("{shown} of the predicted class, {}", args.run.what.run.display());
     let sheet = gallery(&title, &exhibits, PER_ROW)?;
     write_atomically(&args.output, &encode_png(&sheet)?)?;
-    output::line(format_args!("device   {}", executor.info()));
+    output::line(format_args!("device   {device}"));
     run.tell_weights();
     output::line(format_args!(
         "{}: {} image{} beside {shown}",
