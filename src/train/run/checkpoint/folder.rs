@@ -9,6 +9,7 @@ use super::file::{self, CheckpointError};
 use crate::train::store::files::{FileError, is_temporary};
 use crate::train::store::run_dir::RunDir;
 
+const PREFIX: &str = "step-";
 const SUFFIX: &str = ".safetensors";
 /// What the name of a damaged file ends with once it was found out.
 const DAMAGED: &str = ".damaged";
@@ -51,7 +52,7 @@ impl CheckpointStore {
     pub fn save(&self, checkpoint: &Checkpoint, keep: usize) -> Result<PathBuf, CheckpointError> {
         fs::create_dir_all(&self.folder)
             .map_err(FileError::of("create the folder", &self.folder))?;
-        let path = self.folder.join(format!("step-{:010}{SUFFIX}", checkpoint.state.step));
+        let path = self.folder.join(format!("{PREFIX}{:010}{SUFFIX}", checkpoint.state.step));
         let started = Instant::now();
         file::write(&path, checkpoint)?;
         log::info!(
@@ -96,9 +97,11 @@ impl CheckpointStore {
     /// # Errors
     /// When the folder cannot be read.
     pub fn load_until(&self, step: u64) -> Result<Option<Checkpoint>, CheckpointError> {
-        let checkpoints =
-            self.newest_first()?.into_iter().filter_map(|path| file::read(&path).ok());
-        Ok(checkpoints.into_iter().find(|checkpoint| checkpoint.state.step <= step))
+        // Their names tell: files of later steps, which may be large, are not read.
+        let earlier = |path: &PathBuf| step_of(path).is_none_or(|of_file| of_file <= step);
+        let earlier = self.newest_first()?.into_iter().filter(earlier);
+        let mut checkpoints = earlier.filter_map(|path| file::read(&path).ok());
+        Ok(checkpoints.find(|checkpoint| checkpoint.state.step <= step))
     }
 
     /// Puts aside what a run that goes on from `used` must not find later: newer files, which are
@@ -124,10 +127,15 @@ impl CheckpointStore {
     fn newest_first(&self) -> Result<Vec<PathBuf>, CheckpointError> {
         let mut names = names_in(&self.folder)?;
         // Steps have leading zeros: the order of names is that of steps.
-        names.retain(|name| name.starts_with("step-") && name.ends_with(SUFFIX));
+        names.retain(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX));
         names.sort_unstable_by(|a, b| b.cmp(a));
         Ok(names.into_iter().map(|name| self.folder.join(name)).collect())
     }
+}
+
+/// The step that the name of a file tells.
+fn step_of(path: &Path) -> Option<u64> {
+    path.file_name()?.to_str()?.strip_prefix(PREFIX)?.strip_suffix(SUFFIX)?.parse().ok()
 }
 
 /// Names of the files in a folder; none where there is no such folder.
@@ -162,6 +170,10 @@ mod tests {
         let loaded = store.load().expect("the newest");
         assert_eq!(loaded.checkpoint.state.step, 100_000_000_000);
         assert!(loaded.damaged.is_empty());
+        let until = |step| store.load_until(step).expect("a list").map(|found| found.state.step);
+        assert_eq!(until(100_000_000_000), Some(100_000_000_000));
+        assert_eq!(until(99_999_999_999), Some(10));
+        assert_eq!(until(9), None, "it was removed");
     }
 
     #[test]
