@@ -14,6 +14,8 @@
 mod equivalent;
 #[path = "mutants/filter.rs"]
 mod filter;
+#[path = "mutants/listed.rs"]
+mod listed;
 #[path = "mutants/mutation.rs"]
 mod mutation;
 #[path = "mutants/origin.rs"]
@@ -33,7 +35,7 @@ use equivalent::Equivalents;
 use filter::Filter;
 use mutation::{mutations, same_meaning};
 use population::{Mutant, Population};
-use trial::{Fate, Tester};
+use trial::{Fate, Tester, compiled};
 use verigrad::exec::gpu::adapters;
 
 /// A number from the environment.
@@ -132,6 +134,21 @@ fn the_contract_accepts_other_words_for_the_same() {
     announce(&format!("other words for the same: {accepted} of {} accepted", fates.len()));
     assert!(accepted > 0 || !filter().is_all(), "no text was accepted");
     assert!(rejected.is_empty(), "the contract rejects\n{}", rejected.join("\n"));
+}
+
+#[test]
+fn what_a_kernel_does_not_use_makes_no_other_kernel() {
+    let text = |unused: &str, used: &str| {
+        format!(
+            "{unused}const USED: u32 = {used};\n@group(0) @binding(0) var<storage, read_write> y: array<u32>;\n\
+             @compute @workgroup_size(1)\nfn main() {{ y[0] = USED; }}\n"
+        )
+    };
+    let one = compiled(&text("const UNUSED: u32 = 7u;\n", "3u")).expect("a kernel");
+    assert_eq!(compiled(&text("const UNUSED: u32 = 8u;\n", "3u")), Some(one.clone()));
+    assert_eq!(compiled(&text("", "3u")), Some(one.clone()));
+    assert_ne!(compiled(&text("", "4u")), Some(one));
+    assert_eq!(compiled("fn main() {"), None);
 }
 
 /// The list is as long as it must be: what is on it is still in some kernel.

@@ -2,31 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use super::listed::listed;
 use super::population::{Mutant, Population};
 
-const TEXT: &str = include_str!("equivalent.txt");
-
-/// Place, text of the line, text of the mutant: the lines of `equivalent.txt`, in groups, each of them
-/// under the reason why they make no difference.
 pub struct Equivalents {
     listed: BTreeSet<String>,
 }
 
 impl Equivalents {
     pub fn read() -> Self {
-        let mut has_reason = false;
-        let mut listed = BTreeSet::new();
-        for line in TEXT.lines().map(str::trim) {
-            if line.is_empty() {
-                has_reason = false;
-            } else if line.starts_with('#') {
-                has_reason = true;
-            } else {
-                assert!(has_reason, "no reason is given for {line}");
-                assert!(listed.insert(line.to_owned()), "listed twice: {line}");
-            }
-        }
-        Self { listed }
+        Self { listed: listed(include_str!("equivalent.txt")) }
     }
 
     pub fn contain(&self, mutant: &Mutant) -> bool {

@@ -1,6 +1,6 @@
 //! Which mutants are drawn from.
 
-use super::population::Mutant;
+use std::fmt::Display;
 
 pub enum Filter {
     /// Those whose place or line has the text.
@@ -28,7 +28,7 @@ impl Filter {
         matches!(self, Self::Text(text) if text.is_empty())
     }
 
-    pub fn keeps(&self, mutant: &Mutant) -> bool {
+    pub fn keeps(&self, mutant: &impl Display) -> bool {
         match self {
             Self::Text(text) => mutant.to_string().contains(text),
             Self::SurvivorsOf(log) => log.contains(&format!("  {mutant}\n")),

@@ -132,19 +132,22 @@ impl Population {
         self.mutants.keys()
     }
 
-    /// The kernels that have a mutant's line: cheap cases first, each variant of each op in turn.
+    /// The kernels that have a mutant's line: one of each case of each op, cheap cases first, before another
+    /// variant of any. Which variant comes first differs from case to case.
     pub fn instances(&self, mutant: &Mutant) -> Vec<Instance> {
-        let mut instances = self.mutants[mutant].clone();
-        instances.sort_by_cached_key(|instance| self.subjects[instance.subject].elements());
-        let mut alike: HashMap<(&str, &str), usize> = HashMap::new();
-        instances.sort_by_cached_key(|instance| {
-            let subject = &self.subjects[instance.subject];
-            let variant = &subject.lowerings[instance.lowering].variant;
-            let count = alike.entry((subject.op, variant)).or_default();
-            *count += 1;
-            *count
-        });
-        instances
+        let mut of_case: BTreeMap<usize, Vec<Instance>> = BTreeMap::new();
+        for instance in &self.mutants[mutant] {
+            of_case.entry(instance.subject).or_default().push(*instance);
+        }
+        let mut ordered: Vec<(usize, usize, Instance)> = Vec::new();
+        for (i, (subject, variants)) in of_case.into_iter().enumerate() {
+            let elements = self.subjects[subject].elements();
+            let first = i % variants.len();
+            let turned = variants[first..].iter().chain(&variants[..first]);
+            ordered.extend(turned.enumerate().map(|(turn, instance)| (turn, elements, *instance)));
+        }
+        ordered.sort_by_key(|&(turn, elements, _)| (turn, elements));
+        ordered.into_iter().map(|(.., instance)| instance).collect()
     }
 
     /// So many mutants by seed, of those that the filter keeps.

@@ -103,8 +103,12 @@ impl<'a> Tester<'a> {
 
 /// What a device sees of a text: SPIR-V without names and without what is not used. None where it is no
 /// kernel.
-fn compiled(text: &str) -> Option<Vec<u32>> {
+pub fn compiled(text: &str) -> Option<Vec<u32>> {
     let mut module = parse_str(text).ok()?;
+    // Those with names would be kept.
+    for (_, constant) in module.constants.iter_mut() {
+        constant.name = None;
+    }
     compact(&mut module, KeepUnused::No);
     let info = Validator::new(ValidationFlags::all(), Capabilities::all())
         .subgroup_stages(ShaderStages::COMPUTE)

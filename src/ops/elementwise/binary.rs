@@ -255,6 +255,7 @@ impl OpDef for Binary {
             cases.push(case.forward_only());
         }
         cases.push(Case::new("one_element", Binary::ADD).normal([1]).normal([1]));
+        cases.push(Case::new("add_rows_of_two", Binary::ADD).normal([7, 2]).normal([7, 1]));
         cases.push(
             Case::new("many_workgroups", Binary::MULTIPLY)
                 .normal([65_536 * 64 + 3, 1])

@@ -195,6 +195,7 @@ pub fn test_geometries() -> Vec<(&'static str, PoolGeometry, [usize; 4])> {
     vec![
         ("one_element", PoolGeometry::non_overlapping([1, 1]), [1, 1, 1, 1]),
         ("window_2", PoolGeometry::non_overlapping([2, 2]), [2, 4, 6, 4]),
+        ("many_windows", PoolGeometry::non_overlapping([2, 2]), [2, 12, 14, 3]),
         ("tail_dropped", PoolGeometry::non_overlapping([2, 2]), [1, 5, 7, 3]),
         ("whole_image", PoolGeometry::non_overlapping([3, 5]), [2, 3, 5, 5]),
         ("overlapping", pool([3, 3], [2, 2], [0; 4]), [1, 7, 9, 3]),

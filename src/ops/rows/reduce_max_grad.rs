@@ -106,7 +106,7 @@ impl OpDef for ReduceMaxGrad {
     fn cases() -> Vec<Case> {
         let mut cases = Vec::new();
         for (name, over) in [("rows", Over::Rows), ("columns", Over::Columns), ("all", Over::All)] {
-            for dims in [[1, 1], [5, 8], [71, 130]] {
+            for dims in [[1, 1], [5, 8], [13, 21], [71, 130]] {
                 let x = TensorType::f32(dims);
                 let dy = over.result(&x);
                 // Few values, so that there are ties.

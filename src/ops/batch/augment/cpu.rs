@@ -24,12 +24,12 @@ impl Size {
 
     /// Bytes of a row of the staged copy.
     fn pitch(self) -> usize {
-        (self.width + 2) * self.channels
+        (self.width + 1) * self.channels
     }
 
     /// Words of the staged copy.
     fn staged_words(self) -> usize {
-        (self.pitch() * (self.height + 2)).div_ceil(4)
+        (self.pitch() * (self.height + 1)).div_ceil(4)
     }
 }
 
@@ -91,7 +91,7 @@ fn run(op: &AugmentBatch, size: Size, io: &mut HostIo<'_, f32>, scratch: &mut [f
     });
 }
 
-/// Writes the image after crop and flip, with a border of one black pixel.
+/// Writes the image after crop and flip, behind a row and a column of black pixels.
 fn stage(op: &AugmentBatch, size: Size, decision: &Decision, bytes: &[u8], staged: &mut [u8]) {
     let Size { height, width, channels } = size;
     let reflects = op.augment.crop_mode == PaddingMode::Reflect;
@@ -146,7 +146,7 @@ fn sample(size: Size, fill: FillMode, decision: &Decision, staged: &[u8], x: &mu
             let (px, py) = (u >> 7, v >> 7);
             (u, v) = (u + 2 * a, v + 2 * c);
             let (left, top) = (px >> 8, py >> 8);
-            // The border is one pixel wide, and black.
+            // The first row and the first column, of index 0, are what lies outside.
             let place = |at: i32, side: i32| fill.place(at, side).map_or(0, |at| at + 1);
             let columns = [left, left + 1].map(|at| place(at, last_column + 1));
             let rows = [top, top + 1].map(|at| place(at, last_row + 1));

@@ -34,7 +34,12 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(case(&format!("{name}_step_{step}"), op, [9, 11, 13, 3], step));
         }
     }
+    // Sides long enough to tell neighbors in the table of quantiles apart.
+    for step in 0..4 {
+        cases.push(case(&format!("large_box_step_{step}"), &cutmix, [2, 211, 197, 1], step));
+    }
     cases.push(case("equal_weights", &of_equal_weights(&cutmix), [9, 12, 12, 1], 0));
+    cases.push(case("least_weight", &of_least_weight(&mixup), [9, 12, 12, 1], 0));
     let (step_type, step) = integer(4);
     cases.push(
         Case::new("box_over_nan", cutmix)
@@ -49,14 +54,21 @@ pub(super) fn cases() -> Vec<Case> {
 
 /// With the first seed whose box takes half of a 12 x 12 image in step 0: both labels weigh the same.
 fn of_equal_weights(op: &MixBatch) -> MixBatch {
+    first_seed(op, |Decision { share: [own, all], .. }| 2 * own == all)
+}
+
+/// With the first seed whose own images weigh the least that is not nothing.
+fn of_least_weight(op: &MixBatch) -> MixBatch {
+    first_seed(op, |decision| decision.weight == 1)
+}
+
+/// With the first seed whose decision for nine images of 12 x 12 in step 0 is such.
+fn first_seed(op: &MixBatch, is_such: impl Fn(Decision) -> bool) -> MixBatch {
     let tables = Tables::new(op);
-    let weighs = |op: &MixBatch| Decision::draw(op, &tables, 9, [12, 12], 0).share;
-    let equal = |op: &MixBatch| {
-        let [own, all] = weighs(op);
-        2 * own == all
-    };
     let mut seeds = (0..100_000).map(|seed| MixBatch { seed, ..op.clone() });
-    seeds.find(equal).unwrap_or_else(|| op.clone())
+    seeds
+        .find(|op| is_such(Decision::draw(op, &tables, 9, [12, 12], 0)))
+        .unwrap_or_else(|| op.clone())
 }
 
 #[cfg(test)]
@@ -64,11 +76,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_case_has_equal_weights() {
+    fn cases_have_equal_and_least_weights() {
         let cutmix =
             MixBatch { mixup: 0.0, cutmix: 1.0, classes: 10, label_smoothing: 0.0, seed: 3 };
         let op = of_equal_weights(&cutmix);
         let share = Decision::draw(&op, &Tables::new(&op), 9, [12, 12], 0).share;
         assert_eq!(share, [72, 144]);
+        let mixup = MixBatch { mixup: 0.2, cutmix: 0.0, ..cutmix };
+        let op = of_least_weight(&mixup);
+        assert_eq!(Decision::draw(&op, &Tables::new(&op), 9, [12, 12], 0).weight, 1);
     }
 }

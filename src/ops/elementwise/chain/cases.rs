@@ -40,6 +40,12 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(step(case).forward_only());
         }
     }
+    let drawn = Dropout { rate: 0.0, seed: 7, stream: 2 }.with_drawn_rate(3);
+    for dims in [[6, 12], [5, 7]] {
+        let op = chain([(&drawn, &[Input(0), Input(1)]), (&Scale { factor: 0.5 }, &[Of(0)])]);
+        let name = format!("rate_is_drawn_{}x{}", dims[0], dims[1]);
+        cases.push(step(Case::new(name, op).normal(dims)).forward_only());
+    }
     let away_from_zero = || Fill::Uniform(0.5, 2.0);
     // relu(a / rows * one - (-b + columns)): every kind of repetition.
     let repeated = chain([

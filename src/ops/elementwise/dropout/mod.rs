@@ -45,6 +45,13 @@ impl Dropout {
     pub(in crate::ops) fn scale(&self) -> f64 {
         1.0 / (1.0 - f64::from(self.rate))
     }
+
+    /// With the rate that is the number of the second element in a step.
+    #[expect(clippy::cast_possible_truncation, reason = "it has 24 bits")]
+    pub(in crate::ops) fn with_drawn_rate(&self, step: u32) -> Self {
+        let words = philox4x32([0, self.stream, step, 0], [self.seed, KEY_HIGH]);
+        Self { rate: uniform(words[1]) as f32, ..self.clone() }
+    }
 }
 
 impl OpDef for Dropout {
@@ -157,6 +164,8 @@ impl OpDef for Dropout {
             case("tail", half.clone(), vec![7, 13], 3),
             case("rate_0", Dropout { rate: 0.0, ..half.clone() }, vec![5, 8], 4),
             case("rate_0.999", Dropout { rate: 0.999, ..half.clone() }, vec![9, 30], 5),
+            // An element whose number is the rate is kept.
+            case("rate_is_drawn", half.with_drawn_rate(4), vec![61], 4),
             case("rank_4", Dropout { rate: 0.2, ..half.clone() }, vec![2, 3, 3, 5], 6),
             case(
                 "extreme_words",

@@ -352,7 +352,7 @@ pub(super) fn inference_gradient(op: &BatchNormInferenceGrad, sig: &Signature) -
             }
         });
     };
-    let scratch = blocks.sums() + 4 * blocks.lanes;
+    let scratch = blocks.sums() + blocks.lanes;
     vec![HostKernel::new("lane_blocks", run).with_scratch(scratch)]
 }
 

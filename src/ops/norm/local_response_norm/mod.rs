@@ -305,6 +305,7 @@ fn shared_cases() -> Vec<(&'static str, LocalResponseNorm, Vec<usize>)> {
         ("size_exceeds_channels", op(9, 1.0, 0.75, 1.0), vec![4, 3]),
         ("small_alpha", op(5, 1e-4, 0.75, 1.0), vec![3, 17]),
         ("beta_0", op(3, 1.0, 0.0, 1.0), vec![2, 6]),
+        ("beta_1", op(3, 0.5, 1.0, 1.0), vec![2, 6]),
     ]
 }
 

@@ -74,12 +74,28 @@ fn small() -> Vec<ConvCase> {
         conv("same_stride_2", [1, 6, 7, 2], [3, 3], 3, {
             ConvGeometry::new(2, 0).with_same_padding([6, 7], [3, 3])
         }),
+        // What one direction has, the other has not.
+        conv("dilated_columns", [1, 6, 9, 3], [2, 3], 4, {
+            ConvGeometry { dilation: [1, 2], ..plain() }
+        }),
+        conv("pointwise_strided", [1, 5, 4, 5], [1, 1], 6, {
+            ConvGeometry { stride: [2, 1], ..plain() }
+        }),
+        conv("pointwise_column_strided", [1, 5, 4, 5], [1, 1], 6, {
+            ConvGeometry { stride: [1, 2], ..plain() }
+        }),
+        conv("pointwise_padded", [1, 4, 3, 5], [1, 1], 6, ConvGeometry::new(1, 1)),
         conv("groups_2", [2, 4, 4, 6], [3, 3], 4, groups(2, 1)),
         conv("depthwise", [1, 5, 5, 7], [3, 3], 7, groups(7, 1)),
         conv("depthwise_8_strided", [2, 6, 7, 8], [3, 3], 8, {
             ConvGeometry { groups: 8, ..ConvGeometry::new(2, 1) }
         }),
         conv("depthwise_multiplier", [1, 4, 5, 3], [2, 2], 6, groups(3, 0)),
+        conv("depthwise_uneven", [2, 7, 9, 4], [2, 3], 4, {
+            let (stride, padding, dilation) = ([1, 2], [0, 1, 2, 3], [3, 2]);
+            ConvGeometry { stride, padding, dilation, groups: 4 }
+        }),
+        conv("groups_of_two", [1, 4, 5, 6], [3, 3], 6, groups(3, 1)),
     ]
 }
 
@@ -113,6 +129,28 @@ fn tiles() -> Vec<ConvCase> {
         }),
         conv("winograd_one_pixel", [1, 3, 3, 16], [3, 3], 20, plain()),
         conv("winograd_padding_3", [1, 4, 5, 16], [3, 3], 24, ConvGeometry::new(1, 3)),
+        // Almost what Winograd's algorithm is for.
+        conv("no_winograd_stride", [1, 7, 8, 16], [3, 3], 24, {
+            ConvGeometry { stride: [2, 1], ..ConvGeometry::new(1, 1) }
+        }),
+        conv("no_winograd_column_stride", [1, 7, 8, 16], [3, 3], 24, {
+            ConvGeometry { stride: [1, 2], ..ConvGeometry::new(1, 1) }
+        }),
+        conv("no_winograd_dilation", [1, 7, 8, 16], [3, 3], 24, {
+            ConvGeometry { dilation: [2, 1], ..ConvGeometry::new(1, 1) }
+        }),
+        conv("no_winograd_column_dilation", [1, 7, 8, 16], [3, 3], 24, {
+            ConvGeometry { dilation: [1, 2], ..ConvGeometry::new(1, 1) }
+        }),
+        conv("no_winograd_2x3", [1, 6, 7, 16], [2, 3], 24, ConvGeometry::new(1, 1)),
+        conv("no_winograd_3x2", [1, 6, 7, 16], [3, 2], 24, ConvGeometry::new(1, 1)),
+        conv("no_winograd_4x3", [1, 6, 7, 16], [4, 3], 24, ConvGeometry::new(1, 1)),
+        conv("no_winograd_3x4", [1, 6, 7, 16], [3, 4], 24, ConvGeometry::new(1, 1)),
+        // More of one thing than a block of the host has room for.
+        conv("many_channels", [1, 2, 3, 300], [2, 2], 4, plain()),
+        conv("more_channels", [1, 2, 3, 600], [1, 2], 3, plain()),
+        conv("many_pixels", [1, 26, 27, 2], [3, 3], 3, plain()),
+        conv("winograd_many_pixels", [1, 50, 46, 8], [3, 3], 8, plain()),
         conv("tile_pointwise", [2, 8, 9, 64], [1, 1], 128, plain()),
         conv("tile_strided", [2, 9, 9, 32], [3, 3], 64, ConvGeometry::new(2, 1)),
         conv(

@@ -46,6 +46,7 @@ pub(super) fn cases() -> Vec<Case> {
     let normal = Fill::Normal;
     let largest = f32::MAX;
     let tiny = f32::from_bits(1);
+    let pairs: Vec<[usize; 2]> = (0..150).map(|i| [2 * i, 2]).collect();
     vec![
         case("one", 1, normal.clone(), &[[0, 1]], 8),
         case("two_ranges", 300, normal.clone(), &[[0, 67], [128, 172]], 64),
@@ -66,6 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
         given("all_magnitudes", all_magnitudes(), 64),
         given("as_many_outliers_as_may_be", outliers(4000, 4), 64),
         given("one_outlier_more", outliers(4000, 5), 64),
+        case("many_ranges", 300, normal.clone(), &pairs, 8),
         case("many", 300_007, normal.clone(), &[[0, 300_000], [300_000, 7]], 64),
         given("more_than_floats_count", vec![0.7; (1 << 24) + 3], 8),
         case("bench_mnist_cnn", 232_704, normal, &[[0, 230_000], [230_016, 2688]], 64).bench(),

@@ -253,6 +253,8 @@ impl OpDef for Adam {
         cases.push(from_rest("zero_gradients_from_rest", plain.clone(), 8, zeros));
         let slow = Adam { beta1: 0.0, beta2: 0.999_99, epsilon: 0.1, ..plain.clone() };
         cases.push(case("other_betas", slow, 64, 12_345));
+        let without_epsilon = Adam { epsilon: 0.0, ..plain.clone() };
+        cases.push(case("without_epsilon", without_epsilon, 67, 10));
         cases.push(with_grads("non_finite", plain.clone(), 64, 3, Fill::Special));
         cases.push(with_grads("zero_gradients", plain.clone(), 8, 0, Fill::Floats(vec![0.0; 8])));
         cases.push(case("many_workgroups", plain.clone(), 65_536 * 64 + 3, 4));

@@ -206,6 +206,10 @@ impl OpDef for RmsProp {
         }
         let coarse = RmsProp { alpha: 0.5, epsilon: 0.1, ..momentum.clone() };
         cases.push(case("large_epsilon", coarse.clone(), 67, Fill::Normal));
+        for (name, op) in [("plain", &plain), ("momentum", &momentum)] {
+            let op = RmsProp { epsilon: 0.0, ..op.clone() };
+            cases.push(case(&format!("{name}_without_epsilon"), op, 67, Fill::Normal));
+        }
         let coarse_plain = RmsProp { momentum: 0.0, ..coarse };
         cases.push(case("large_epsilon_plain", coarse_plain, 67, Fill::Normal));
         let rates = super::ranges::sample();

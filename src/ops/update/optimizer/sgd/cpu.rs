@@ -29,7 +29,7 @@ fn run(op: &Sgd, io: &mut HostIo<'_, f32>) {
     let momentum = f32::from_f64(op.momentum);
     let rates = Rates {
         learning_rate: io.inputs.float(3)[0],
-        kept: if is_first { 0.0 } else { momentum },
+        kept: momentum,
         added: if is_first { 1.0 } else { f32::from_f64(1.0 - op.dampening) },
         gradient: if op.nesterov { 1.0 } else { 0.0 },
         velocity: if op.nesterov { momentum } else { 1.0 },

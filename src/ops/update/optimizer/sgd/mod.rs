@@ -202,7 +202,8 @@ impl OpDef for Sgd {
         let rates = super::ranges::sample();
         let op = Sgd { weight_decay: 0.1, decayed: 700, rates, ..momentum.clone() };
         cases.push(case("long", op.clone(), 1501, 10));
-        cases.push(case("long_vectors", op, 1500, 0));
+        cases.push(case("long_vectors", op.clone(), 1500, 0));
+        cases.push(case("long_vectors_later", op, 1500, 10));
         cases.push(case("many_workgroups", plain, 65_536 * 64 + 3, 4));
         for (name, p) in [("mnist_cnn", super::MNIST_CNN), ("cifar_alexnet", super::CIFAR_ALEXNET)]
         {
