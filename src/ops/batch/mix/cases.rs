@@ -34,9 +34,9 @@ pub(super) fn cases() -> Vec<Case> {
             cases.push(case(&format!("{name}_step_{step}"), op, [9, 11, 13, 3], step));
         }
     }
-    // Sides long enough to tell neighbors in the table of quantiles apart.
-    for step in 0..4 {
-        cases.push(case(&format!("large_box_step_{step}"), &cutmix, [2, 211, 197, 1], step));
+    // A side long enough to tell neighbors in the table of quantiles apart.
+    for step in 0..6 {
+        cases.push(case(&format!("long_box_step_{step}"), &cutmix, [2, 4093, 2, 1], step));
     }
     cases.push(case("equal_weights", &of_equal_weights(&cutmix), [9, 12, 12, 1], 0));
     cases.push(case("least_weight", &of_least_weight(&mixup), [9, 12, 12, 1], 0));

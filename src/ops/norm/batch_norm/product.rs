@@ -208,16 +208,17 @@ impl OpDef for ProductStatistics {
         let bias = (0..16_u8).map(|i| if i % 3 == 1 { f32::NAN } else { f32::from(i) });
         nan.inputs[2].fill = Fill::Floats(bias.collect());
         cases.push(nan);
-        // Chunks that are whole, and such whose last one is not.
-        for (m, k, n, bias, transpose_b) in [
+        // Chunks that are whole, and such whose last one is not, or lacks one row of any power of two.
+        let any_rest = [31, 33, 39, 47, 63, 127].map(|m| (m, 20, 12, true, false));
+        let others = [
             (2, 3, 1, false, false),
-            (33, 20, 12, true, false),
             (130, 36, 132, false, true),
             (300, 17, 64, true, false),
             (128, 512, 10, true, true),
             (256, 24, 128, true, false),
             (1024, 64, 32, false, false),
-        ] {
+        ];
+        for (m, k, n, bias, transpose_b) in any_rest.into_iter().chain(others) {
             let product =
                 NormalizedProduct::Matmul(Matmul { bias, transpose_b, ..Matmul::default() });
             let b = if transpose_b { [n, k] } else { [k, n] };

@@ -364,7 +364,20 @@ pub(super) fn weight_grad() -> Vec<Case> {
         conv("long_sum_image", [1, 290, 300, 1], [1, 1], 8, plain()),
         conv("long_sum_vectors", [2, 260, 270, 8], [1, 1], 64, plain()),
     ];
+    // Lines of any length: kernels take them in segments, of which the last holds a rest.
+    let rests = (4..12).chain([16, 32, 64]).map(|width| {
+        let conv = conv("line", [1, 5, width + 2, 1], [3, 3], 8, plain());
+        let case = build(&conv).forward_only();
+        Case { name: format!("line_of_{width}"), ..case }
+    });
+    // What lies in the last column meets the last tap alone.
+    let last = conv("nan_in_last_column", [1, 5, 11, 1], [3, 3], 8, plain());
+    let mut nan = build(&last).forward_only();
+    let x = (0..55_u8).map(|i| if i % 11 == 10 { f32::NAN } else { f32::from(i) / 55.0 });
+    nan.inputs[0].fill = Fill::Floats(x.collect());
     let mut cases = all(build);
+    cases.push(nan);
+    cases.extend(rests);
     cases.extend(long.iter().map(|conv| build(conv).forward_only()));
     cases
 }

@@ -67,6 +67,7 @@ pub(super) fn cases() -> Vec<Case> {
         given("all_magnitudes", all_magnitudes(), 64),
         given("as_many_outliers_as_may_be", outliers(4000, 4), 64),
         given("one_outlier_more", outliers(4000, 5), 64),
+        given("one_value_less", outliers(3999, 4), 64),
         case("many_ranges", 300, normal.clone(), &pairs, 8),
         case("many", 300_007, normal.clone(), &[[0, 300_000], [300_000, 7]], 64),
         given("more_than_floats_count", vec![0.7; (1 << 24) + 3], 8),
