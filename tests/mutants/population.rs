@@ -132,8 +132,8 @@ impl Population {
         self.mutants.keys()
     }
 
-    /// The kernels that have a mutant's line: one of each case of each op, cheap cases first, before another
-    /// variant of any. Which variant comes first differs from case to case.
+    /// The kernels that have a mutant's line: one of each case, cheap cases first, before another variant of
+    /// any. Which variant comes first differs from case to case. Ops, with a bias and without, take turns.
     pub fn instances(&self, mutant: &Mutant) -> Vec<Instance> {
         let mut of_case: BTreeMap<usize, Vec<Instance>> = BTreeMap::new();
         for instance in &self.mutants[mutant] {
@@ -147,6 +147,13 @@ impl Population {
             ordered.extend(turned.enumerate().map(|(turn, instance)| (turn, elements, *instance)));
         }
         ordered.sort_by_key(|&(turn, elements, _)| (turn, elements));
+        let mut alike: HashMap<(&str, usize), usize> = HashMap::new();
+        ordered.sort_by_cached_key(|(.., instance)| {
+            let subject = &self.subjects[instance.subject];
+            let before = alike.entry((subject.op, subject.sig.inputs.len())).or_default();
+            *before += 1;
+            *before
+        });
         ordered.into_iter().map(|(.., instance)| instance).collect()
     }
 

@@ -7,7 +7,7 @@ pub(in crate::train) const ZIP: &[u8] = b"PK\x03\x04";
 const SAVE_FILE: &str = "in Python, write the state dict with \
     safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")";
 
-/// What a file is that is neither safetensors nor NPZ, and what to do with it; none where its bytes do
+/// What a file is that is neither safetensors, NPZ nor a state dict of PyTorch, and what to do with it; none where its bytes do
 /// not tell.
 pub(in crate::train) fn other_format(bytes: &[u8]) -> Option<String> {
     if begins_as_safetensors(bytes) {
@@ -18,7 +18,7 @@ pub(in crate::train) fn other_format(bytes: &[u8]) -> Option<String> {
     let (what, advice) = match bytes {
         [] => ("an empty file", "get or write it again"),
         _ if bytes.starts_with(ZIP) || bytes.starts_with(b"PK\x05\x06") => return Some(zip(bytes)),
-        [0x80, 2..=5, ..] => ("a pickle of Python, as torch.save writes it", SAVE_FILE),
+        [0x80, 2..=5, ..] => ("a pickle of Python, and none that torch.save wrote", SAVE_FILE),
         _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => ("an HDF5 file, as Keras writes it", keras),
         _ if bytes.starts_with(b"GGUF") => (
             "a GGUF file of a language model",
@@ -53,7 +53,7 @@ fn begins_as_safetensors(bytes: &[u8]) -> bool {
 }
 
 fn sentence(what: &str, advice: &str) -> String {
-    format!("this is {what}: expected safetensors or NPZ; {advice}")
+    format!("this is {what}: expected safetensors, NPZ or a state dict of PyTorch; {advice}")
 }
 
 /// What a zip file is of, by the names in it.
@@ -63,9 +63,7 @@ fn zip(bytes: &[u8]) -> String {
     let ends =
         [&bytes[..bytes.len().min(LOOKED_AT)], &bytes[bytes.len().saturating_sub(LOOKED_AT)..]];
     let has = |name: &[u8]| ends.iter().any(|end| end.windows(name.len()).any(|part| part == name));
-    let (what, advice) = if has(b"data.pkl") {
-        ("a file of PyTorch with a pickle in it, as torch.save writes it", SAVE_FILE)
-    } else if has(b"model.weights.h5") {
+    let (what, advice) = if has(b"model.weights.h5") {
         (
             "a model of Keras",
             "scripts/export-keras.py shows how arrays go by name into an .npz file",
@@ -123,9 +121,8 @@ mod tests {
     fn each_format_goes_by_its_name() {
         let mut tar = vec![b'x'; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        let cases: [(&[u8], &str); 22] = [
+        let cases: [(&[u8], &str); 21] = [
             (b"", "empty file"),
-            (b"PK\x03\x04....archive/data.pkl", "pickle in it"),
             (b"PK\x03\x04....model.weights.h5", "model of Keras"),
             (b"PK\x03\x04....conv1.weight.npy", "NPZ"),
             (b"PK\x05\x06", "zip file without arrays"),
@@ -149,7 +146,11 @@ mod tests {
         ];
         for (bytes, part) in cases {
             let told = other_format(bytes).unwrap_or_default();
-            assert!(told.contains(part) && told.contains("expected safetensors or NPZ"), "{told}");
+            assert!(
+                told.contains(part)
+                    && told.contains("expected safetensors, NPZ or a state dict of PyTorch"),
+                "{told}"
+            );
         }
         // The length of a header of safetensors, then the header.
         for length in 0_u64..1 << 16 {

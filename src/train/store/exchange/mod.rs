@@ -16,5 +16,6 @@ mod npy;
 pub(in crate::train) mod npz;
 mod safetensors;
 pub(in crate::train) mod selection;
+mod torch;
 pub(in crate::train) mod weight_file;
 mod zip;

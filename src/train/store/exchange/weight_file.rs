@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ExchangeError;
 use super::given::Given;
-use super::{npz, safetensors};
+use super::{npz, safetensors, torch};
 use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::store::files::FileError;
@@ -21,7 +21,7 @@ pub enum FileLayout {
     Torch,
 }
 
-/// A file of weights: safetensors, or NPZ of NumPy.
+/// A file of weights: safetensors, NPZ of NumPy, or a state dict as `torch.save` writes it.
 #[derive(Debug, Clone)]
 pub struct WeightFile {
     path: PathBuf,
@@ -43,6 +43,8 @@ impl WeightFile {
         let is_npz = bytes.starts_with(ZIP) && has_arrays(&bytes);
         let (tensors, metadata) = if is_npz {
             (npz::arrays_of(path, &bytes)?, BTreeMap::new())
+        } else if torch::is_torch(&bytes) {
+            (torch::tensors_of(path, &bytes)?, BTreeMap::new())
         } else {
             (safetensors::tensors_of(path, &bytes)?, metadata_of(&bytes))
         };
