@@ -63,7 +63,9 @@ fn zip(bytes: &[u8]) -> String {
     let ends =
         [&bytes[..bytes.len().min(LOOKED_AT)], &bytes[bytes.len().saturating_sub(LOOKED_AT)..]];
     let has = |name: &[u8]| ends.iter().any(|end| end.windows(name.len()).any(|part| part == name));
-    let (what, advice) = if has(b"model.weights.h5") {
+    let (what, advice) = if has(b"data.pkl") {
+        ("a file of PyTorch with a pickle in it, as torch.save writes it", SAVE_FILE)
+    } else if has(b"model.weights.h5") {
         (
             "a model of Keras",
             "scripts/export-keras.py shows how arrays go by name into an .npz file",
@@ -121,8 +123,9 @@ mod tests {
     fn each_format_goes_by_its_name() {
         let mut tar = vec![b'x'; 512];
         tar[257..262].copy_from_slice(b"ustar");
-        let cases: [(&[u8], &str); 21] = [
+        let cases: [(&[u8], &str); 22] = [
             (b"", "empty file"),
+            (b"PK\x03\x04....archive/data.pkl", "pickle in it"),
             (b"PK\x03\x04....model.weights.h5", "model of Keras"),
             (b"PK\x03\x04....conv1.weight.npy", "NPZ"),
             (b"PK\x05\x06", "zip file without arrays"),
