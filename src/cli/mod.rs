@@ -81,7 +81,7 @@ enum Command {
     /// Exchange weights with PyTorch, NumPy and Keras
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
-    /// List the built-in recipes
+    /// List the built-in recipes, print one to start from, check files
     Recipes(recipes::RecipesArgs),
 }
 
@@ -123,7 +123,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
-        Some(Command::Recipes(args)) => recipes::list(&args).map(done),
+        Some(Command::Recipes(args)) => recipes::run(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
     end(match result {

@@ -3,6 +3,8 @@
 
 use std::process::Stdio;
 
+use verigrad::train::{Recipe, builtin_recipes};
+
 use super::*;
 
 /// The binary in `folder` with its output on `/dev/full`, which answers every write as a full disk.
@@ -176,6 +178,42 @@ fn json_is_alone_and_quiet_is_quiet() {
         let limits = &device["limits"];
         assert!(limits.is_null() || limits["workgroups per dimension"].is_u64(), "{device}");
     }
+}
+
+#[test]
+fn recipes_are_shown_and_checked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let told = |args: &[&str]| {
+        let output = verigrad(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", stderr(&output));
+        stdout(&output)
+    };
+    for builtin in builtin_recipes().iter().step_by(4) {
+        let name = builtin.name;
+        assert_eq!(told(&["recipes", "show", name]), builtin.text);
+        let full = told(&["recipes", "show", name, "--full"]);
+        let read = Recipe::parse(name, &full, &[]).expect("it can be read");
+        assert_eq!(read, Recipe::builtin(name, &[]).expect("built in"), "{full}");
+    }
+    let changed = told(&["recipes", "show", "digits", "--set", "epochs=7"]);
+    assert_eq!(Recipe::parse("digits", &changed, &[]).expect("it can be read").epochs, 7);
+
+    let text = builtin_recipes()[0].text;
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).expect("a file");
+    };
+    write("fine.toml", text);
+    write("typo.toml", &text.replace("batch_size", "batch_sise"));
+    write(
+        "misfit.toml",
+        &format!("{text}\n[[layers]]\ntype = \"conv2d\"\nout_channels = 4\nkernel_size = 3\n"),
+    );
+    let fine = told(&["recipes", "check", "fine.toml", "mnist-cnn"]);
+    assert!(fine.contains("fine.toml: a recipe on synthetic-digits"), "{fine}");
+    assert!(fine.contains("mnist-cnn: a recipe on mnist, 232,650 parameters"), "{fine}");
+    let check = ["recipes", "check", "typo.toml", "fine.toml", "misfit.toml", "none.toml"];
+    let parts = ["batch_sise", "misfit.toml", "none.toml", "3 of 4"];
+    fails(folder.path(), &check, 1, &parts);
 }
 
 #[test]

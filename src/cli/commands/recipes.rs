@@ -1,11 +1,14 @@
-//! `verigrad recipes`: the recipes inside the binary, by data set, in 80 columns.
+//! `verigrad recipes`: the recipes inside the binary, by data set, in 80 columns; one of them as a text to start
+//! from; and whether files are recipes.
 
 use std::fmt::Write as _;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use crate::cli::args::RecipeArgs;
 use crate::cli::failure::Failure;
+use crate::cli::inputs::loading::load_recipe;
 use crate::cli::output;
 use crate::cli::text::layers::IMAGENET_CLASSES;
 use crate::nn::{Layer, summarize};
@@ -17,10 +20,37 @@ const COLUMNS: usize = 30;
 
 /// Arguments of `verigrad recipes`.
 #[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(in crate::cli) struct RecipesArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+    #[command(subcommand)]
+    command: Option<RecipesCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+enum RecipesCommand {
+    /// Print a recipe as TOML: a text to start from
+    Show(ShowArgs),
+    /// Check files of recipes: keys, values, and whether the layers fit together
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+struct ShowArgs {
+    #[command(flatten)]
+    recipe: RecipeArgs,
+    /// Print every key, also those that have their default, in place of the text with its comments
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Recipes: .toml files, or names of built-in ones
+    #[arg(required = true, value_name = "FILE.toml")]
+    recipes: Vec<String>,
 }
 
 /// A recipe as JSON tells it.
@@ -33,9 +63,57 @@ struct Listed {
     parameters: Option<usize>,
 }
 
-/// Lists the built-in recipes.
-pub(in crate::cli) fn list(args: &RecipesArgs) -> Result<(), Failure> {
-    if args.json {
+/// Lists the built-in recipes, or looks at some.
+pub(in crate::cli) fn run(args: &RecipesArgs) -> Result<(), Failure> {
+    match &args.command {
+        None => list(args.json),
+        Some(RecipesCommand::Show(args)) => show(args),
+        Some(RecipesCommand::Check(args)) => check(&args.recipes),
+    }
+}
+
+/// Prints the text of a built-in recipe; where something is changed or everything is asked for, what it
+/// amounts to.
+fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let recipe = load_recipe(&args.recipe)?;
+    let mut builtin = builtin_recipes().iter();
+    match builtin.find(|builtin| builtin.name == args.recipe.recipe) {
+        Some(builtin) if !args.full && args.recipe.set.is_empty() => {
+            output::text(format_args!("{}", builtin.text));
+        }
+        _ => output::text(format_args!("{}", recipe.to_toml()?)),
+    }
+    Ok(())
+}
+
+/// Says of each recipe what it is, or what is wrong with it.
+fn check(recipes: &[String]) -> Result<(), Failure> {
+    let mut wrong = 0;
+    for name in recipes {
+        let args = RecipeArgs { recipe: name.clone(), set: Vec::new() };
+        let checked = load_recipe(&args).and_then(|recipe| {
+            let parameters = parameters_of(&recipe)?.map(grouped);
+            let parameters = parameters.map_or_else(String::new, |n| format!(", {n} parameters"));
+            Ok(format!("{name}: a recipe on {}{parameters}", recipe.data.dataset.name()))
+        });
+        match checked {
+            Ok(text) => output::line(format_args!("{text}")),
+            Err(error) => {
+                wrong += 1;
+                output::note(format_args!("error: {error}"));
+            }
+        }
+    }
+    match wrong {
+        0 => Ok(()),
+        wrong => {
+            Err(format!("{wrong} of {} are no recipes that can be trained", recipes.len()).into())
+        }
+    }
+}
+
+fn list(as_json: bool) -> Result<(), Failure> {
+    if as_json {
         let listed = builtin_recipes().iter().map(|builtin| {
             let recipe = Recipe::builtin(builtin.name, &[])?;
             let (dataset, parameters) = (recipe.data.dataset.name(), parameters_of(&recipe)?);
