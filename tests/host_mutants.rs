@@ -18,31 +18,20 @@ mod listed;
 mod number;
 #[path = "host_mutants/rewriting.rs"]
 mod rewriting;
+#[path = "mutants/tally.rs"]
+mod tally;
 #[path = "host_mutants/trials.rs"]
 mod trials;
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
-
 use copy::Copy;
-use filter::Filter;
 use listed::listed;
 use number::{Number, number};
 use rewriting::rewritten;
+use tally::{Tally, announce, filter, given};
 use trials::{Fate, Mutant, Trials, draw};
 use verigrad::graph::Caps;
 use verigrad::ops::{OpEntry, entries};
 use verigrad::verify::{CaseCheck, host_kernels, signature};
-
-/// Prints a line even where the test passes: cargo captures only the print macros.
-fn announce(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
-
-/// A number from the environment.
-fn given(name: &str) -> Option<usize> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a whole number"))
-}
 
 /// Checks the host kernels of an op in all its small cases, as the contract does.
 fn check(entry: &OpEntry) {
@@ -76,7 +65,6 @@ fn host_kernels_keep_their_contract() {
 fn the_contract_rejects_mutants_of_host_kernels() {
     let count = given("VERIGRAD_MUTANTS").unwrap_or(100);
     let seed = given("VERIGRAD_MUTANTS_SEED").unwrap_or(1);
-    let filter = Filter::new(std::env::var("VERIGRAD_MUTANTS_FILTER").unwrap_or_default());
     let equivalents = listed(include_str!("host_mutants/equivalent.txt"));
     let copy = Copy::build();
     let trials = Trials::new(&copy);
@@ -84,29 +72,18 @@ fn the_contract_rejects_mutants_of_host_kernels() {
     let stale: Vec<&String> =
         equivalents.iter().filter(|entry| !all.iter().any(|m| m.entry() == **entry)).collect();
     assert!(stale.is_empty(), "no host kernel has {stale:#?}");
-    let drawn = draw(&all, count, seed, &filter);
+    let drawn = draw(&all, count, seed, &filter());
     announce(&format!("{} mutants drawn of {}", drawn.len(), all.len()));
-    let mut files: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
-    let mut survivors = Vec::new();
+    let mut tally = Tally::default();
     for (mutant, fate) in trials.fates(&drawn) {
-        let counts = files.entry(&mutant.place.file).or_default();
+        let file = mutant.place.file.clone();
         match fate {
-            Fate::Rejected => counts[0] += 1,
-            Fate::Survived if equivalents.contains(&mutant.entry()) => counts[1] += 1,
-            Fate::Survived => {
-                counts[2] += 1;
-                survivors.push(mutant.to_string());
-            }
+            Fate::Rejected => tally.rejected(file),
+            Fate::Survived if equivalents.contains(&mutant.entry()) => tally.equivalent(file),
+            Fate::Survived => tally.survived(file, mutant.to_string()),
         }
     }
-    announce(&format!("{:<50} {:>8} {:>10} {:>8}", "file", "rejected", "equivalent", "survived"));
-    for (file, [rejected, equivalent, survived]) in &files {
-        announce(&format!("{file:<50} {rejected:>8} {equivalent:>10} {survived:>8}"));
-    }
-    let sum = |i: usize| files.values().map(|counts| counts[i]).sum::<usize>();
-    announce(&format!("{:<50} {:>8} {:>10} {:>8}", "all", sum(0), sum(1), sum(2)));
-    assert!(sum(0) > 0 || !filter.is_all(), "no mutant was rejected");
-    assert!(survivors.is_empty(), "the contract accepts\n{}", survivors.join("\n"));
+    tally.judge();
 }
 
 #[test]

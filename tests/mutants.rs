@@ -22,35 +22,21 @@ mod mutation;
 mod origin;
 #[path = "mutants/population.rs"]
 mod population;
+#[path = "mutants/tally.rs"]
+mod tally;
 #[path = "mutants/trial.rs"]
 mod trial;
 
-use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
 use equivalent::Equivalents;
-use filter::Filter;
 use mutation::{mutations, same_meaning};
 use population::{Mutant, Population};
+use tally::{Tally, announce, filter, given};
 use trial::{Fate, Tester, compiled};
 use verigrad::exec::gpu::adapters;
-
-/// A number from the environment.
-fn given(name: &str) -> Option<usize> {
-    std::env::var(name).ok().map(|text| text.parse().expect("a whole number"))
-}
-
-fn filter() -> Filter {
-    Filter::new(std::env::var("VERIGRAD_MUTANTS_FILTER").unwrap_or_default())
-}
-
-/// Prints a line even where the test passes: cargo captures only the print macros.
-fn announce(line: &str) {
-    let _ = writeln!(std::io::stderr(), "{line}");
-}
 
 /// What becomes of mutants, tried on all cores.
 fn fates<'a>(population: &'a Population, mutants: &'a [Mutant]) -> Vec<(&'a Mutant, Fate)> {
@@ -92,17 +78,16 @@ fn the_contract_rejects_mutants() {
     announce(&format!("{:.1} s for {} mutants", start.elapsed().as_secs_f64(), population.size()));
     let mutants = population.draw(count, seed, &filter());
     let fates = fates(&population, &mutants);
-    let mut families: BTreeMap<String, [usize; 3]> = BTreeMap::new();
-    let (mut survivors, mut invalid) = (Vec::new(), 0);
+    let mut tally = Tally::default();
+    let mut invalid = 0;
     for (mutant, fate) in &fates {
-        let counts = families.entry(mutant.family()).or_default();
+        let family = mutant.family();
         match fate {
             Fate::Invalid => invalid += 1,
-            Fate::Rejected => counts[0] += 1,
-            Fate::Survived { .. } if equivalents.contain(mutant) => counts[1] += 1,
+            Fate::Rejected => tally.rejected(family),
+            Fate::Survived { .. } if equivalents.contain(mutant) => tally.equivalent(family),
             Fate::Survived { checks, ops } => {
-                counts[2] += 1;
-                survivors.push(format!("{mutant}  ({checks} checks of {ops})"));
+                tally.survived(family, format!("{mutant}  ({checks} checks of {ops})"));
             }
         }
     }
@@ -111,14 +96,7 @@ fn the_contract_rejects_mutants() {
         fates.len(),
         population.size()
     ));
-    announce(&format!("{:<34} {:>8} {:>10} {:>8}", "family", "rejected", "equivalent", "survived"));
-    for (family, [rejected, equivalent, survived]) in &families {
-        announce(&format!("{family:<34} {rejected:>8} {equivalent:>10} {survived:>8}"));
-    }
-    let sum = |i: usize| families.values().map(|counts| counts[i]).sum::<usize>();
-    announce(&format!("{:<34} {:>8} {:>10} {:>8}", "all", sum(0), sum(1), sum(2)));
-    assert!(sum(0) > 0 || !filter().is_all(), "no mutant was rejected");
-    assert!(survivors.is_empty(), "the contract accepts\n{}", survivors.join("\n"));
+    tally.judge();
 }
 
 #[test]

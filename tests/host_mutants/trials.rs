@@ -11,11 +11,11 @@ use std::time::{Duration, Instant};
 
 use verigrad::ops::entries;
 
-use super::announce;
 use super::copy::Copy;
 use super::filter::Filter;
 use super::number::MOST_PLACES;
 use super::rewriting::Place;
+use super::tally::announce;
 
 /// How many times as long as unchanged host kernels mutants may run.
 const LONGER: u32 = 8;

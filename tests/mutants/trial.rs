@@ -10,8 +10,8 @@ use verigrad::exec::{Executor, GpuExecutor};
 use verigrad::graph::Lowering;
 use verigrad::verify::{CaseCheck, Failure};
 
-use super::given;
 use super::population::{Instance, Mutant, Population};
+use super::tally::given;
 
 /// Pipelines after which a device is opened anew: compiled kernels take a megabyte each.
 const MOST_PIPELINES: usize = 500;

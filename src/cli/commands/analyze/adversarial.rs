@@ -89,8 +89,9 @@ pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     let first = args.first.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
     let test = test.take_first(first);
     let mut open = || open_device(&args.run.device, &args.run.picks);
-    let mut kept = Some(open()?);
-    let device = kept.as_ref().map(|executor| executor.info().to_string()).unwrap_or_default();
+    let executor = open()?;
+    let device = executor.info().to_string();
+    let mut kept = Some(executor);
     let (method, attack) = match args.method {
         Method::Fgsm => ("FGSM".to_owned(), Attack::Fgsm),
         Method::Pgd => {

@@ -66,8 +66,9 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let splits = run.data(&args.data)?;
     run.trained.check_data(&splits.test)?;
     let mut open = || open_device(&args.run.device, &args.run.picks);
-    let mut kept = Some(open()?);
-    let device = kept.as_ref().map(|executor| executor.info().to_string()).unwrap_or_default();
+    let executor = open()?;
+    let device = executor.info().to_string();
+    let mut kept = Some(executor);
     output::line(format_args!("device   {device}"));
     let batch = MAX_BATCH.min(run.trained.recipe.evaluation_batch());
     if let Some(model) = loaded {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use super::error::ExchangeError;
 use super::given::Given;
+use super::zip::is_zip_with;
 use super::{npz, safetensors, torch};
 use crate::input::{self, MOST_OF_WEIGHTS};
 use crate::tensor::HostTensor;
 use crate::train::store::files::FileError;
-use crate::train::store::formats::ZIP;
 use crate::train::store::weights::{CLASSES_KEY, HASH_KEY, check_own_hash, metadata_of};
 
 /// Whose names and layouts a file has.
@@ -40,7 +40,7 @@ impl WeightFile {
     pub fn read(path: &Path) -> Result<Self, ExchangeError> {
         let bytes =
             input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
-        let is_npz = bytes.starts_with(ZIP) && has_arrays(&bytes);
+        let is_npz = is_zip_with(&bytes, b".npy");
         let (tensors, metadata) = if is_npz {
             (npz::arrays_of(path, &bytes)?, BTreeMap::new())
         } else if torch::is_torch(&bytes) {
@@ -82,10 +82,4 @@ impl WeightFile {
     pub fn classes(&self) -> Option<Vec<String>> {
         serde_json::from_str(self.metadata.get(CLASSES_KEY)?).ok()
     }
-}
-
-/// Whether a zip file has arrays of NumPy in it, by its directory, which lies at its end.
-fn has_arrays(bytes: &[u8]) -> bool {
-    let end = &bytes[bytes.len().saturating_sub(1 << 20)..];
-    end.windows(4).any(|part| part == b".npy")
 }

@@ -11,6 +11,7 @@ use rawzip::{
 };
 
 use crate::input::most_unpacked;
+use crate::train::store::formats::ZIP;
 
 /// The first day that the format can name, 1980-01-01, in seconds after 1970: the same content gives
 /// the same bytes.
@@ -18,6 +19,13 @@ const DATE: i64 = 315_532_800;
 
 /// Name and content of a file in the archive.
 pub(super) type Entry = (String, Vec<u8>);
+
+/// Whether a file is a zip file that has an entry with this part of a name, by its directory, which lies at its
+/// end.
+pub(super) fn is_zip_with(file: &[u8], name: &[u8]) -> bool {
+    let end = &file[file.len().saturating_sub(1 << 20)..];
+    file.starts_with(ZIP) && end.windows(name.len()).any(|part| part == name)
+}
 
 /// A zip file of stored entries.
 pub(super) fn archive(entries: &[Entry]) -> Result<Vec<u8>, rawzip::Error> {

@@ -8,14 +8,13 @@ mod pickle;
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use bytemuck::{Pod, pod_collect_to_vec};
+use bytemuck::{Pod, bytes_of_mut, pod_read_unaligned};
 use half::{bf16, f16};
 
 use super::error::ExchangeError;
 use super::given::Given;
-use super::zip::entries;
+use super::zip::{entries, is_zip_with};
 use crate::tensor::{HostTensor, Shape};
-use crate::train::store::formats::ZIP;
 use pickle::{Id, Pickle, TensorOf, Value};
 
 /// How files begin that PyTorch wrote before 1.6: a pickle of this number.
@@ -29,9 +28,7 @@ const MOST_OF_NAMES: usize = 64 << 20;
 
 /// Whether a file is one of PyTorch, by its content.
 pub(super) fn is_torch(bytes: &[u8]) -> bool {
-    let end = &bytes[bytes.len().saturating_sub(1 << 20)..];
-    bytes.starts_with(LEGACY)
-        || (bytes.starts_with(ZIP) && end.windows(9).any(|part| part == b"/data.pkl"))
+    bytes.starts_with(LEGACY) || is_zip_with(bytes, b"/data.pkl")
 }
 
 /// The tensors of a file, by name; those of a dictionary within another one have the names of both, with a
@@ -222,29 +219,33 @@ fn given(pickle: &Pickle, tensor: &TensorOf, storages: &Storages<'_>) -> Result<
             indices.count <= stored && indices.end.is_some_and(|end| end <= stored)
         })
         .ok_or_else(|| format!("its storage {key} of {} bytes is too short", bytes.len()))?;
-    let swapped: Vec<u8>;
-    let bytes = if storages.is_big {
-        let elements = bytes.chunks_exact(bytes_each);
-        swapped = elements.flat_map(|element| element.iter().rev().copied()).collect();
-        &swapped
-    } else {
-        bytes
-    };
+    let is_big = storages.is_big;
     #[expect(clippy::cast_possible_truncation, reason = "weights are kept in f32")]
     let values: Vec<f32> = match element {
-        Element::F64 => viewed(bytes, indices, |value: f64| value as f32),
-        Element::F16 => viewed(bytes, indices, |bits: u16| f16::from_bits(bits).to_f32()),
-        Element::Bf16 => viewed(bytes, indices, |bits: u16| bf16::from_bits(bits).to_f32()),
-        Element::F32 | Element::Other => viewed(bytes, indices, |value: f32| value),
+        Element::F64 => viewed(bytes, indices, is_big, |value: f64| value as f32),
+        Element::F16 => viewed(bytes, indices, is_big, |bits: u16| f16::from_bits(bits).to_f32()),
+        Element::Bf16 => viewed(bytes, indices, is_big, |bits: u16| bf16::from_bits(bits).to_f32()),
+        Element::F32 | Element::Other => viewed(bytes, indices, is_big, |value: f32| value),
     };
     HostTensor::from_f32(size, &values).map(Given::Floats).map_err(|error| error.to_string())
 }
 
-/// The numbers of a view.
-fn viewed<T: Pod>(bytes: &[u8], indices: Indices, convert: impl Fn(T) -> f32) -> Vec<f32> {
-    let whole = bytes.len() / size_of::<T>() * size_of::<T>();
-    let stored: Vec<T> = pod_collect_to_vec(&bytes[..whole]);
-    indices.map(|index| convert(stored[index])).collect()
+/// The numbers of a view, of a storage of which nothing else is looked at.
+fn viewed<T: Pod>(
+    bytes: &[u8],
+    indices: Indices,
+    is_big: bool,
+    convert: impl Fn(T) -> f32,
+) -> Vec<f32> {
+    let elements = indices.map(|index| {
+        let at = index * size_of::<T>();
+        let mut element: T = pod_read_unaligned(&bytes[at..at + size_of::<T>()]);
+        if is_big {
+            bytes_of_mut(&mut element).reverse();
+        }
+        convert(element)
+    });
+    elements.collect()
 }
 
 /// The places of a view's elements in its storage, the last dimension innermost.
