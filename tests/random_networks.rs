@@ -87,6 +87,36 @@ fn a_gpu_agrees_with_the_reference() {
     });
 }
 
+/// Networks on which judge or kernel were wrong once. Here the loss was scaled by 65,536, which made terms
+/// of 160 cancel to -0.5: half a unit in their last place was taken for a fault.
+#[test]
+fn networks_that_failed_once_pass() {
+    let adapters = adapters();
+    let adapter = adapters.last().expect("a GPU adapter; install e.g. mesa-vulkan-drivers");
+    for text in [r#"
+        name = "a smoothed target beside its probability, in a scaled loss"
+        seed = 164
+        epochs = 1
+        batch_size = 4
+        precision = "f16"
+        label_smoothing = 0.1
+        layers = [
+          { type = "flatten" },
+          { type = "dense", units = 31, activation = "gelu" },
+          { type = "batch_norm" },
+          { type = "dense" }
+        ]
+        optimizer = { type = "sgd", learning_rate = 0.01 }
+        data = { dataset = "synthetic-digits", train_size = 16, test_size = 9 }
+    "#] {
+        let recipe = Recipe::parse("one that failed", text, &[]).expect("it is valid");
+        let data = load(&recipe.data, None).expect("it is drawn");
+        let mut shadow = ShadowExecutor::new(GpuExecutor::open(adapter).expect("it opens"));
+        let mut trainer = Trainer::new(&mut shadow, &recipe, data).expect("it fits");
+        trainer.run_steps(2).unwrap_or_else(|error| panic!("{}: {error}", recipe.name));
+    }
+}
+
 #[test]
 fn fused_ops_agree_with_single_ones() {
     judge(60, |network| {

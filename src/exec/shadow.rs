@@ -13,7 +13,7 @@ use super::{
 use crate::compile::{AuditCounts, Picks, Program};
 use crate::graph::Caps;
 use crate::tensor::half::as_f64;
-use crate::tensor::{compare, compare_scaled};
+use crate::tensor::{Tolerance, compare, compare_scaled};
 
 /// Runs every step on a GPU and by reference code and compares the outputs.
 ///
@@ -69,11 +69,14 @@ impl ShadowExecutor {
             let got = as_f64(&got, &operand.ty);
             let tolerance = tolerance.stored_as(operand.ty.dtype);
             let mut agrees = compare(&expected, &got, tolerance);
-            if agrees.is_err() && tolerance.reduction_len > 1 {
-                // The terms of the sums may be far larger than what is left of them.
+            if agrees.is_err() && (tolerance.reduction_len > 1 || tolerance.absolute_ulps > 0.0) {
+                // The terms of which a result is made may be far larger than what is left of them.
                 let scales = scales.get_or_insert_with(|| {
                     term_scales(&mut self.cpu, on_cpu, (&program, index), contents)
                 });
+                // Absolute errors are those of terms around one.
+                let absolute_ulps = tolerance.absolute_ulps * scales[output].max(1.0);
+                let tolerance = Tolerance { absolute_ulps, ..tolerance };
                 agrees = compare_scaled(&expected, &got, tolerance, scales[output]);
             }
             agrees.map_err(|mismatch| {

@@ -50,6 +50,15 @@ pub enum Init {
 }
 
 impl Init {
+    pub(super) const fn zeros() -> Self {
+        Self::Zeros
+    }
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+    pub(super) fn is_zeros(&self) -> bool {
+        *self == Self::Zeros
+    }
+
     /// A tensor of initial values. The same seed and name give the same values on every machine.
     pub fn tensor(
         self,

@@ -13,7 +13,7 @@ use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::inputs::weight_file::{Extent, SelectionArgs, weights_of};
 use crate::cli::output;
 use crate::data::Normalization;
-use crate::nn::Layer;
+use crate::nn::{Conv2d, Layer};
 use crate::report::format::grouped;
 use crate::tensor::HostTensor;
 use crate::train::{
@@ -185,19 +185,10 @@ fn layer_table(model: &ModelPrograms) -> Result<String, Failure> {
 fn depthwise(layers: &[Layer]) -> Vec<bool> {
     let mut found = Vec::new();
     for layer in layers {
-        match layer {
-            Layer::Conv2d { groups, out_channels, .. } => {
-                found.push(*groups > 1 && groups == out_channels);
-            }
-            Layer::Residual { layers, shortcut, .. } => {
-                found.extend(depthwise(layers));
-                found.extend(depthwise(shortcut));
-            }
-            Layer::Concat { branches } => {
-                found.extend(branches.iter().flat_map(|branch| depthwise(branch)));
-            }
-            _ => {}
+        if let Layer::Conv2d(Conv2d { groups, out_channels, .. }) = layer {
+            found.push(*groups > 1 && groups == out_channels);
         }
+        found.extend(layer.branches().into_iter().flat_map(|branch| depthwise(branch.layers)));
     }
     found
 }

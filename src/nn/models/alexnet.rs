@@ -2,11 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::plan::{
-    Conv, ModelPlan, check_dropout, check_width, classifier, dense, max_pool, scaled,
-};
+use super::plan::{Conv, ModelPlan, check_dropout, check_width, classifier, max_pool, scaled};
 use crate::graph::Activation;
-use crate::nn::{Init, Layer, LrnForm, Pair};
+use crate::nn::{AdaptiveAvgPool2d, Dense, Dropout, Flatten, Init, LocalResponseNorm, LrnForm};
 
 /// Torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural
 /// networks", 2014), for images of 224x224: 61,100,840 parameters at 1,000 classes. Weights start
@@ -49,12 +47,12 @@ impl AlexNet {
         plan.named("features.8", conv(256, 3, 1, 1));
         plan.named("features.10", conv(256, 3, 1, 1));
         plan.plain(max_pool(3, 2, 0));
-        plan.plain(Layer::AdaptiveAvgPool2d { output: Pair::Both(6) });
-        plan.plain(Layer::Flatten {});
+        plan.plain(AdaptiveAvgPool2d::new(6));
+        plan.plain(Flatten {});
         for module in ["classifier.1", "classifier.4"] {
-            plan.plain(Layer::Dropout { rate: self.dropout });
+            plan.plain(Dropout::new(self.dropout));
             let units = scaled(4096, self.width);
-            plan.named(module, dense(units, Activation::Relu, Init::HeNormal, Init::Zeros));
+            plan.named(module, Dense::new(units).relu().init(Init::HeNormal));
         }
         plan.named("classifier.6", classifier(self.classes, Init::LecunNormal));
         plan
@@ -106,12 +104,10 @@ impl AlexNet2012 {
                 ..Conv::same(channels, kernel_size, 1)
             }
         };
-        let lrn = || Layer::LocalResponseNorm {
+        let lrn = || LocalResponseNorm {
             form: LrnForm::Paper,
-            size: 5,
-            alpha: 1e-4,
-            beta: 0.75,
             k: Some(2.0),
+            ..LocalResponseNorm::default()
         };
         let first = Conv { stride: 4, padding: self.padding, ..conv(96, 11, 1, zeros) };
         plan.named("features.0", first.layer());
@@ -124,11 +120,11 @@ impl AlexNet2012 {
         plan.named("features.10", conv(384, 3, 2, ones).layer());
         plan.named("features.12", conv(256, 3, 2, ones).layer());
         plan.plain(max_pool(3, 2, 0));
-        plan.plain(Layer::Flatten {});
+        plan.plain(Flatten {});
         for module in ["classifier.0", "classifier.3"] {
             let units = scaled(4096, self.width);
-            plan.named(module, dense(units, Activation::Relu, init, ones));
-            plan.plain(Layer::Dropout { rate: self.dropout });
+            plan.named(module, Dense::new(units).relu().init(init).bias_init(ones));
+            plan.plain(Dropout::new(self.dropout));
         }
         plan.named("classifier.6", classifier(self.classes, init));
         plan

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Form;
-use super::plan::{Conv, ModelPlan, batch_norm, check_dropout, check_width, classifier, scaled};
+use super::plan::{Conv, ModelPlan, check_dropout, check_width, classifier, scaled};
 use crate::graph::Activation;
-use crate::nn::{Init, Layer};
+use crate::nn::{BatchNorm, Dropout, GlobalAvgPool2d, Init};
 
 /// MobileNet (Howard et al., 2017) and MobileNetV2 (Sandler et al., 2018): 4,231,976 and 3,504,872
 /// parameters at 1,000 classes. Version 2 has torchvision's names.
@@ -116,7 +116,7 @@ impl MobileNet {
                 let modules = pair(format!("{name}.{part}"));
                 branch.conv_norm(modules, Conv::depthwise(hidden, stride), Activation::Relu6);
                 branch.named(format!("{name}.{}", part + 1), Conv::same(channels, 1, 1).layer());
-                branch.named(format!("{name}.{}", part + 2), batch_norm(false));
+                branch.named(format!("{name}.{}", part + 2), BatchNorm::default());
                 if stride == 1 && incoming == channels {
                     plan.residual(branch, ModelPlan::default(), Activation::Identity);
                 } else {
@@ -135,8 +135,8 @@ impl MobileNet {
     }
 
     fn head(&self, plan: &mut ModelPlan, module: &str) {
-        plan.plain(Layer::GlobalAvgPool2d {});
-        plan.plain(Layer::Dropout { rate: self.dropout });
+        plan.plain(GlobalAvgPool2d {});
+        plan.plain(Dropout::new(self.dropout));
         plan.named(module, classifier(self.classes, Init::Normal(0.01)));
     }
 }

@@ -1,7 +1,7 @@
 //! Layers of a model in the making, each with the name that PyTorch's version of the model gives it.
 
 use crate::graph::Activation;
-use crate::nn::{Init, Layer, Padding, Pair};
+use crate::nn::{BatchNorm, Conv2d, Dense, Init, Layer, MaxPool2d, Residual};
 
 /// Layers, and the PyTorch modules of those that have parameters.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -15,13 +15,13 @@ pub struct ModelPlan {
 
 impl ModelPlan {
     /// Adds a layer without parameters.
-    pub(super) fn plain(&mut self, layer: Layer) {
-        self.layers.push(layer);
+    pub(super) fn plain(&mut self, layer: impl Into<Layer>) {
+        self.layers.push(layer.into());
     }
 
     /// Adds a layer whose parameters PyTorch keeps under `module`.
-    pub(super) fn named(&mut self, module: impl Into<String>, layer: Layer) {
-        self.layers.push(layer);
+    pub(super) fn named(&mut self, module: impl Into<String>, layer: impl Into<Layer>) {
+        self.layers.push(layer.into());
         self.modules.push(module.into());
     }
 
@@ -29,8 +29,8 @@ impl ModelPlan {
     pub(super) fn residual(&mut self, main: Self, shortcut: Self, activation: Activation) {
         // A model builder goes through the main branch first.
         self.modules.extend(main.modules.into_iter().chain(shortcut.modules));
-        let (layers, shortcut) = (main.layers, shortcut.layers);
-        self.plain(Layer::Residual { layers, shortcut, activation });
+        let block = Residual::new(main.layers).shortcut(shortcut.layers);
+        self.plain(block.activation(activation));
     }
 
     /// Adds a convolution without bias, batch norm and an activation function, as most models of
@@ -42,9 +42,9 @@ impl ModelPlan {
         function: Activation,
     ) {
         self.named(conv, layer.layer());
-        self.named(norm, batch_norm(false));
+        self.named(norm, BatchNorm::default());
         if function != Activation::Identity {
-            self.plain(Layer::Activation { function });
+            self.plain(function);
         }
     }
 }
@@ -82,42 +82,27 @@ impl Conv {
         Self { groups: channels, ..Self::same(channels, 3, stride) }
     }
 
-    pub fn layer(self) -> Layer {
-        Layer::Conv2d {
-            out_channels: self.out_channels,
-            kernel_size: Pair::Both(self.kernel_size),
-            stride: Pair::Both(self.stride),
-            padding: Padding::All(self.padding),
-            dilation: Pair::Both(1),
+    pub fn layer(self) -> Conv2d {
+        Conv2d {
+            stride: self.stride.into(),
+            padding: self.padding.into(),
             groups: self.groups,
             bias: self.bias.is_some(),
             activation: self.activation,
             init: self.init,
             bias_init: self.bias.unwrap_or(Init::Zeros),
+            ..Conv2d::new(self.out_channels, self.kernel_size)
         }
     }
 }
 
-pub(super) fn dense(units: usize, activation: Activation, init: Init, bias_init: Init) -> Layer {
-    Layer::Dense { units, bias: true, activation, init, bias_init }
-}
-
 /// The last layer: one logit per class, as many as the data set has where none are given.
-pub(super) fn classifier(classes: Option<usize>, init: Init) -> Layer {
-    dense(classes.unwrap_or(0), Activation::Identity, init, Init::Zeros)
+pub(super) fn classifier(classes: Option<usize>, init: Init) -> Dense {
+    Dense::new(classes.unwrap_or(0)).init(init)
 }
 
-pub(super) fn batch_norm(zero_init: bool) -> Layer {
-    Layer::BatchNorm { momentum: 0.1, epsilon: 1e-5, zero_init }
-}
-
-pub(super) fn max_pool(window: usize, stride: usize, padding: usize) -> Layer {
-    Layer::MaxPool2d {
-        window: Pair::Both(window),
-        stride: Some(Pair::Both(stride)),
-        padding: Padding::All(padding),
-        ceil_mode: false,
-    }
+pub(super) fn max_pool(window: usize, stride: usize, padding: usize) -> MaxPool2d {
+    MaxPool2d::new(window).stride(stride).padding(padding)
 }
 
 /// `channels` times the width factor, rounded down, at least one.

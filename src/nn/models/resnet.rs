@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Form;
-use super::plan::{Conv, ModelPlan, batch_norm, check_width, classifier, max_pool, scaled};
+use super::plan::{Conv, ModelPlan, check_width, classifier, max_pool, scaled};
 use crate::graph::Activation;
-use crate::nn::{Init, Layer};
+use crate::nn::{BatchNorm, GlobalAvgPool2d, Init};
 
 /// ResNet (He et al., 2016) with torchvision's names.
 ///
@@ -111,7 +111,7 @@ impl ResNet {
                 incoming = outgoing;
             }
         }
-        plan.plain(Layer::GlobalAvgPool2d {});
+        plan.plain(GlobalAvgPool2d {});
         plan.named("fc", classifier(self.classes, Init::TorchUniform));
         plan
     }
@@ -122,9 +122,11 @@ impl ResNet {
         for (i, conv) in (1..).zip(convolutions) {
             let last = i == convolutions.len();
             branch.named(format!("{name}.conv{i}"), conv.layer());
-            branch.named(format!("{name}.bn{i}"), batch_norm(last && self.zero_init));
+            let zero_init = last && self.zero_init;
+            let norm = BatchNorm { zero_init, ..BatchNorm::default() };
+            branch.named(format!("{name}.bn{i}"), norm);
             if !last {
-                branch.plain(Layer::Activation { function: Activation::Relu });
+                branch.plain(Activation::Relu);
             }
         }
         branch

@@ -3,11 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::Form;
-use super::plan::{
-    Conv, ModelPlan, batch_norm, check_dropout, check_width, classifier, dense, max_pool, scaled,
-};
+use super::plan::{Conv, ModelPlan, check_dropout, check_width, classifier, max_pool, scaled};
 use crate::graph::Activation;
-use crate::nn::{Init, Layer, Pair};
+use crate::nn::{AdaptiveAvgPool2d, BatchNorm, Dense, Dropout, Flatten, GlobalAvgPool2d, Init};
 
 /// VGG (Simonyan and Zisserman, 2014) as torchvision has it; 138,357,544 parameters at depth 16 and
 /// 1,000 classes in the `imagenet` form. The `small` form, for images of 32x32, has one dense layer
@@ -74,8 +72,8 @@ impl Vgg {
                 if self.batch_norm {
                     let conv = Conv { bias, ..conv };
                     plan.named(format!("features.{module}"), conv.layer());
-                    plan.named(format!("features.{}", module + 1), batch_norm(false));
-                    plan.plain(Layer::Activation { function: activation });
+                    plan.named(format!("features.{}", module + 1), BatchNorm::default());
+                    plan.plain(activation);
                     module += 3;
                 } else {
                     let conv = Conv { bias, activation, ..conv };
@@ -89,18 +87,18 @@ impl Vgg {
         let init = Init::Normal(0.01);
         match self.form {
             Form::Imagenet => {
-                plan.plain(Layer::AdaptiveAvgPool2d { output: Pair::Both(7) });
-                plan.plain(Layer::Flatten {});
+                plan.plain(AdaptiveAvgPool2d::new(7));
+                plan.plain(Flatten {});
                 for module in ["classifier.0", "classifier.3"] {
                     let units = scaled(4096, self.width);
-                    plan.named(module, dense(units, Activation::Relu, init, Init::Zeros));
-                    plan.plain(Layer::Dropout { rate: self.dropout });
+                    plan.named(module, Dense::new(units).relu().init(init));
+                    plan.plain(Dropout::new(self.dropout));
                 }
                 plan.named("classifier.6", classifier(self.classes, init));
             }
             Form::Small => {
-                plan.plain(Layer::GlobalAvgPool2d {});
-                plan.plain(Layer::Dropout { rate: self.dropout });
+                plan.plain(GlobalAvgPool2d {});
+                plan.plain(Dropout::new(self.dropout));
                 plan.named("classifier", classifier(self.classes, init));
             }
         }

@@ -118,6 +118,7 @@ impl Recipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nn::Dense;
 
     const TEXT: &str = r#"
 name = "tiny"
@@ -222,7 +223,7 @@ units = 10
     fn overrides_reach_tables_and_lists() {
         let set = ["layers.1.units=12", "optimizer.learning_rate=0.5", "data.first=100"];
         let recipe = Recipe::parse("tiny", TEXT, &set.map(str::to_owned)).expect("valid");
-        assert!(matches!(recipe.layers[1], Layer::Dense { units: 12, .. }));
+        assert!(matches!(recipe.layers[1], Layer::Dense(Dense { units: 12, .. })));
         assert_eq!(recipe.data.first, Some(100));
         for wrong in ["epochs", "nonsense=1", "layers.7.units=1", "epochs=many", "epochs.x=1"] {
             let error = Recipe::parse("tiny", TEXT, &[wrong.to_owned()]).expect_err("wrong");
@@ -238,7 +239,7 @@ units = 10
         let text = format!("{head}[model]\ntype = \"vgg\"\nform = \"small\"\nwidth = 0.25\n");
         let deeper = ["model.depth=11".to_owned()];
         let recipe = Recipe::parse("vgg", &text, &deeper).expect("valid");
-        assert!(matches!(recipe.layers.last(), Some(Layer::Dense { units: 10, .. })));
+        assert!(matches!(recipe.layers.last(), Some(Layer::Dense(Dense { units: 10, .. }))));
         let written = recipe.to_toml().expect("TOML");
         assert!(written.contains("depth = 11") && !written.contains("layers"), "{written}");
         assert_eq!(Recipe::parse("again", &written, &[]).expect("its own text"), recipe);
@@ -260,7 +261,7 @@ units = 10
         let units = |set: &str| {
             let recipe = Recipe::parse("x", &text, &[set.to_owned()]).expect("valid");
             match recipe.layers[1] {
-                Layer::Dense { units, .. } => units,
+                Layer::Dense(Dense { units, .. }) => units,
                 _ => panic!("a dense layer"),
             }
         };

@@ -82,23 +82,18 @@ fn flattened_images(model: &ModelPrograms) -> Result<BTreeMap<String, [usize; 3]
     let (mut incoming, mut flattened) = (x, None);
     for (layer, (name, output)) in model.layers().iter().zip(outputs) {
         match (layer, graph.ty(incoming).dims()) {
-            (Layer::Flatten {}, &[_, h, w, c]) => flattened = Some([h, w, c]),
-            (Layer::Dense { .. }, _) => {
+            (Layer::Flatten(_), &[_, h, w, c]) => flattened = Some([h, w, c]),
+            (Layer::Dense(_), _) => {
                 if let Some(image) = flattened.take() {
                     images.insert(name, image);
                 }
             }
-            (Layer::BatchNorm { .. }, _) => {
+            (Layer::BatchNorm(_), _) => {
                 if let Some(image) = flattened {
                     images.insert(name, image);
                 }
             }
-            (Layer::Residual { layers, shortcut, .. }, _) => {
-                refuse(&name, flattened, &[layers, shortcut])?;
-            }
-            (Layer::Concat { branches }, _) => {
-                refuse(&name, flattened, &branches.iter().collect::<Vec<_>>())?;
-            }
+            (layer, _) if !layer.branches().is_empty() => refuse(&name, flattened, layer)?,
             _ => {}
         }
         incoming = output;
@@ -107,12 +102,8 @@ fn flattened_images(model: &ModelPrograms) -> Result<BTreeMap<String, [usize; 3]
 }
 
 /// Branches may neither flatten an image nor take a flattened one.
-fn refuse(
-    name: &str,
-    flattened: Option<[usize; 3]>,
-    branches: &[&Vec<Layer>],
-) -> Result<(), ExchangeError> {
-    if flattened.is_none() && !branches.iter().any(|layers| layers.iter().any(flattens)) {
+fn refuse(name: &str, flattened: Option<[usize; 3]>, layer: &Layer) -> Result<(), ExchangeError> {
+    if flattened.is_none() && !flattens(layer) {
         return Ok(());
     }
     Err(ExchangeError::Model(format!(
@@ -122,10 +113,6 @@ fn refuse(
 }
 
 fn flattens(layer: &Layer) -> bool {
-    match layer {
-        Layer::Flatten {} => true,
-        Layer::Residual { layers, shortcut, .. } => layers.iter().chain(shortcut).any(flattens),
-        Layer::Concat { branches } => branches.iter().flatten().any(flattens),
-        _ => false,
-    }
+    let mut inner = layer.branches().into_iter().flat_map(|branch| branch.layers);
+    matches!(layer, Layer::Flatten(_)) || inner.any(flattens)
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::data::Normalization;
-use crate::nn::{Layer, ModelConfig};
+use crate::nn::{Flatten, Layer, ModelConfig, Residual, layers};
 use crate::train::Recipe;
 
 fn model(layers: &[Layer], image: [usize; 3]) -> ModelPrograms {
@@ -120,11 +120,7 @@ fn what_does_not_belong_is_listed() {
 #[test]
 fn a_flatten_in_a_branch_is_refused() {
     let nested = vec![
-        Layer::Residual {
-            layers: vec![Layer::Flatten {}],
-            shortcut: vec![Layer::Flatten {}],
-            activation: Default::default(),
-        },
+        Residual::new(layers![Flatten {}]).shortcut(layers![Flatten {}]).into(),
         toml::from_str("type = \"dense\"").expect("a layer"),
     ];
     let error = Exchange::of(None, &model(&nested, [4, 4, 3])).expect_err("unknown order");
