@@ -1,7 +1,5 @@
 //! A graph by hand: fits `y = x w` by gradient descent, on the CPU executor.
 //!
-//! Shows the whole path that recipes take: build a graph, add gradients, compile, run.
-//!
 //! Run: `cargo run --example linear_regression`. Expected output (the last line):
 //! `w = [2.00, -1.00, 0.50]`
 
@@ -17,8 +15,7 @@ use verigrad::ops::{Full, Matmul, MeanSquaredError, Sgd, SumColumns, View};
 use verigrad::tensor::TensorType;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let n = 64;
-    let mut graph = Graph::default();
+    let (n, mut graph) = (64, Graph::default());
     let x = graph.source("x", TensorType::f32([n, 3]));
     let target = graph.source("target", TensorType::f32([n, 1]));
     // Parameters, gradients and velocity are flat, so that one kernel updates them all.

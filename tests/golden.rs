@@ -97,6 +97,7 @@ const WITHOUT_FIXTURE: &[&str] = &[
     "elementwise_chain",
     "end_step",
     "fill",
+    "gather_rows",
     "guarded",
     "histogram",
     "mean_cross_entropy",

@@ -38,6 +38,8 @@ layers = [
   { type = "residual", layers = [ { type = "conv2d", out_channels = 4, kernel_size = 1, init = { truncated_normal = 0.1 } } ], shortcut = [ { type = "dropout", rate = 0.1 } ] },
   { type = "concat", branches = [ [], [ { type = "dropout", rate = 0.5 } ] ] },
   { type = "local_response_norm", size = 3, alpha = 1e-4, beta = 0.75, k = 1.0 },
+  { type = "conv_transpose2d", out_channels = 3, kernel_size = 2, stride = [2, 2], padding = 0, output_padding = [1, 0] },
+  { type = "upsample2d", factor = [1, 2] },
   { type = "max_pool2d", window = 2, stride = 1, padding = 0, ceil_mode = true },
   { type = "avg_pool2d", window = [2, 2], stride = [2, 2] },
   { type = "adaptive_avg_pool2d", output = [3, 3] },

@@ -63,3 +63,43 @@ checkpoint = {
 }
 torch.save(checkpoint, folder / "checkpoint.pt")
 torch.save(model, folder / "module.pt")
+
+
+def resnet18(width):
+    """Names and shapes of torchvision's ResNet-18, with all channels times a width; in 16 bits."""
+    torch.manual_seed(0)
+    weights = collections.OrderedDict()
+
+    def conv(name, out, incoming, size):
+        deviation = (2 / (incoming * size * size)) ** 0.5
+        weights[f"{name}.weight"] = deviation * torch.randn(out, incoming, size, size)
+
+    def norm(name, channels):
+        weights[f"{name}.weight"] = torch.ones(channels)
+        weights[f"{name}.bias"] = torch.zeros(channels)
+        weights[f"{name}.running_mean"] = torch.zeros(channels)
+        weights[f"{name}.running_var"] = torch.ones(channels)
+        weights[f"{name}.num_batches_tracked"] = torch.tensor(0)
+
+    incoming = int(64 * width)
+    conv("conv1", incoming, 3, 7)
+    norm("bn1", incoming)
+    for stage in range(4):
+        channels = int(64 * width) << stage
+        for block in range(2):
+            name = f"layer{stage + 1}.{block}"
+            conv(f"{name}.conv1", channels, incoming, 3)
+            norm(f"{name}.bn1", channels)
+            conv(f"{name}.conv2", channels, channels, 3)
+            norm(f"{name}.bn2", channels)
+            if incoming != channels:
+                conv(f"{name}.downsample.0", channels, incoming, 1)
+                norm(f"{name}.downsample.1", channels)
+            incoming = channels
+    weights["fc.weight"] = 0.1 * torch.randn(10, incoming)
+    weights["fc.bias"] = torch.zeros(10)
+    halves = {name: t.half() if t.is_floating_point() else t for name, t in weights.items()}
+    return collections.OrderedDict(halves)
+
+
+torch.save(resnet18(0.0625), folder / "resnet18_small.pth")

@@ -258,6 +258,7 @@ fn for_evaluation(splits: &Splits) -> Splits {
             labels: train.labels.clone(),
             classes: train.classes.clone(),
             pictures: train.pictures.clone(),
+            examples: train.examples.clone(),
             ..*train
         },
         validation: splits.validation.clone(),

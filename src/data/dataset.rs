@@ -2,10 +2,11 @@
 
 use std::borrow::Cow;
 
+use super::examples::{Examples, SharedExamples, Table, TargetKind, Targets};
 use super::pictures::{Crops, Loader, Pictures};
 use super::{Damaged, DataAccount, DataError};
 
-/// Labeled 8-bit images of one size.
+/// Labeled 8-bit images of one size, or examples of any shape.
 ///
 /// [`Dataset::new`] checks that the parts agree; code that fills the fields itself takes over
 /// that duty.
@@ -28,6 +29,9 @@ pub struct Dataset {
     pub classes: Vec<String>,
     /// The files of the examples, where each is one.
     pub pictures: Option<Pictures>,
+    /// Where inputs and targets come from that are no 8-bit images with a label each. Then `images` is
+    /// empty, and so is `classes` where targets are numbers.
+    pub examples: Option<SharedExamples>,
 }
 
 impl Dataset {
@@ -74,7 +78,105 @@ impl Dataset {
                  must be below {n_classes}"
             )));
         }
-        Ok(Self { name, images, labels, height, width, channels, classes, pictures: None })
+        let (pictures, examples) = (None, None);
+        Ok(Self { name, images, labels, height, width, channels, classes, pictures, examples })
+    }
+
+    /// Inputs f32 `[n, input]` in memory, with their targets. They are taken as they are: bring them to
+    /// about zero mean and unit variance. Labels are below the number of `classes`; with numbers as
+    /// targets, there are none.
+    ///
+    /// ```
+    /// use verigrad::data::{Dataset, Targets};
+    ///
+    /// let inputs = vec![0.0, 1.0, 2.0, 3.0, 4.0, 5.0];
+    /// let targets = Targets::numbers([1], vec![1.0, 5.0, 9.0]);
+    /// let data = Dataset::of_numbers("sums", [2], inputs, targets, vec![])?;
+    /// assert_eq!(data.len(), 3);
+    /// # Ok::<(), verigrad::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// If sizes disagree, there are no examples, or a label names no class.
+    pub fn of_numbers(
+        name: impl Into<String>,
+        input: impl Into<Vec<usize>>,
+        inputs: Vec<f32>,
+        targets: Targets,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let name = name.into();
+        let labels = match &targets {
+            Targets::Class(labels) => Some(labels.clone()),
+            _ => None,
+        };
+        let given = match &targets {
+            Targets::Class(labels) | Targets::Classes { labels, .. } => labels.as_slice(),
+            Targets::Numbers { .. } => &[],
+        };
+        let is_place = matches!(targets, Targets::Classes { .. });
+        let stray = given
+            .iter()
+            .find(|&&label| !(names_class(label, classes.len()) || is_place && label == u32::MAX));
+        if let Some(label) = stray {
+            let n = classes.len();
+            let problem = format!("label {label} was given, but there are {n} classes");
+            return Err(DataError::Inconsistent { name, problem });
+        }
+        let table = Table::new(&name, input.into(), inputs, targets)?;
+        let set = Self::of_examples(name, table, classes)?;
+        Ok(Self { labels: labels.unwrap_or(set.labels.clone()), ..set })
+    }
+
+    /// Examples that are read when they are needed. `classes` are the names of the labels; with numbers
+    /// as targets, there are none.
+    ///
+    /// # Errors
+    /// If there are no examples, or more than 32 bits count.
+    pub fn of_examples(
+        name: impl Into<String>,
+        examples: impl Examples + 'static,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        Self::of_shared(name.into(), SharedExamples::new(examples), classes)
+    }
+
+    fn of_shared(
+        name: String,
+        examples: SharedExamples,
+        classes: Vec<String>,
+    ) -> Result<Self, DataError> {
+        let (n, input) = (examples.len(), examples.input());
+        let problem = match () {
+            () if n == 0 => "holds no examples: at least one is needed".to_owned(),
+            () if u32::try_from(n).is_err() => {
+                format!("holds {n} examples: at most 2^32 - 1 can be counted")
+            }
+            () if input.is_empty() || input.contains(&0) => {
+                format!("inputs of shape {input:?} hold nothing: each extent must be at least 1")
+            }
+            () => {
+                // Labels that are not known before an example is read; all that counts is that there are some.
+                let labels = vec![0; n];
+                let [height, width, channels] = match input[..] {
+                    [height, width, channels] => [height, width, channels],
+                    _ => [1, 1, input.iter().product()],
+                };
+                let (images, pictures, examples) = (Vec::new(), None, Some(examples));
+                return Ok(Self {
+                    name,
+                    images,
+                    labels,
+                    height,
+                    width,
+                    channels,
+                    classes,
+                    pictures,
+                    examples,
+                });
+            }
+        };
+        Err(DataError::Inconsistent { name, problem })
     }
 
     /// A set of pictures, whose pixels are read when they are asked for.
@@ -89,8 +191,9 @@ impl Dataset {
             let problem = "holds no examples: at least one is needed".to_string();
             return Err(DataError::Inconsistent { name: name.to_owned(), problem });
         }
-        let (name, images, pictures) = (name.to_owned(), Vec::new(), Some(pictures));
-        Ok(Self { name, images, labels, height, width, channels, classes, pictures })
+        let (name, images) = (name.to_owned(), Vec::new());
+        let (pictures, examples) = (Some(pictures), None);
+        Ok(Self { name, images, labels, height, width, channels, classes, pictures, examples })
     }
 
     /// Number of examples.
@@ -108,9 +211,23 @@ impl Dataset {
         self.height * self.width * self.channels
     }
 
-    /// Whether pixels are read from their files when they are asked for.
+    /// Whether examples are read when they are asked for.
     pub fn streams(&self) -> bool {
         self.pictures.as_ref().is_some_and(Pictures::streams)
+            || self.examples.as_ref().is_some_and(|examples| !examples.in_memory())
+    }
+
+    /// What kind of answer goes with an example.
+    pub fn target(&self) -> TargetKind {
+        self.examples.as_ref().map_or(TargetKind::Class, |examples| examples.target())
+    }
+
+    /// Shape of the input of one example.
+    pub fn input(&self) -> Vec<usize> {
+        match &self.examples {
+            Some(examples) => examples.input(),
+            None => vec![self.height, self.width, self.channels],
+        }
     }
 
     /// The file of example `i`, from the folder of the set on, where examples are files.
@@ -136,7 +253,7 @@ impl Dataset {
     ///
     /// If a file cannot be used.
     pub fn in_memory(self) -> Result<Self, DataError> {
-        if !self.streams() {
+        if !self.streams() || self.examples.is_some() {
             return Ok(self);
         }
         let mut images = Vec::with_capacity(self.len().saturating_mul(self.image_len()));
@@ -213,6 +330,13 @@ impl Dataset {
     ///
     /// If an index is past the end, or there are no indices.
     pub fn subset(&self, indices: &[usize]) -> Result<Self, DataError> {
+        if let Some(examples) = &self.examples {
+            let label = |&i: &usize| self.label(i).ok_or_else(|| self.no_example(i));
+            let labels = indices.iter().map(label).collect::<Result<Vec<u32>, _>>()?;
+            let (name, classes) = (self.name.clone(), self.classes.clone());
+            let set = Self::of_shared(name, examples.subset(indices), classes)?;
+            return Ok(Self { labels, ..set });
+        }
         let streams = self.streams();
         let room = if streams { 0 } else { indices.len().saturating_mul(self.image_len()) };
         let mut images = Vec::with_capacity(room);
@@ -245,6 +369,11 @@ impl Dataset {
     #[must_use]
     pub fn take_first(mut self, n: usize) -> Self {
         let n = n.min(self.len());
+        if let Some(examples) = self.examples.take() {
+            let first: Vec<usize> = (0..n).collect();
+            self.examples =
+                Some(if n < self.labels.len() { examples.subset(&first) } else { examples });
+        }
         self.images.truncate(n * self.image_len());
         if let Some(pictures) = self.pictures.as_ref().filter(|_| n < self.labels.len()) {
             self.pictures = Some(pictures.subset(0..n));

@@ -136,6 +136,11 @@ impl Normalization {
         self.mean.len() != channels
     }
 
+    /// That of inputs that are no pixels: they stay as they are.
+    pub(crate) fn none(channels: usize) -> Self {
+        Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
+    }
+
     /// One mean and standard deviation per channel: these, or their averages over the pixels.
     #[must_use]
     pub fn of_channels(&self, channels: usize) -> Self {

@@ -18,9 +18,10 @@ pub use init::Init;
 pub use layer_rates::LayerRates;
 pub(crate) use layer_rates::fits_pattern;
 pub use layers::{
-    ActivationLayer, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Branch, Concat, Conv2d, CustomLayer,
-    Dense, Dropout, Flatten, GlobalAvgPool2d, Layer, LayerDef, LocalResponseNorm, LrnForm,
-    MaxPool2d, NamedPadding, Padding, Pair, Residual, Wrong,
+    ActivationLayer, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Branch, Concat, Conv2d,
+    ConvTranspose2d, CustomLayer, Dense, Dropout, Flatten, GlobalAvgPool2d, Layer, LayerDef,
+    LocalResponseNorm, LrnForm, MaxPool2d, NamedPadding, Padding, Pair, Residual, Upsample2d,
+    Wrong,
 };
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateEntry, StateSpec};

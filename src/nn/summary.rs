@@ -22,19 +22,18 @@ pub struct LayerSummary {
     pub bytes: u64,
 }
 
-/// Summaries of the outermost layers of a model for images of `[h, w, c]`, whose activations are
-/// stored in `precision`.
+/// Summaries of the outermost layers of a model for inputs of a shape, such as images `[h, w, c]`, whose
+/// activations are stored in `precision`.
 ///
 /// # Errors
 /// When a layer cannot take the shape that reaches it.
 pub fn summarize(
     layers: &[Layer],
-    image: [usize; 3],
+    input: impl AsRef<[usize]>,
     precision: Precision,
 ) -> Result<Vec<LayerSummary>, ShapeError> {
-    let [h, w, c] = image;
     let mut graph = Graph::default();
-    let x = graph.source("x", TensorType::f32([1, h, w, c]));
+    let x = graph.source("x", TensorType::f32([&[1], input.as_ref()].concat()));
     let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None).with_precision(precision);
     builder.layers(layers, x)?;
     let parameters = builder.parameters().to_vec();

@@ -97,6 +97,7 @@ pub static REGISTRY: &[OpEntry] = &[
     OpEntry::of::<ops::View>(),
     OpEntry::of::<ops::Pack>(),
     OpEntry::of::<ops::GatherBatch>(),
+    OpEntry::of::<ops::GatherRows>(),
     OpEntry::of::<ops::AugmentBatch>(),
     OpEntry::of::<ops::MixBatch>(),
     OpEntry::of::<ops::LearningRate>(),

@@ -15,7 +15,7 @@ use verigrad::exec::{CpuExecutor, Executor};
 use verigrad::graph::{Caps, Graph};
 use verigrad::ops::{Advance, Augment, FillMode, Flip, PaddingMode};
 use verigrad::tensor::TensorType;
-use verigrad::train::{Feed, Recipe};
+use verigrad::train::{Fed, Feed, Recipe};
 
 use super::{SmallDevice, gpu, recipe, train, weights_hash};
 
@@ -59,7 +59,7 @@ fn batches(
     let mut graph = Graph::default();
     let step = graph.source("step", TensorType::u32([1]));
     let plain = Normalization::new(3, vec![0.0; 3], vec![1.0; 3]).expect("three channels");
-    let (x, y) = feed
+    let Fed { x, labels: y, .. } = feed
         .add_augmented_to(&mut graph, &plain, step, (&everything(), 9))
         .expect("the augmentation fits");
     graph.output("x", x);

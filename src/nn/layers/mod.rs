@@ -3,11 +3,13 @@
 mod bounds;
 mod branches;
 mod conv2d;
+mod conv_transpose2d;
 mod custom;
 mod dense;
 mod norm;
 mod pool;
 mod simple;
+mod upsample2d;
 mod window;
 
 use std::collections::HashMap;
@@ -17,12 +19,14 @@ use serde::{Deserialize, Serialize};
 pub use bounds::Wrong;
 use bounds::below;
 pub use branches::{Concat, Residual};
+pub use conv_transpose2d::ConvTranspose2d;
 pub use conv2d::Conv2d;
 pub use custom::{CustomLayer, LayerDef};
 pub use dense::Dense;
 pub use norm::{BatchNorm, LocalResponseNorm, LrnForm};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d};
 pub use simple::{ActivationLayer, Dropout, Flatten};
+pub use upsample2d::Upsample2d;
 pub use window::{NamedPadding, Padding, Pair};
 
 use super::build::ModelBuilder;
@@ -47,6 +51,12 @@ use crate::tensor::DType;
 pub enum Layer {
     /// Convolution over images.
     Conv2d(Conv2d),
+    /// Transposed convolution, which makes images larger.
+    #[serde(rename = "conv_transpose2d")]
+    ConvTranspose2d(ConvTranspose2d),
+    /// Repeats each pixel.
+    #[serde(rename = "upsample2d")]
+    Upsample2d(Upsample2d),
     /// Fully connected layer over `[n, features]`.
     Dense(Dense),
     /// Maximum over windows.
@@ -104,6 +114,8 @@ impl Layer {
     fn def(&self) -> &dyn LayerDef {
         match self {
             Self::Conv2d(layer) => layer,
+            Self::ConvTranspose2d(layer) => layer,
+            Self::Upsample2d(layer) => layer,
             Self::Dense(layer) => layer,
             Self::MaxPool2d(layer) => layer,
             Self::AvgPool2d(layer) => layer,
@@ -325,6 +337,8 @@ mod tests {
                 .shortcut(layers![Dropout::new(0.5)])
                 .relu(),
             Concat::new(vec![vec![], layers![LocalResponseNorm::default()]]),
+            ConvTranspose2d::new(4, 3).stride(2).padding(1).output_padding(1).no_bias().relu(),
+            Upsample2d::new([2, 3]),
             AdaptiveAvgPool2d::new(3),
             GlobalAvgPool2d {},
             Dense::new(4).activation(Activation::Tanh).init(crate::nn::Init::Normal(0.5)),

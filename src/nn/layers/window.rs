@@ -19,6 +19,14 @@ impl Pair {
         Self::ONE
     }
 
+    pub(super) const fn zero() -> Self {
+        Self::Both(0)
+    }
+
+    pub(super) fn is_zero(&self) -> bool {
+        self.dims() == [0, 0]
+    }
+
     /// `[height, width]`.
     pub const fn dims(self) -> [usize; 2] {
         match self {
@@ -86,7 +94,6 @@ impl Padding {
     /// `"same"`: the output is `ceil(input / stride)` large.
     pub const SAME: Self = Self::Named(NamedPadding::Same);
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
     pub(super) fn is_valid(&self) -> bool {
         matches!(self, Self::Valid | Self::Named(NamedPadding::Valid))
     }

@@ -21,6 +21,7 @@ pub struct Evaluator {
     feed: Feed,
     program: Arc<Program>,
     id: ProgramId,
+    classifies: bool,
     counts_top: bool,
     counts_confusion: bool,
 }
@@ -57,6 +58,7 @@ impl Evaluator {
             feed,
             program,
             id,
+            classifies: model.classifies(),
             counts_top: model.counts_top(),
             counts_confusion: model.counts_confusion(),
         })
@@ -195,7 +197,8 @@ impl Evaluator {
         let loss = executor.read_now(&self.buffer("loss"))?;
         let loss: Vec<f32> = bytemuck::pod_collect_to_vec(&loss);
         let counts = read_u32s(executor, &self.buffer("correct"))?;
-        Ok(metrics(f64::from(loss[0]), counts[0], counts[1]))
+        let means = metrics(f64::from(loss[0]), counts[0], counts[1]);
+        Ok(means.of_model(self.classifies))
     }
 
     /// Everything else about a pass.

@@ -48,64 +48,53 @@ impl Budget {
 
 /// When to end a run early: section `early_stopping` of a recipe, with Keras' meaning.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// The metric. Default: the loss on the validation split, or on the test split where there is
     /// no other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Monitor>,
     /// Epochs without improvement after which the run ends; zero and one are the same.
-    #[serde(default = "stopping_patience")]
     pub patience: u32,
     /// By how much a metric must change to be an improvement.
-    #[serde(default)]
     pub min_delta: f64,
     /// Whether the run ends with the weights of the best epoch instead of the last one's, also
     /// where it goes on to its last epoch.
-    #[serde(default)]
     pub restore_best: bool,
 }
 
-const fn stopping_patience() -> u32 {
-    5
+impl Default for EarlyStoppingConfig {
+    fn default() -> Self {
+        Self { monitor: None, patience: 5, min_delta: 0.0, restore_best: false }
+    }
 }
 
 /// When to lower the learning rate: section `plateau` of a recipe, with the meaning and the
 /// defaults of Keras' `ReduceLROnPlateau`, `factor` apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct PlateauConfig {
     /// The metric. Default: the loss on the validation split, or on the test split where there is
     /// no other.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Monitor>,
     /// Factor on the rate, in (0, 1).
-    #[serde(default = "factor")]
     pub factor: f64,
     /// Epochs without improvement after which the rate is lowered.
-    #[serde(default = "plateau_patience")]
     pub patience: u32,
     /// By how much a metric must change to be an improvement.
-    #[serde(default = "min_delta")]
     pub min_delta: f64,
     /// Epochs after a change during which epochs without improvement do not count.
-    #[serde(default)]
     pub cooldown: u32,
     /// The rate is not lowered below this; a schedule may do so.
-    #[serde(default)]
     pub min_rate: f64,
 }
 
-const fn factor() -> f64 {
-    0.5
-}
-
-const fn plateau_patience() -> u32 {
-    10
-}
-
-const fn min_delta() -> f64 {
-    1e-4
+impl Default for PlateauConfig {
+    fn default() -> Self {
+        let (monitor, factor, patience, min_delta) = (None, 0.5, 10, 1e-4);
+        Self { monitor, factor, patience, min_delta, cooldown: 0, min_rate: 0.0 }
+    }
 }
 
 impl PlateauConfig {

@@ -17,15 +17,7 @@ impl Recipe {
     /// Names the first value that cannot be.
     pub(super) fn check(&self) -> Result<(), Wrong> {
         let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
-        // No epoch at all leaves the weights as they were at the start.
-        let counts = [("batch_size", self.batch_size), ("layers", self.layers.len())];
-        if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
-            return wrong(key, "must be at least 1".to_owned());
-        }
-        if !(0.0..1.0).contains(&self.label_smoothing) {
-            let given = self.label_smoothing;
-            return wrong("label_smoothing", format!("must lie in [0, 1), it is {given}"));
-        }
+        self.check_counts()?;
         if self.name.is_empty() || self.name.contains(['/', '\\']) {
             return wrong("name", format!("{:?} must be usable as a folder name", self.name));
         }
@@ -51,8 +43,47 @@ impl Recipe {
             );
             return wrong("augment.random_resized_crop", message);
         }
+        self.check_numbers()?;
+        self.check_layers()
+    }
+
+    /// Checks what a recipe that was made in code says of training, whatever its data are.
+    ///
+    /// # Errors
+    /// Names the first value that cannot be.
+    pub(crate) fn check_training_in_code(&self) -> Result<(), TrainError> {
+        let centered = self.data.normalization.is_some() || self.data.mean.is_some();
+        let augment = self
+            .augment
+            .check(centered)
+            .map_err(|(key, message)| Wrong { key: format!("augment.{key}"), message });
+        let checked = self.check_counts().and(augment).and_then(|()| self.check_numbers());
+        checked.map_err(|Wrong { key, message }| TrainError::Recipe {
+            recipe: self.name.clone(),
+            message: format!("{key}: {message}"),
+        })
+    }
+
+    fn check_counts(&self) -> Result<(), Wrong> {
+        let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
+        // No epoch at all leaves the weights as they were at the start.
+        let counts = [("batch_size", self.batch_size), ("layers", self.layers.len())];
+        if let Some((key, _)) = counts.into_iter().find(|&(_, count)| count == 0) {
+            return wrong(key, "must be at least 1".to_owned());
+        }
+        if !(0.0..1.0).contains(&self.label_smoothing) {
+            let given = self.label_smoothing;
+            return wrong("label_smoothing", format!("must lie in [0, 1), it is {given}"));
+        }
+        Ok(())
+    }
+
+    /// Checks the numbers of what decides a training.
+    fn check_numbers(&self) -> Result<(), Wrong> {
+        let wrong = |key: &str, message: String| Err(Wrong { key: key.to_owned(), message });
         self.optimizer.check().or_else(|(key, what)| wrong(&format!("optimizer.{key}"), what))?;
         self.check_training()?;
+        self.loss.check().or_else(|(key, what)| wrong(&format!("loss.{key}"), what))?;
         self.clipping.check().or_else(|(key, what)| wrong(&format!("clipping.{key}"), what))?;
         self.checkpoint.check().or_else(|(key, what)| wrong(&format!("checkpoint.{key}"), what))?;
         let histograms = self.histograms.map_or(Ok(()), |histograms| histograms.check());
@@ -60,8 +91,7 @@ impl Recipe {
         let rate = self.optimizer.learning_rate();
         self.schedule
             .check(rate, self.epochs)
-            .or_else(|(key, what)| wrong(format!("schedule.{key}").trim_end_matches('.'), what))?;
-        self.check_layers()
+            .or_else(|(key, what)| wrong(format!("schedule.{key}").trim_end_matches('.'), what))
     }
 
     /// Checks the numbers of the layers, and whether they fit the images, where the recipe alone tells

@@ -233,6 +233,25 @@ fn push_guarded(
 }
 
 impl OptimizerConfig {
+    /// Adam with PyTorch's defaults: `beta1` 0.9, `beta2` 0.999, `epsilon` 1e-8.
+    pub fn adam(learning_rate: f32) -> Self {
+        let (beta1, beta2, epsilon) = (beta1(), beta2(), epsilon());
+        Self::Adam { learning_rate, beta1, beta2, epsilon, weight_decay: 0.0, hypergradient: 0.0 }
+    }
+
+    /// AdamW with PyTorch's defaults, and this weight decay.
+    pub fn adamw(learning_rate: f32, weight_decay: f64) -> Self {
+        let (beta1, beta2, epsilon) = (beta1(), beta2(), epsilon());
+        Self::Adamw { learning_rate, beta1, beta2, epsilon, weight_decay, hypergradient: 0.0 }
+    }
+
+    /// Stochastic gradient descent with momentum, in [0, 1).
+    pub fn sgd(learning_rate: f32, momentum: f64) -> Self {
+        let (dampening, weight_decay, hypergradient) = (0.0, 0.0, 0.0);
+        let nesterov = false;
+        Self::Sgd { learning_rate, momentum, dampening, nesterov, weight_decay, hypergradient }
+    }
+
     /// Step size before the schedule.
     pub const fn learning_rate(&self) -> f32 {
         match self {

@@ -10,6 +10,7 @@ use super::checkpoint::CheckpointConfig;
 use super::class_weights::ClassWeightsConfig;
 use super::ema::EmaConfig;
 use super::histograms::HistogramsConfig;
+use super::loss::Loss;
 use super::loss_reduction::LossReduction;
 use super::monitor::Monitor;
 use super::optimizer::{Clipping, OptimizerConfig};
@@ -52,6 +53,9 @@ pub struct Recipe {
     /// each class, or numbers by name. The mean of a batch is weighted, as PyTorch's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeightsConfig>,
+    /// What training makes small.
+    #[serde(default, skip_serializing_if = "Loss::is_cross_entropy")]
+    pub loss: Loss,
     /// What is differentiated of the losses of a batch.
     #[serde(default, skip_serializing_if = "LossReduction::is_mean")]
     pub loss_reduction: LossReduction,
@@ -151,7 +155,10 @@ impl Recipe {
         match (self.best_by, &self.early_stopping) {
             (Some(monitor), _) => (monitor, 0.0),
             (None, Some(rule)) => (self.monitor_or_loss(rule.monitor), rule.min_delta),
-            (None, None) => (Monitor::accuracy_of_held_out(self.has_validation()), 0.0),
+            (None, None) if self.loss.is_cross_entropy() => {
+                (Monitor::accuracy_of_held_out(self.has_validation()), 0.0)
+            }
+            (None, None) => (Monitor::loss_of_held_out(self.has_validation()), 0.0),
         }
     }
 

@@ -87,31 +87,45 @@ impl Trainer<'_> {
         weights: &BTreeMap<String, HostTensor>,
         same_classes: bool,
     ) -> Result<InitReport, TrainError> {
-        let mut report = compare(self.model(), weights);
-        let head = self.model().parameters.last().map(|spec| layer_of(&spec.name).to_owned());
-        if let Some(head) = head.filter(|head| !same_classes && report.loaded.contains(head)) {
-            report.loaded.retain(|layer| *layer != head);
-            report.head = Some(head);
-            if report.loaded.is_empty() {
-                return Ok(report);
-            }
-        }
-        if report.loaded.is_empty() {
-            let found = if report.unused.is_empty() { "none" } else { &report.unused.join(", ") };
-            return Err(TrainError::Weights(match report.misfits.first() {
-                Some((layer, why)) => format!("no layer fits; {layer}: {why}"),
-                None => format!("no layer of the model is among theirs ({found})"),
-            }));
-        }
         let mut all = self.weights()?;
-        for (name, tensor) in &mut all {
-            if report.loaded.iter().any(|layer| layer == layer_of(name))
-                && let Some(given) = weights.get(name)
-            {
-                *tensor = given.clone();
-            }
-        }
+        let report = take_over(self.model(), &mut all, weights, same_classes)?;
         self.set_weights(&all)?;
         Ok(report)
     }
+}
+
+/// Replaces those of the weights of a model whose layers fit, by the rules of [`Trainer::init_from`].
+///
+/// # Errors
+/// When no layer fits.
+pub fn take_over(
+    model: &ModelPrograms,
+    all: &mut [(String, HostTensor)],
+    weights: &BTreeMap<String, HostTensor>,
+    same_classes: bool,
+) -> Result<InitReport, TrainError> {
+    let mut report = compare(model, weights);
+    let head = model.parameters.last().map(|spec| layer_of(&spec.name).to_owned());
+    if let Some(head) = head.filter(|head| !same_classes && report.loaded.contains(head)) {
+        report.loaded.retain(|layer| *layer != head);
+        report.head = Some(head);
+        if report.loaded.is_empty() {
+            return Ok(report);
+        }
+    }
+    if report.loaded.is_empty() {
+        let found = if report.unused.is_empty() { "none" } else { &report.unused.join(", ") };
+        return Err(TrainError::Weights(match report.misfits.first() {
+            Some((layer, why)) => format!("no layer fits; {layer}: {why}"),
+            None => format!("no layer of the model is among theirs ({found})"),
+        }));
+    }
+    for (name, tensor) in all {
+        if report.loaded.iter().any(|layer| layer == layer_of(name))
+            && let Some(given) = weights.get(name)
+        {
+            *tensor = given.clone();
+        }
+    }
+    Ok(report)
 }

@@ -351,16 +351,7 @@ impl<'a> Trainer<'a> {
     }
 
     fn write_initial_weights(&mut self) -> Result<(), TrainError> {
-        let mut weights: Vec<(String, HostTensor)> = self
-            .model
-            .parameters
-            .iter()
-            .map(|spec| (spec.name.clone(), spec.initial(self.recipe.seed)))
-            .collect();
-        for state in &self.model.states {
-            let values = vec![state.initial; state.shape.elements()];
-            weights.push((state.name.clone(), HostTensor::from_f32(state.shape.clone(), &values)?));
-        }
+        let weights = self.model.initial_weights(self.recipe.seed)?;
         self.executor.write(STEP, 0, &[0; 4])?;
         if self.scales_loss() {
             loss_scaling::write_initial(self.executor)?;

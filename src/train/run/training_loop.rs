@@ -282,7 +282,8 @@ impl Trainer<'_> {
         let mean =
             losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len().max(1) as f64;
         let loss_scale = self.loss_scale()?;
-        let train = Metrics { loss: mean, ..metrics(0.0, counts[0], counts[1]) };
+        let counted = metrics(0.0, counts[0], counts[1]).of_model(self.model.classifies());
+        let train = Metrics { loss: mean, ..counted };
         let test = self.test.run(self.executor, &self.data.test)?;
         let validation = match (&self.validation, &self.data.validation) {
             (Some(evaluator), Some(set)) => Some(evaluator.run(self.executor, set)?),

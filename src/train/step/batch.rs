@@ -1,21 +1,26 @@
 //! The batch of a training step: augmented, mixed, and its losses.
 
+use super::fed::Fed;
 use super::feed::Feed;
 use crate::data::Normalization;
 use crate::error::ShapeError;
 use crate::graph::{Graph, Value};
-use crate::ops::{Binary, MixBatch, SoftCrossEntropy, SoftmaxCrossEntropy};
+use crate::ops::{Binary, MixBatch};
 use crate::train::recipe::augment::AugmentConfig;
+use crate::train::recipe::loss::{Answers, Loss};
 
 /// A batch of a training step.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::train) struct Batch {
-    /// Images `[batch, h, w, c]`.
+    /// Inputs `[batch, ...]`, such as images `[batch, h, w, c]`.
     pub x: Value,
-    /// Labels `[batch]`: with mixed images, of the one that weighs more.
+    /// Labels `[batch]`: with mixed images, of the one that weighs more; zeros where examples have other
+    /// targets.
     pub labels: Value,
-    /// Class probabilities `[batch, classes]`, where images are mixed.
+    /// Class probabilities `[batch, classes]`, where images are mixed; targets of other kinds.
     pub targets: Option<Value>,
+    /// Whether images are mixed: then the targets are smoothed already.
+    pub mixed: bool,
     /// Factors on the losses `[batch]`, where examples do not all count alike.
     pub factors: Option<Value>,
 }
@@ -34,10 +39,14 @@ impl AugmentConfig {
         mixing: &Mixing,
     ) -> Result<Batch, ShapeError> {
         let augment = self.of_images();
-        let (x, labels) =
+        let Fed { x, labels, targets } =
             feed.add_augmented_to(graph, normalization, step, (&augment, mixing.seed))?;
         if self.mixup == 0.0 && self.cutmix == 0.0 {
-            return Ok(Batch { x, labels, targets: None, factors: None });
+            return Ok(Batch { x, labels, targets, mixed: false, factors: None });
+        }
+        if targets.is_some() {
+            let message = "mixup and cutmix take a label for each example: leave them out";
+            return Err(ShapeError::new("augment", message));
         }
         let op = MixBatch {
             mixup: self.mixup,
@@ -47,7 +56,7 @@ impl AugmentConfig {
             seed: mixing.seed,
         };
         let [x, targets, labels] = graph.push_multi(op, &[x, labels, step])?;
-        Ok(Batch { x, labels, targets: Some(targets), factors: None })
+        Ok(Batch { x, labels, targets: Some(targets), mixed: true, factors: None })
     }
 }
 
@@ -63,22 +72,19 @@ pub(in crate::train) struct Mixing {
 }
 
 impl Batch {
-    /// Adds the losses of each row `[batch]`; they are zero where a row has no example.
+    /// Adds the losses of each row `[batch]`; where a row has no example, they do not count.
     ///
     /// # Errors
-    /// When the logits do not fit.
+    /// When the outputs do not fit.
     pub fn losses(
         &self,
         graph: &mut Graph,
-        logits: Value,
-        label_smoothing: f32,
+        outputs: Value,
+        (loss, label_smoothing): (&Loss, f32),
     ) -> Result<Value, ShapeError> {
-        let [losses, _residual] = match self.targets {
-            Some(targets) => graph.push_multi(SoftCrossEntropy {}, &[logits, targets])?,
-            None => {
-                graph.push_multi(SoftmaxCrossEntropy { label_smoothing }, &[logits, self.labels])?
-            }
-        };
+        let label_smoothing = if self.mixed { 0.0 } else { label_smoothing };
+        let answers = Answers { labels: self.labels, targets: self.targets };
+        let losses = loss.losses(graph, outputs, answers, label_smoothing)?;
         match self.factors {
             Some(factors) => graph.push(Binary::MULTIPLY, &[losses, factors]),
             None => Ok(losses),

@@ -7,13 +7,15 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha8Rng;
 use rand::seq::SliceRandom;
 
+use super::fed::Fed;
 use super::names::STATISTICS;
 use super::pass::Pass;
+use super::row_feed::RowFeed;
 use crate::data::{Crops, Dataset, Normalization};
 use crate::error::ShapeError;
 use crate::exec::Executor;
 use crate::graph::{Caps, Graph, Value};
-use crate::ops::{Augment, AugmentBatch, GatherBatch, IGNORED_LABEL, NO_EXAMPLE};
+use crate::ops::{Augment, AugmentBatch, GatherBatch, GatherRows, IGNORED_LABEL, NO_EXAMPLE};
 use crate::tensor::TensorType;
 use crate::train::TrainError;
 
@@ -39,6 +41,8 @@ pub struct Feed {
     slots: usize,
     steps_per_epoch: usize,
     resident: bool,
+    /// Examples that are no 8-bit images.
+    rows: Option<RowFeed>,
 }
 
 impl Feed {
@@ -48,13 +52,16 @@ impl Feed {
         let batch = batch.min(data.len()).max(1);
         let limit = caps.max_binding_bytes.min(caps.max_buffer_bytes);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let image_bytes = data.image_len().max(1);
+        let rows = RowFeed::of(data);
+        let image_bytes = rows.as_ref().map_or(data.image_len(), RowFeed::largest_row).max(1);
+        // Tables are not divided.
+        let most_shards = if rows.is_some() { 1 } else { MAX_SHARDS };
         let mut shard_len = (limit / image_bytes).clamp(1, data.len().max(1));
         if shard_len < data.len() && shard_len > 4 {
             // Each buffer but the last then holds whole words, whatever the size of an image.
             shard_len -= shard_len % 4;
         }
-        let resident = !data.streams() && data.len() <= shard_len.saturating_mul(MAX_SHARDS);
+        let resident = !data.streams() && data.len() <= shard_len.saturating_mul(most_shards);
         let examples = data.len();
         let steps = if drop_last && examples >= batch {
             examples / batch
@@ -63,7 +70,7 @@ impl Feed {
         };
         // Writes start at whole words: where batches do not end at one, the window holds one batch.
         let whole_words = (batch * image_bytes).is_multiple_of(4);
-        let room = shard_len.saturating_mul(MAX_SHARDS).min(WINDOW_BYTES / image_bytes);
+        let room = shard_len.saturating_mul(most_shards).min(WINDOW_BYTES / image_bytes);
         let room = (room / batch).max(1);
         let window = if whole_words { WINDOW_STEPS.min(steps.max(1)).min(room) } else { 1 };
         let slots = if resident { examples } else { window * batch };
@@ -76,6 +83,7 @@ impl Feed {
             slots,
             steps_per_epoch: steps.max(1),
             resident,
+            rows,
         }
     }
 
@@ -116,7 +124,9 @@ impl Feed {
     /// Whether a buffer is one that holds the data set or a part of it.
     pub(in crate::train) fn holds(&self, buffer: &str) -> bool {
         let part = buffer.strip_prefix(&self.name).and_then(|part| part.strip_prefix('/'));
-        part.is_some_and(|part| matches!(part, "labels" | "order") || part.starts_with("images"))
+        part.is_some_and(|part| {
+            matches!(part, "inputs" | "labels" | "order" | "targets") || part.starts_with("images")
+        })
     }
 
     /// Whether the whole data set lies on the device.
@@ -133,8 +143,7 @@ impl Feed {
         u32::try_from(window - step % window).unwrap_or(1)
     }
 
-    /// Adds the nodes that make the batch of `step`: images `[batch, h, w, c]` as normalized floats
-    /// and labels `[batch]`.
+    /// Adds the nodes that make the batch of `step`.
     ///
     /// # Errors
     /// When the normalization does not fit the images.
@@ -143,7 +152,7 @@ impl Feed {
         graph: &mut Graph,
         normalization: &Normalization,
         step: Value,
-    ) -> Result<(Value, Value), ShapeError> {
+    ) -> Result<Fed, ShapeError> {
         self.add_augmented_to(graph, normalization, step, (&Augment::default(), 0))
     }
 
@@ -157,7 +166,18 @@ impl Feed {
         normalization: &Normalization,
         step: Value,
         (augment, seed): (&Augment, u32),
-    ) -> Result<(Value, Value), ShapeError> {
+    ) -> Result<Fed, ShapeError> {
+        let steps = if self.resident { self.steps_per_epoch } else { self.slots / self.batch };
+        if let Some(rows) = &self.rows {
+            if !augment.is_none() {
+                let message =
+                    "augmentation takes 8-bit images: leave it out, or give images as bytes";
+                return Err(ShapeError::new("augment", message));
+            }
+            let windowed = !self.resident;
+            let gather = GatherRows { batch: self.batch, steps_per_epoch: steps, windowed };
+            return rows.add_to(graph, &|part| self.buffer(part), (gather, self.slots), step);
+        }
         let [h, w, c] = self.image;
         let labels = graph.source(&self.buffer("labels"), TensorType::u32([self.slots]));
         let order = graph.source(&self.buffer("order"), TensorType::u32([self.slots]));
@@ -170,7 +190,6 @@ impl Feed {
             let ty = TensorType::u8([len, h, w, c]);
             inputs.push(graph.source(&self.buffer(&format!("images{shard}")), ty));
         }
-        let steps = if self.resident { self.steps_per_epoch } else { self.slots / self.batch };
         let channels = normalization.of_channels(c);
         let gather = GatherBatch {
             batch: self.batch,
@@ -180,14 +199,14 @@ impl Feed {
             shard_len: self.shard_len,
             windowed: !self.resident,
         };
-        let [x, y] = if augment.is_none() && !per_pixel {
+        let [x, labels] = if augment.is_none() && !per_pixel {
             graph.push_multi(gather, &inputs)?
         } else {
             let (augment, steps_per_pass) = (augment.clone(), self.steps_per_epoch);
             let op = AugmentBatch { gather, augment, per_pixel, seed, steps_per_pass };
             graph.push_multi(op, &inputs)?
         };
-        Ok((x, y))
+        Ok(Fed { x, labels, targets: None })
     }
 
     /// Writes what stays on the device; the order is that of the data set.
@@ -200,6 +219,9 @@ impl Feed {
         }
         let order: Vec<u32> = (0_u32..).take(self.slots).collect();
         executor.write(&self.buffer("order"), 0, bytemuck::cast_slice(&order))?;
+        if let Some(rows) = &self.rows {
+            return rows.upload(executor, data, &|part| self.buffer(part));
+        }
         executor.write(&self.buffer("labels"), 0, bytemuck::cast_slice(&data.labels))?;
         let bytes_per_shard = self.shard_len * data.image_len();
         for (shard, images) in data.images.chunks(bytes_per_shard.max(1)).enumerate() {
@@ -287,9 +309,16 @@ impl Feed {
         let wanted = steps as usize * self.batch;
         let begin = in_epoch.saturating_mul(self.batch).min(pass.order().len());
         let positions = begin..(begin + wanted).min(pass.order().len());
+        let mut examples = pass.order()[positions.clone()].to_vec();
+        if let Some(rows) = &self.rows {
+            let buffer = |part: &str| self.buffer(part);
+            rows.write(executor, data, &buffer, (&examples, slot, wanted))?;
+            examples.resize(wanted, NO_EXAMPLE);
+            executor.write(&self.buffer("order"), slot * 4, bytemuck::cast_slice(&examples))?;
+            return Ok(());
+        }
         let mut images = Vec::with_capacity(wanted * data.image_len());
-        pass.read(data, positions.clone(), &mut images)?;
-        let mut examples = pass.order()[positions].to_vec();
+        pass.read(data, positions, &mut images)?;
         let label = |&example: &u32| data.label(example as usize).unwrap_or(IGNORED_LABEL);
         let mut labels: Vec<u32> = examples.iter().map(label).collect();
         images.resize(wanted * data.image_len(), 0);

@@ -26,7 +26,7 @@ pub(in crate::train) struct BatchInput {
 /// What a batch gives.
 #[derive(Debug, Clone)]
 pub(in crate::train) struct BatchGradients {
-    /// Logits, `[n, classes]`.
+    /// Outputs of the model, such as logits `[n, classes]`.
     pub logits: Value,
     /// Losses of the examples, `[n]`.
     pub losses: Value,
@@ -64,7 +64,7 @@ impl ModelPrograms {
         let (parameters, states) = (builder.arena_value(), builder.into_updates());
 
         graph.set_scope("loss");
-        let losses = input.batch.losses(graph, logits, recipe.label_smoothing)?;
+        let losses = input.batch.losses(graph, logits, (&recipe.loss, recipe.label_smoothing))?;
         let loss = graph.push(MaskedMean {}, &[losses, input.batch.labels])?;
         let shares = shares(graph, recipe.loss_reduction, input)?;
         let gradients = self.differentiate(graph, (losses, shares), specs, &values)?;
@@ -98,13 +98,15 @@ impl ModelPrograms {
                 graph.push(View { offset, shape: shape.into() }, &[value])
             };
             graph.set_scope("batch");
-            let targets = input.batch.targets;
-            let classes = [self.classes()];
-            let targets = targets.map(|all| cut(graph, all, &classes)).transpose()?;
+            let targets = input.batch.targets.map(|all| {
+                let row = graph.ty(all).dims()[1..].to_vec();
+                cut(graph, all, &row)
+            });
+            let targets = targets.transpose()?;
             let x = cut(graph, input.batch.x, image)?;
             let labels = cut(graph, input.batch.labels, &[])?;
             let factors = input.batch.factors.map(|all| cut(graph, all, &[])).transpose()?;
-            let batch = Batch { x, labels, targets, factors };
+            let batch = Batch { x, labels, targets, factors, ..input.batch };
             let shares = cut(graph, shares, &[])?;
             // Each part drops units of its own.
             let part = u32::try_from(part).unwrap_or(u32::MAX);
@@ -118,7 +120,7 @@ impl ModelPrograms {
             states.extend(builder.into_updates());
 
             graph.set_scope("loss");
-            let losses = batch.losses(graph, logits, recipe.label_smoothing)?;
+            let losses = batch.losses(graph, logits, (&recipe.loss, recipe.label_smoothing))?;
             let gradients = self.differentiate(graph, (losses, shares), specs, &values)?;
             graph.set_scope("accumulate");
             sum = add(graph, sum, gradients)?;
@@ -213,6 +215,11 @@ fn shares(
                 Some(scale) => scale,
             };
             graph.push(MaskedMeanGrad {}, &[labels, seed])
+        }
+        // Rows without an example count where nothing but their label says so.
+        LossReduction::Sum if input.batch.targets.is_some() && !input.batch.mixed => {
+            let message = "\"sum\" takes a label for each example: leave it out";
+            Err(ShapeError::new("loss_reduction", message))
         }
         LossReduction::Sum => {
             let shape = graph.ty(labels).shape.clone();

@@ -89,12 +89,13 @@ fn scratch(program: &Program) -> usize {
 
 /// Bytes of what a data set holds in memory.
 fn held(set: &Dataset) -> usize {
-    set.images.len() + size_of_val(set.labels.as_slice())
+    let examples = set.examples.as_ref().map_or(0, |examples| examples.bytes());
+    set.images.len() + examples + size_of_val(set.labels.as_slice())
 }
 
 /// Bytes of a window that is being filled, and of pictures that are decoded for the next ones.
 fn read_ahead(feed: &Feed, set: &Dataset) -> usize {
-    let windows = match (feed.is_resident(), set.streams()) {
+    let windows = match (feed.is_resident(), set.pictures.is_some() && set.streams()) {
         (true, _) => 0,
         (false, false) => 1,
         (false, true) => 3,

@@ -5,10 +5,17 @@
 pub struct Metrics {
     /// Mean loss per example.
     pub loss: f64,
-    /// Part of the examples whose most likely class is the label.
+    /// Part of the examples whose most likely class is the label; NaN for a model that does not classify.
     pub accuracy: f64,
     /// Number of examples.
     pub examples: u64,
+}
+
+impl Metrics {
+    /// The same of a model that does not classify: nothing is right or wrong.
+    pub(in crate::train) fn of_model(self, classifies: bool) -> Self {
+        if classifies { self } else { Self { accuracy: f64::NAN, ..self } }
+    }
 }
 
 /// Means from sums.

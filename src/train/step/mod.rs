@@ -4,6 +4,7 @@
 pub(super) mod batch;
 pub(super) mod compiled;
 pub(super) mod evaluation;
+pub(super) mod fed;
 pub(super) mod feed;
 pub(super) mod gradients;
 pub(super) mod histograms;
@@ -16,5 +17,7 @@ pub(super) mod model;
 pub(super) mod names;
 pub(super) mod pass;
 pub(super) mod pending_weights;
+pub(super) mod prediction;
 pub(super) mod programs;
+mod row_feed;
 pub(super) mod training;

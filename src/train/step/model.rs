@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 
 use super::names::{AVERAGE, PARAMETERS, STATISTICS, STEP};
-use crate::data::{Dataset, Normalization};
+use crate::data::{Dataset, Normalization, TargetKind};
 use crate::error::ShapeError;
 use crate::exec::Executor;
 use crate::graph::{Graph, Value};
 use crate::nn::{
     Arena, Layer, LayerRates, Mode, ModelBuilder, ParameterSpec, Precision, StateSpec,
 };
-use crate::ops::{ClassWeights, RateRange};
-use crate::tensor::{HostTensor, Real, TensorType};
+use crate::ops::{ClassWeights, RateRange, View};
+use crate::tensor::{HostTensor, Real, Shape, TensorType};
+use crate::train::recipe::loss::Loss;
 use crate::train::recipe::loss_reduction::LossReduction;
 use crate::train::{Recipe, TrainError};
 
@@ -27,7 +28,12 @@ const WHITE_LEVEL: f64 = 65_280.0;
 pub struct ModelPrograms {
     pub(in crate::train) layers: Vec<Layer>,
     image: [usize; 3],
+    /// Shape of one input; that of an image, where inputs are images.
+    input: Vec<usize>,
     classes: usize,
+    pub(super) loss: Loss,
+    /// Whether an example is of one class, and the outputs are logits `[n, classes]`.
+    classifies: bool,
     normalization: Normalization,
     pub(in crate::train) precision: Precision,
     /// Which layers learn at another rate or not at all.
@@ -57,32 +63,59 @@ impl ModelPrograms {
         classes: usize,
         normalization: Normalization,
     ) -> Result<Self, TrainError> {
+        let model = Self::of_inputs(layers, &image, classes, normalization)?;
+        model.check_classes()?;
+        Ok(model)
+    }
+
+    /// Makes sure that there is one output per class.
+    fn check_classes(&self) -> Result<(), TrainError> {
+        let (outputs, classes) = (self.outputs()?, self.classes);
+        if outputs == [classes] {
+            return Ok(());
+        }
+        Err(TrainError::Model(ShapeError::new(
+            "model",
+            format!(
+                "the last layer gives {} per example, the data set has {classes} classes; end \
+                 with a dense layer of {classes} units",
+                Shape::from(outputs)
+            ),
+        )))
+    }
+
+    /// The same for inputs `[n, input]` and outputs of any shape.
+    ///
+    /// # Errors
+    /// When the layers do not fit the inputs.
+    pub fn of_inputs(
+        layers: &[Layer],
+        input: &[usize],
+        classes: usize,
+        normalization: Normalization,
+    ) -> Result<Self, TrainError> {
         let layers = Layer::with_classes(layers, classes);
-        let [h, w, c] = image;
+        let image = match *input {
+            [h, w, c] => [h, w, c],
+            _ => [1, 1, input.iter().product()],
+        };
         let mut graph = Graph::default();
         // Two images, since statistics of a batch need at least two values.
-        let x = graph.source("x", TensorType::f32([2, h, w, c]));
+        let x = graph.source("x", TensorType::f32([&[2], input].concat()));
         let step = graph.source(STEP, TensorType::u32([1]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Train { seed: 0, step }, None);
-        let logits = builder.layers(&layers, x)?;
+        builder.layers(&layers, x)?;
         let (parameters, states) = (builder.parameters().to_vec(), builder.states().to_vec());
-        if graph.ty(logits).dims() != [2, classes] {
-            return Err(TrainError::Model(ShapeError::new(
-                "model",
-                format!(
-                    "the last layer gives {} per image, the data set has {classes} classes; end \
-                     with a dense layer of {classes} units",
-                    crate::tensor::Shape::from(graph.ty(logits).dims()[1..].to_vec())
-                ),
-            )));
-        }
         let arena = Arena::new(&parameters).with_states(&states);
         let precision = Precision::F32;
         let (layer_rates, rates, evaluated) = (LayerRates::default(), Vec::new(), PARAMETERS);
         Ok(Self {
             layers,
             image,
+            input: input.to_vec(),
             classes,
+            loss: Loss::CrossEntropy,
+            classifies: true,
             normalization,
             precision,
             layer_rates,
@@ -176,6 +209,12 @@ impl ModelPrograms {
         self.evaluated
     }
 
+    /// Takes pixels as numbers otherwise, as where the training set of a model is not at hand.
+    #[must_use]
+    pub fn with_normalization(self, normalization: Normalization) -> Self {
+        Self { normalization, ..self }
+    }
+
     /// Stores activations in another precision.
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
@@ -187,9 +226,20 @@ impl ModelPrograms {
     /// # Errors
     /// As for [`Self::new`], and when the recipe's normalization does not fit the images.
     pub fn of_recipe(recipe: &Recipe, data: &Dataset) -> Result<Self, TrainError> {
-        let image = [data.height, data.width, data.channels];
-        let normalization = recipe.data.normalization_of(data)?;
-        let model = Self::new(&recipe.layers, image, data.classes.len(), normalization)?;
+        let normalization = match data.examples {
+            Some(_) => Normalization::none(data.channels),
+            None => recipe.data.normalization_of(data)?,
+        };
+        let is_class = data.target() == TargetKind::Class;
+        let mut model =
+            Self::of_inputs(&recipe.layers, &data.input(), data.classes.len(), normalization)?;
+        let is_own = matches!(recipe.loss, Loss::Custom(_));
+        model.classifies = is_class
+            && (recipe.loss.is_cross_entropy() || is_own && model.outputs()? == [model.classes]);
+        if model.classifies && !is_own {
+            model.check_classes()?;
+        }
+        model.loss = recipe.loss.clone();
         model.with_precision(recipe.precision).with_rates(recipe.layer_rates())
     }
 
@@ -229,6 +279,57 @@ impl ModelPrograms {
         names.filter_map(|name| Some((name.clone(), weights.get(name)?.clone()))).collect()
     }
 
+    /// Initial weights under a seed, in the order of the layers, and running statistics behind them.
+    ///
+    /// # Errors
+    /// Never; a statistic has as many numbers as its shape says.
+    pub fn initial_weights(&self, seed: u64) -> Result<Vec<(String, HostTensor)>, ShapeError> {
+        let parameters = self.parameters.iter();
+        let parameters = parameters.map(|spec| Ok((spec.name.clone(), spec.initial(seed))));
+        let states = self.states.iter().map(|state| {
+            let values = vec![state.initial; state.shape.elements()];
+            Ok((state.name.clone(), HostTensor::from_f32(state.shape.clone(), &values)?))
+        });
+        parameters.chain(states).collect()
+    }
+
+    /// Shape of what the model gives for one input.
+    ///
+    /// # Errors
+    /// When the layers do not fit.
+    pub fn outputs(&self) -> Result<Vec<usize>, ShapeError> {
+        let mut graph = Graph::default();
+        let x = graph.source("x", TensorType::f32([&[1], self.input.as_slice()].concat()));
+        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
+        let y = builder.layers(&self.layers, x)?;
+        Ok(graph.ty(y).dims()[1..].to_vec())
+    }
+
+    /// Shape of one input.
+    pub fn input(&self) -> &[usize] {
+        &self.input
+    }
+
+    /// Whether an example is of one class, and the outputs are logits `[n, classes]`.
+    pub fn classifies(&self) -> bool {
+        self.classifies
+    }
+
+    /// What right answers are counted in: logits, or, where nothing is right or wrong, a column of which
+    /// nothing can be learned.
+    pub(super) fn counted_outputs(
+        &self,
+        graph: &mut Graph,
+        outputs: Value,
+        losses: Value,
+    ) -> Result<Value, ShapeError> {
+        if self.classifies {
+            return Ok(outputs);
+        }
+        let rows = graph.ty(losses).elements();
+        graph.push(View::reshape([rows, 1]), &[losses])
+    }
+
     /// Number of classes.
     pub fn classes(&self) -> usize {
         self.classes
@@ -236,12 +337,12 @@ impl ModelPrograms {
 
     /// Whether evaluation counts labels among the [`TOP`] most likely classes: `name/top5`.
     pub(in crate::train) fn counts_top(&self) -> bool {
-        self.classes > TOP
+        self.classifies && self.classes > TOP
     }
 
     /// Whether evaluation counts which class is taken for which: `name/confusion`.
     pub(in crate::train) fn counts_confusion(&self) -> bool {
-        self.classes <= MAX_CONFUSION_CLASSES
+        self.classifies && self.classes <= MAX_CONFUSION_CLASSES
     }
 
     /// Height, width and channels of an image.

@@ -38,7 +38,9 @@ impl PendingWeights {
                 )))
             }
         };
-        let mut parameters = vec![0.0; model.arena.elements];
+        // Where a model has none, programs have no room for them.
+        let elements = if model.arena.entries.is_empty() { 0 } else { model.arena.elements };
+        let mut parameters = vec![0.0; elements];
         for entry in &model.arena.entries {
             let values = find(&entry.spec.name, &entry.spec.shape)?;
             parameters[entry.offset..entry.offset + values.len()].copy_from_slice(&values);
@@ -69,7 +71,9 @@ impl PendingWeights {
     /// # Errors
     /// When the device fails.
     pub fn write(&self, executor: &mut dyn Executor) -> Result<(), TrainError> {
-        executor.write(PARAMETERS, 0, bytemuck::cast_slice(&self.parameters))?;
+        if !self.parameters.is_empty() {
+            executor.write(PARAMETERS, 0, bytemuck::cast_slice(&self.parameters))?;
+        }
         if !self.states.is_empty() {
             executor.write(RUNNING_STATISTICS, 0, bytemuck::cast_slice(&self.states))?;
         }

@@ -86,7 +86,8 @@ impl ModelPrograms {
         let loss_log = graph.source(LOSS_LOG, ring.clone());
         let rate_log = graph.source(RATE_LOG, ring);
         let correct = graph.source("train/correct", TensorType::u32([2]));
-        let inputs = [loss_log, rate_log, correct, step, losses, logits, labels, rate];
+        let counted = self.counted_outputs(&mut graph, logits, losses)?;
+        let inputs = [loss_log, rate_log, correct, step, losses, counted, labels, rate];
         graph.push_multi::<4>(EndStep {}, &inputs)?;
         Ok(TrainingGraph { graph, loss })
     }

@@ -150,19 +150,8 @@ impl GatherBatch {
 
     /// What kernels need that look up examples, with the function `example_of`.
     pub(in crate::ops) fn kernel(&self, name: &str, sizes: &Sizes) -> Kernel {
-        let order = if self.windowed {
-            include_str!("../../../../shaders/common/window_order.wgsl")
-        } else {
-            include_str!("../../../../shaders/common/batch_order.wgsl")
-        };
-        Kernel::new(name)
-            .constant("BATCH", self.batch)
-            .constant("STEPS_PER_EPOCH", self.steps_per_epoch)
-            .constant("ORDER_LENGTH", sizes.order)
-            .constant("EXAMPLES", sizes.examples)
-            .file(order)
-            .read(Operand::Input(1))
-            .read(Operand::Input(2))
+        let rows = [self.batch, self.steps_per_epoch];
+        order_kernel(name, rows, [sizes.examples, sizes.order], self.windowed)
     }
 
     fn labels_kernel(&self, sizes: &Sizes, caps: &Caps) -> Kernel {
@@ -239,6 +228,29 @@ impl GatherBatch {
             list(&self.std),
         )
     }
+}
+
+/// What kernels need that look up examples, with the function `example_of`: for `[batch, steps_per_epoch]`,
+/// and `[examples, length of the order]`.
+pub(in crate::ops) fn order_kernel(
+    name: &str,
+    [batch, steps_per_epoch]: [usize; 2],
+    [examples, order_length]: [usize; 2],
+    windowed: bool,
+) -> Kernel {
+    let order = if windowed {
+        include_str!("../../../../shaders/common/window_order.wgsl")
+    } else {
+        include_str!("../../../../shaders/common/batch_order.wgsl")
+    };
+    Kernel::new(name)
+        .constant("BATCH", batch)
+        .constant("STEPS_PER_EPOCH", steps_per_epoch)
+        .constant("ORDER_LENGTH", order_length)
+        .constant("EXAMPLES", examples)
+        .file(order)
+        .read(Operand::Input(1))
+        .read(Operand::Input(2))
 }
 
 /// WGSL that binds the shards from binding `first` on, and reads a word of one of them.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::data::{Dataset, Splits};
+use crate::data::{Dataset, Splits, TargetKind, TargetMut};
 use crate::exec::DeviceInfo;
 use crate::tensor::HostTensor;
 use crate::train::run::position::{BestMark, Position};
@@ -196,7 +196,7 @@ impl DataMark {
 /// The SHA-256, in hexadecimal, of the pixels of three splits, which are hashed side by side.
 fn hash_of_pixels(sets: [Option<&Dataset>; 3]) -> String {
     let digests = thread::scope(|scope| {
-        sets.map(|set| scope.spawn(move || set.map(|set| Sha256::digest(&set.images))))
+        sets.map(|set| scope.spawn(move || set.map(digest_of_pixels)))
             .map(|thread| thread.join().ok().flatten())
     });
     let mut hash = Sha256::new();
@@ -204,6 +204,28 @@ fn hash_of_pixels(sets: [Option<&Dataset>; 3]) -> String {
         hash.update(digest);
     }
     hexadecimal(hash)
+}
+
+fn digest_of_pixels(set: &Dataset) -> [u8; 32] {
+    let Some(examples) = &set.examples else { return Sha256::digest(&set.images).into() };
+    let mut hash = Sha256::new();
+    let mut input = vec![0.0_f32; set.image_len()];
+    let each = set.target().elements();
+    let (mut labels, mut numbers) = (vec![0_u32; each], vec![0.0_f32; each]);
+    let is_number = matches!(set.target(), TargetKind::Numbers(_));
+    for i in 0..set.len() {
+        let target = match is_number {
+            true => TargetMut::Numbers(&mut numbers),
+            false => TargetMut::Classes(&mut labels),
+        };
+        // What cannot be read ends the training once it is needed.
+        if examples.read(i, &mut input, target).is_ok() {
+            hash.update(bytemuck::cast_slice(&input));
+            hash.update(bytemuck::cast_slice(&labels));
+            hash.update(bytemuck::cast_slice(&numbers));
+        }
+    }
+    hash.finalize().into()
 }
 
 /// The SHA-256, in hexadecimal, of the names and lengths of the files of three splits.

@@ -71,9 +71,8 @@ fn modules(
 /// The image `[h, w, c]` whose flattened features a layer takes, by the layer's name: up to the
 /// first dense layer behind a flatten layer.
 fn flattened_images(model: &ModelPrograms) -> Result<BTreeMap<String, [usize; 3]>, ExchangeError> {
-    let [h, w, c] = model.image();
     let mut graph = Graph::default();
-    let x = graph.source("x", TensorType::f32([1, h, w, c]));
+    let x = graph.source("x", TensorType::f32([&[1], model.input()].concat()));
     let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
     builder.layers(model.layers(), x)?;
     let outputs = builder.outputs().to_vec();
