@@ -30,6 +30,8 @@ mod predict;
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/searching.rs"]
+mod searching;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;

@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, predict, recipes,
-    report, summary, train, tune, weights,
+    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, find_batch, inspect,
+    predict, recipes, report, summary, train, tune, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -74,6 +74,8 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
     Tune(tune::TuneArgs),
+    /// Find the largest batch of a recipe that fits this device, by the plan alone
+    FindBatch(find_batch::FindBatchArgs),
     /// Look at data sets: as training sees them, as CSV, which there are
     Data(data::DataCommandArgs),
     /// Look into trained models: histograms of weights and gradients
@@ -122,6 +124,7 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::check(&args).map(done),
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
+        Some(Command::FindBatch(args)) => find_batch::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes(args)) => recipes::run(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),

@@ -28,6 +28,7 @@ pub use recipe::schedule::{Decay, Period, ScheduleConfig};
 pub use recipe::schema::Recipe;
 
 pub use step::feed::Feed;
+pub use step::fitting::{BatchPlan, BatchSearch, Misfit, Room, find_batch};
 pub use step::histograms::HistogramOf;
 pub use step::loss_scaling::LossScale;
 pub use step::memory::check_memory;

@@ -5,6 +5,7 @@ pub(super) mod batch;
 pub(super) mod compiled;
 pub(super) mod evaluation;
 pub(super) mod feed;
+pub(super) mod fitting;
 pub(super) mod gradients;
 pub(super) mod histograms;
 pub(super) mod limits;
