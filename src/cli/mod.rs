@@ -21,8 +21,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, find_batch, inspect,
-    predict, recipes, report, summary, train, tune, weights,
+    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, find_batch, find_lr,
+    inspect, predict, recipes, report, summary, train, tune, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -76,6 +76,8 @@ enum Command {
     Tune(tune::TuneArgs),
     /// Find the largest batch of a recipe that fits this device, by the plan alone
     FindBatch(find_batch::FindBatchArgs),
+    /// Find a learning rate: it rises from step to step, and the loss shows which are too high
+    FindLr(find_lr::FindLrArgs),
     /// Look at data sets: as training sees them, as CSV, which there are
     Data(data::DataCommandArgs),
     /// Look into trained models: histograms of weights and gradients
@@ -125,6 +127,7 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::FindBatch(args)) => find_batch::run(&args).map(done),
+        Some(Command::FindLr(args)) => find_lr::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes(args)) => recipes::run(&args).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),

@@ -19,8 +19,8 @@ pub use csv::quoted;
 pub use draw::encode_png;
 pub use error::ReportError;
 pub use pictures::{
-    CURVES_SIZE, Exhibit, Tone, contact_sheet, draw_curves, draw_robustness, gallery, heat_map,
-    histograms_png, histograms_svg, picture_of, write_curves,
+    CURVES_SIZE, Exhibit, Tone, contact_sheet, draw_curves, draw_rate_range, draw_robustness,
+    gallery, heat_map, histograms_png, histograms_svg, picture_of, write_curves,
 };
 pub use run_page::{Sources, write_run_report};
 pub use table::{Align, Table};

@@ -50,6 +50,7 @@ pub use run::init_from::InitReport;
 pub use run::measured::SetupTimes;
 pub use run::observer::Observer;
 pub use run::position::BestEpoch;
+pub use run::rate_range::{RateAdvice, RateCurve, RatePoint, RateRange};
 pub use run::stop::{Flow, Stop, StopReason};
 pub use run::trainer::Trainer;
 

@@ -9,6 +9,7 @@ pub(super) mod doctor;
 pub(super) mod ensemble;
 pub(super) mod evaluate;
 pub(super) mod find_batch;
+pub(super) mod find_lr;
 pub(super) mod inspect;
 pub(super) mod predict;
 pub(super) mod recipes;

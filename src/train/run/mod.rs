@@ -12,6 +12,7 @@ pub(super) mod look;
 pub(super) mod measured;
 pub(super) mod observer;
 pub(super) mod position;
+pub(super) mod rate_range;
 pub(super) mod single_steps;
 pub(super) mod stop;
 pub(super) mod trainer;
