@@ -11,6 +11,7 @@ mod logging;
 mod members;
 mod output;
 mod pages;
+mod search;
 mod session;
 mod text;
 mod trace;
@@ -21,8 +22,8 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, find_batch, find_lr,
-    inspect, predict, recipes, report, summary, train, tune, weights,
+    analyze, bench, compare, cross_validate, data, devices, doctor, ensemble, evaluate, find_batch,
+    find_lr, inspect, predict, recipes, report, summary, sweep, train, tune, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -74,6 +75,10 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
     Tune(tune::TuneArgs),
+    /// Train a recipe with many settings, and sort them: grids, random draws, seeds
+    Sweep(sweep::SweepArgs),
+    /// Train a recipe K times, each time with another part of the training set held out
+    CrossValidate(cross_validate::CrossValidateArgs),
     /// Find the largest batch of a recipe that fits this device, by the plan alone
     FindBatch(find_batch::FindBatchArgs),
     /// Find a learning rate: it rises from step to step, and the loss shows which are too high
@@ -127,6 +132,8 @@ pub fn main() -> ExitCode {
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
         Some(Command::FindBatch(args)) => find_batch::run(&args).map(done),
+        Some(Command::Sweep(args)) => sweep::run(&args),
+        Some(Command::CrossValidate(args)) => cross_validate::run(&args),
         Some(Command::FindLr(args)) => find_lr::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes(args)) => recipes::run(&args).map(done),

@@ -18,6 +18,17 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Whether only what is asked for as JSON is printed.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
+/// Whether what is printed is part of something larger, which tells it in short.
+static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// Does `work` without printing lines and text: bars of progress, warnings, errors and [`json`] stay.
+pub(super) fn hushed<T>(work: impl FnOnce() -> T) -> T {
+    let before = HUSHED.swap(true, Ordering::Relaxed);
+    let done = work();
+    HUSHED.store(before, Ordering::Relaxed);
+    done
+}
+
 /// Prints nothing from here on but [`json`], warnings and errors.
 pub(super) fn silence() {
     QUIET.store(true, Ordering::Relaxed);
@@ -56,7 +67,7 @@ pub(super) fn note(arguments: Arguments<'_>) {
 }
 
 fn print(text: &str) {
-    if is_silent() {
+    if is_silent() || HUSHED.load(Ordering::Relaxed) {
         return;
     }
     keep(io::stdout().lock().write_all(visible(text).as_bytes()));

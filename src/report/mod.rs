@@ -9,6 +9,7 @@ mod html;
 mod pictures;
 mod run_facts;
 mod run_page;
+mod search;
 mod table;
 
 pub use comparison::{
@@ -23,4 +24,7 @@ pub use pictures::{
     gallery, heat_map, histograms_png, histograms_svg, picture_of, write_curves,
 };
 pub use run_page::{Sources, write_run_report};
+pub use search::{
+    Outcome, SearchRecord, SettingRecord, Spread, TrialRecord, shown, write_search_report,
+};
 pub use table::{Align, Table};

@@ -48,6 +48,7 @@ pub use run::first_bad::{FirstBad, Phase};
 pub use run::hook::{EpochDone, Hook, Interrupt, StepsDone};
 pub use run::init_from::InitReport;
 pub use run::measured::SetupTimes;
+pub use run::median_rule::{MedianRule, PRUNED};
 pub use run::observer::Observer;
 pub use run::position::BestEpoch;
 pub use run::rate_range::{RateAdvice, RateCurve, RatePoint, RateRange};

@@ -1,4 +1,6 @@
-//! `verigrad find-batch` and `find-lr`.
+//! `verigrad find-batch`, `find-lr`, `sweep` and `cross-validate`.
+
+use std::time::{Duration, Instant};
 
 use super::*;
 
@@ -149,4 +151,200 @@ fn an_interrupted_range_test_goes_on() {
     let whole = record(folder.path(), "runs/tiny-find-lr-1/result.json");
     assert_eq!(whole["points"], straight["points"]);
     assert!(!folder.path().join("runs/tiny-find-lr-1/checkpoint").exists());
+}
+
+const GRID: [&str; 8] = [
+    "sweep",
+    "tiny.toml",
+    "--device",
+    "cpu",
+    "--set-grid",
+    "optimizer.learning_rate=0.000001,0.01",
+    "--folder",
+    "found",
+];
+
+/// A grid with two seeds: everything is trained once, sorted, and kept; more seeds come behind.
+#[test]
+fn a_sweep_trains_sorts_and_keeps() {
+    let folder = folder_with_recipe();
+    let two = [&GRID[..], &["--seeds", "2", "--set", "data.validation=0.2"]].concat();
+    let text = succeeds(folder.path(), &two);
+    for part in [
+        "  1/4  optimizer.learning_rate=0.000001  seed 1",
+        "  4/4  optimizer.learning_rate=0.01  seed 2",
+        "validation_accuracy of the best epoch",
+        "best     --set optimizer.learning_rate=0.01",
+        "left in  found",
+    ] {
+        assert!(text.contains(part), "no {part:?} in\n{text}");
+    }
+    assert!(!text.contains("sha256"), "what each training prints is left out:\n{text}");
+    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    let found = record(folder.path(), "found/result.json");
+    let run = |trial: u64| folder.path().join(format!("found/trials/{trial:03}/tiny-1"));
+    let modified = |trial| fs::metadata(run(trial).join("result.json")).and_then(|m| m.modified());
+    let before: Vec<_> = (1..=4).map(|trial| modified(trial).expect("a result")).collect();
+    // The mean is that of the best epochs of both runs.
+    let best_of = |trial: u64| {
+        let run = RunDir::open(&run(trial)).expect("a run");
+        let epochs = run.epochs().expect("readable");
+        epochs.iter().filter_map(|epoch| epoch.validation_accuracy).fold(0.0, f64::max)
+    };
+    let (a, b) = (best_of(2), best_of(4));
+    let first = &found["settings"][0];
+    assert_eq!(first["values"], serde_json::json!(["0.01"]));
+    let close = |value: &serde_json::Value, expected: f64| {
+        assert!((value.as_f64().expect("a number") - expected).abs() < 1e-12, "{value} {expected}");
+    };
+    close(&first["best"]["mean"], (a + b) / 2.0);
+    close(&first["best"]["deviation"], (a - b).abs() / 2.0_f64.sqrt());
+    let csv = fs::read_to_string(folder.path().join("found/trials.csv")).expect("a table");
+    assert!(csv.lines().count() == 5 && csv.contains(",finished,"), "{csv}");
+    let page = fs::read_to_string(folder.path().join("found/report.html")).expect("a page");
+    for part in ["id=\"metric\"", "learning_rate=0.01", "trials/004/tiny-1"] {
+        assert!(page.contains(part), "no {part}");
+    }
+    assert!(!page.contains("://") && !page.contains("NaN"));
+
+    // Nothing is left to do; then a third seed.
+    let text = succeeds(folder.path(), &["sweep", "--folder", "found"]);
+    assert!(text.contains("4 of 4 are trained already"), "{text}");
+    assert_eq!(record(folder.path(), "found/result.json"), found);
+    let three = [&GRID[..], &["--seeds", "3", "--set", "data.validation=0.2"]].concat();
+    let more = json(folder.path(), &three);
+    assert_eq!(more["trials"].as_array().map(Vec::len), Some(6));
+    for (trial, before) in (1..=4).zip(before) {
+        assert_eq!(modified(trial).expect("a result"), before, "trial {trial} is as it was");
+    }
+
+    fails(folder.path(), &GRID, 1, &["another search", "--set differ"]);
+    fails(folder.path(), &["sweep", "tiny.toml"], 2, &["--set-grid"]);
+    fails(folder.path(), &["sweep", "--folder", "none"], 1, &["none", "no search"]);
+    let wrong = ["sweep", "tiny.toml", "--set-grid", "batch_size=16,0"];
+    fails(folder.path(), &wrong, 2, &["batch_size=0"]);
+    let range = ["sweep", "tiny.toml", "--range", "batch_size=16..32"];
+    fails(folder.path(), &range, 2, &["--random"]);
+    assert!(!folder.path().join("runs").exists(), "what is refused leaves no folder");
+}
+
+/// A setting that diverges is told and kept, and the others go on; draws are in their ranges.
+#[test]
+fn failures_of_a_setting_end_no_sweep() {
+    let folder = folder_with_recipe();
+    let grid = ["--set-grid", "optimizer.learning_rate=1e30,0.01"];
+    let text =
+        succeeds(folder.path(), &[&["sweep", "tiny.toml", "--device", "cpu"], &grid[..]].concat());
+    assert!(text.contains("failed: the loss became"), "{text}");
+    assert!(text.contains("left in  runs/tiny-sweep-1"), "{text}");
+    let found = record(folder.path(), "runs/tiny-sweep-1/result.json");
+    assert_eq!(found["settings"][1]["failed"], 1);
+    let text = succeeds(folder.path(), &["sweep", "--folder", "runs/tiny-sweep-1"]);
+    assert!(text.contains("2 of 2 are trained already"), "a failure is not repeated: {text}");
+
+    let draws = ["--random", "4", "--set-grid", "optimizer.type=adam,rmsprop", "--set", "epochs=1"];
+    let range = ["--range", "optimizer.learning_rate=1e-3..1e-1:log"];
+    let drawn = [&["sweep", "tiny.toml", "--device", "cpu"], &draws[..], &range].concat();
+    let found = json(folder.path(), &drawn);
+    let trials = found["trials"].as_array().expect("a list");
+    assert_eq!(trials.len(), 4);
+    for trial in trials {
+        let rate: f64 = trial["values"][1].as_str().expect("text").parse().expect("a number");
+        assert!((1e-3..=1e-1).contains(&rate), "{rate}");
+    }
+    let again = json(folder.path(), &drawn);
+    let values = |found: &serde_json::Value| {
+        let trials = found["trials"].as_array().expect("a list").clone();
+        trials
+            .iter()
+            .map(|trial| (trial["values"].clone(), trial["best"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(values(&again), values(&found), "by seed");
+}
+
+/// Trials that lie behind end early, and say so.
+#[test]
+fn trials_behind_the_median_are_pruned() {
+    let folder = folder_with_recipe();
+    let grid = ["--set-grid", "optimizer.learning_rate=0.02,0.01,0.03,1e-7,0.015"];
+    let prune = ["--prune", "--warmup-epochs", "1", "--warmup-trials", "3", "--set", "epochs=6"];
+    let args = [&["sweep", "tiny.toml", "--device", "cpu"], &grid[..], &prune].concat();
+    let found = json(folder.path(), &args);
+    let trial = &found["trials"][3];
+    assert_eq!((&trial["outcome"], &trial["epochs"]), (&"pruned".into(), &2.into()), "{trial}");
+    let why = trial["ended"].as_str().expect("text");
+    assert!(why.starts_with("pruned after epoch 2") && why.contains("median of 3 others"), "{why}");
+    assert_eq!(found["trials"][0]["epochs"], 6);
+    // The run itself says the same.
+    let run = record(folder.path(), "runs/tiny-sweep-1/trials/004/tiny-1/result.json");
+    assert_eq!(run["ended"], trial["ended"]);
+    assert_eq!(found["settings"][4]["pruned"], 1, "it is the last one: {}", found["settings"]);
+}
+
+/// Each fold is held out once; mean and deviation are those of the folds.
+#[test]
+fn folds_are_held_out_in_turn() {
+    let folder = folder_with_recipe();
+    let cross = ["cross-validate", "tiny.toml", "--device", "cpu", "--folds", "4"];
+    let text = succeeds(folder.path(), &cross);
+    assert!(text.contains("fold  seed") && text.contains("mean"), "{text}");
+    assert!(text.contains("left in  runs/tiny-cross-validate-1"), "{text}");
+    let found = record(folder.path(), "runs/tiny-cross-validate-1/result.json");
+    let trials = found["trials"].as_array().expect("a list");
+    let folds: Vec<_> =
+        trials.iter().map(|trial| trial["fold"].as_u64().expect("a fold")).collect();
+    assert_eq!((folds, &found["settings"][0]["best"]["n"]), (vec![1, 2, 3, 4], &4.into()));
+    let run = folder.path().join("runs/tiny-cross-validate-1/trials/003/tiny-1");
+    let recipe = fs::read_to_string(run.join("recipe.toml")).expect("a recipe");
+    assert!(recipe.contains("folds = 4") && recipe.contains("fold = 3"), "{recipe}");
+    let steps = fs::read_to_string(run.join("steps.csv")).expect("steps");
+    // 240 of 320 images in batches of 16, three epochs.
+    assert_eq!(steps.lines().count(), 1 + 3 * 15);
+    // The run is whole: `eval` finds the fold again.
+    let run = run.to_str().expect("a UTF-8 path");
+    let eval = json(folder.path(), &["eval", run, "--split", "validation", "--device", "cpu"]);
+    assert!(eval.to_string().contains("80"), "80 images are held out: {eval}");
+    fails(folder.path(), &["cross-validate", "tiny.toml", "--folds", "1"], 2, &["--folds"]);
+    let many = ["cross-validate", "tiny.toml", "--device", "cpu", "--folds", "400"];
+    fails(folder.path(), &many, 1, &["folds", "320"]);
+    let both = [&cross[..], &["--set", "data.validation=0.1"]].concat();
+    fails(folder.path(), &both, 2, &["validation"]);
+}
+
+/// A signal ends a sweep with what it has; the same folder goes on, with the same figures as if nothing
+/// had happened.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_goes_on() {
+    let straight = folder_with_recipe();
+    let longer = [&GRID[..], &["--set", "epochs=12", "--set", "checkpoint.every=7"]].concat();
+    succeeds(straight.path(), &longer);
+    let folder = folder_with_recipe();
+    let child = super::resume::start(folder.path(), &longer);
+    // In the second trial.
+    let checkpoints = folder.path().join("found/trials/002/tiny-1/checkpoint");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !checkpoints.is_dir() {
+        assert!(Instant::now() < deadline, "no second trial");
+        std::thread::yield_now();
+    }
+    super::resume::signal(&child, "-INT");
+    let output = child.wait_with_output().expect("it ends");
+    let said = stderr(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("interrupted after 1 of 2 trials"), "{said}");
+    assert!(said.contains("verigrad sweep --folder found") && !said.contains("error:"), "{said}");
+    let kept = record(folder.path(), "found/result.json");
+    assert_eq!((&kept["missing"], kept["trials"].as_array().map(Vec::len)), (&1.into(), Some(1)));
+    succeeds(folder.path(), &["sweep", "--folder", "found", "--device", "cpu"]);
+    let figures = |folder: &Path| {
+        let record = record(folder, "found/result.json");
+        let trials = record["trials"].as_array().expect("a list").clone();
+        let of = |trial: &serde_json::Value| {
+            ["best", "best_epoch", "last", "epochs", "ended"].map(|key| trial[key].to_string())
+        };
+        trials.iter().map(of).collect::<Vec<_>>()
+    };
+    assert_eq!(figures(folder.path()), figures(straight.path()));
 }

@@ -3,6 +3,7 @@
 pub(super) mod analyze;
 pub(super) mod bench;
 pub(super) mod compare;
+pub(super) mod cross_validate;
 pub(super) mod data;
 pub(super) mod devices;
 pub(super) mod doctor;
@@ -15,6 +16,7 @@ pub(super) mod predict;
 pub(super) mod recipes;
 pub(super) mod report;
 pub(super) mod summary;
+pub(super) mod sweep;
 pub(super) mod train;
 pub(super) mod tune;
 pub(super) mod weights;

@@ -10,6 +10,7 @@ pub(super) mod hook;
 pub(super) mod init_from;
 pub(super) mod look;
 pub(super) mod measured;
+pub(super) mod median_rule;
 pub(super) mod observer;
 pub(super) mod position;
 pub(super) mod rate_range;
