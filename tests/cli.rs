@@ -32,6 +32,8 @@ mod report;
 mod resume;
 #[path = "cli/searching.rs"]
 mod searching;
+#[path = "cli/shells.rs"]
+mod shells;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;

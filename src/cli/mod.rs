@@ -19,11 +19,12 @@ mod wgsl;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, cross_validate, data, devices, doctor, ensemble, evaluate, find_batch,
-    find_lr, inspect, predict, recipes, report, summary, sweep, train, tune, weights,
+    analyze, bench, compare, completions, cross_validate, data, devices, doctor, ensemble,
+    evaluate, find_batch, find_lr, inspect, man, predict, recipes, report, summary, sweep, train,
+    tune, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -38,7 +39,7 @@ const WITHOUT_COMMAND: &str = "Without a command, verigrad trains the small CNN 
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
-#[command(name = "verigrad", version, after_help = WITHOUT_COMMAND, max_term_width = 100)]
+#[command(name = "verigrad", version = env!("VERIGRAD_VERSION"), after_help = WITHOUT_COMMAND, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     log: LogArgs,
@@ -90,6 +91,10 @@ enum Command {
     /// Exchange weights with PyTorch, NumPy and Keras
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    /// Print the script by which a shell completes commands and options
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(man::ManArgs),
     /// List the built-in recipes, print one to start from, check files
     Recipes(recipes::RecipesArgs),
 }
@@ -137,6 +142,11 @@ pub fn main() -> ExitCode {
         Some(Command::FindLr(args)) => find_lr::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes(args)) => recipes::run(&args).map(done),
+        Some(Command::Completions(args)) => {
+            completions::run(&args, Cli::command());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man(args)) => man::run(&args, Cli::command()).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
     end(match result {

@@ -50,6 +50,11 @@ pub(super) fn json(value: &impl Serialize) -> serde_json::Result<()> {
     Ok(())
 }
 
+/// Prints what was asked for as it is, also where there is silence.
+pub(super) fn asked_for(text: &[u8]) {
+    keep(io::stdout().lock().write_all(text));
+}
+
 /// Prints a line.
 pub(super) fn line(arguments: Arguments<'_>) {
     print(&format!("{arguments}\n"));

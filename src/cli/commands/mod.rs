@@ -3,6 +3,7 @@
 pub(super) mod analyze;
 pub(super) mod bench;
 pub(super) mod compare;
+pub(super) mod completions;
 pub(super) mod cross_validate;
 pub(super) mod data;
 pub(super) mod devices;
@@ -12,6 +13,7 @@ pub(super) mod evaluate;
 pub(super) mod find_batch;
 pub(super) mod find_lr;
 pub(super) mod inspect;
+pub(super) mod man;
 pub(super) mod predict;
 pub(super) mod recipes;
 pub(super) mod report;
