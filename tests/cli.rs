@@ -30,6 +30,10 @@ mod predict;
 mod report;
 #[path = "cli/resume.rs"]
 mod resume;
+#[path = "cli/searching.rs"]
+mod searching;
+#[path = "cli/shells.rs"]
+mod shells;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;

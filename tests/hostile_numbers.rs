@@ -212,6 +212,22 @@ fn so_is_every_number_of_the_variants() {
     }
 }
 
+/// Folds are another way to hold examples out.
+#[test]
+fn so_are_the_numbers_of_folds() {
+    let text = EVERYTHING.replace("validation = 0.25", "folds = 4, fold = 2");
+    let recipe = Recipe::parse("everything", &text, &[]).expect("a valid recipe");
+    let data = load(&recipe.data, None).expect("drawn digits need no files");
+    let keys = ["data.folds", "data.fold"];
+    let all = keys_of(&text);
+    assert!(keys.iter().all(|key| all.iter().any(|known| known == key)), "{all:?}");
+    for (key, accepted) in keys.into_iter().zip([1, 1]) {
+        let is_accepted = |value: &&str| agrees(&text, key, value, &data).expect("in words");
+        // Any number of folds beyond the second, the first fold.
+        assert_eq!(HOSTILE.iter().filter(|value| is_accepted(value)).count(), accepted, "{key}");
+    }
+}
+
 /// Models and layers of all built-in recipes: what is accepted can be summarized.
 #[test]
 fn built_in_recipes_are_read_or_refused_in_words() {

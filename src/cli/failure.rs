@@ -27,6 +27,11 @@ pub(super) struct Unknown(pub String);
 #[error("{0}")]
 pub(super) struct Interrupted(pub String);
 
+/// The loss of a training is no number any more; the text says where that began.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub(super) struct Diverged(pub String);
+
 /// What is wrong with a file that the error itself does not name.
 #[derive(Debug, Error)]
 #[error("{file}: {error}")]
@@ -44,6 +49,24 @@ impl Failure {
     /// Whether a signal asked for it.
     pub fn is_interruption(&self) -> bool {
         self.0.is::<Interrupted>() || matches!(self.train(), Some(TrainError::Interrupted))
+    }
+
+    /// Whether this very recipe is to blame, so that others may succeed.
+    pub fn is_of_recipe(&self) -> bool {
+        use TrainError::{Compile, Limit, Memory, Model, NotFinite, Recipe};
+        let train = self.train();
+        self.0.is::<Diverged>()
+            || matches!(
+                train,
+                Some(
+                    Compile(_)
+                        | Limit { .. }
+                        | Memory { .. }
+                        | Model(_)
+                        | NotFinite { .. }
+                        | Recipe { .. }
+                )
+            )
     }
 
     /// Whether weights are not what was saved, or no numbers.

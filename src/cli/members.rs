@@ -190,9 +190,8 @@ fn obtain(
     place: (usize, usize),
 ) -> Result<Ended, Failure> {
     output::line(format_args!("\n== {} of {}: {}", place.0, place.1, named.recipe));
-    let interrupted = interrupt::flag()?;
     let data = data.splits_for_training(&recipe)?;
-    train(&args.training_of(named), recipe, data, interrupted)
+    train(&args.training_of(named), recipe, data, &Vec::new)
 }
 
 /// The data sets of recipes; read once where one recipe after another has the same. Pixels to train on
@@ -208,6 +207,11 @@ impl<'a> DataOfRecipes<'a> {
     /// Nothing is read yet.
     pub fn new(args: &'a DataArgs, members: &[Member]) -> Self {
         let trainings = members.iter().filter(|member| matches!(member, Member::Recipe(_))).count();
+        Self::for_trainings(args, trainings)
+    }
+
+    /// The same for so many trainings.
+    pub fn for_trainings(args: &'a DataArgs, trainings: usize) -> Self {
         Self { args, last: None, trainings }
     }
 
@@ -225,7 +229,7 @@ impl<'a> DataOfRecipes<'a> {
 
     /// All splits of a recipe's set, for one of the trainings. The last one is alone with them, so
     /// that it may give up what it no longer needs.
-    fn splits_for_training(&mut self, recipe: &Recipe) -> Result<Arc<Splits>, Failure> {
+    pub fn splits_for_training(&mut self, recipe: &Recipe) -> Result<Arc<Splits>, Failure> {
         let splits = self.splits(recipe)?.clone();
         self.trainings = self.trainings.saturating_sub(1);
         if self.trainings == 0 {

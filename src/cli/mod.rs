@@ -11,6 +11,7 @@ mod logging;
 mod members;
 mod output;
 mod pages;
+mod search;
 mod session;
 mod text;
 mod trace;
@@ -18,11 +19,12 @@ mod wgsl;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use commands::{
-    analyze, bench, compare, data, devices, doctor, ensemble, evaluate, inspect, predict, recipes,
-    report, summary, train, tune, weights,
+    analyze, bench, compare, completions, cross_validate, data, devices, doctor, ensemble,
+    evaluate, find_batch, find_lr, inspect, man, predict, recipes, report, summary, sweep, train,
+    tune, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -37,7 +39,7 @@ const WITHOUT_COMMAND: &str = "Without a command, verigrad trains the small CNN 
 
 /// Train CNNs on any GPU with kernels that were checked on your own device.
 #[derive(Debug, Parser)]
-#[command(name = "verigrad", version, after_help = WITHOUT_COMMAND, max_term_width = 100)]
+#[command(name = "verigrad", version = env!("VERIGRAD_VERSION"), after_help = WITHOUT_COMMAND, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     log: LogArgs,
@@ -74,6 +76,14 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Measure the variants of a recipe's kernels on this device, and keep the fastest right ones
     Tune(tune::TuneArgs),
+    /// Train a recipe with many settings, and sort them: grids, random draws, seeds
+    Sweep(sweep::SweepArgs),
+    /// Train a recipe K times, each time with another part of the training set held out
+    CrossValidate(cross_validate::CrossValidateArgs),
+    /// Find the largest batch of a recipe that fits this device, by the plan alone
+    FindBatch(find_batch::FindBatchArgs),
+    /// Find a learning rate: it rises from step to step, and the loss shows which are too high
+    FindLr(find_lr::FindLrArgs),
     /// Look at data sets: as training sees them, as CSV, which there are
     Data(data::DataCommandArgs),
     /// Look into trained models: histograms of weights and gradients
@@ -81,6 +91,10 @@ enum Command {
     /// Exchange weights with PyTorch, NumPy and Keras
     #[command(subcommand)]
     Weights(weights::WeightsCommand),
+    /// Print the script by which a shell completes commands and options
+    Completions(completions::CompletionsArgs),
+    /// Write manual pages, one for each command
+    Man(man::ManArgs),
     /// List the built-in recipes, print one to start from, check files
     Recipes(recipes::RecipesArgs),
 }
@@ -122,8 +136,17 @@ pub fn main() -> ExitCode {
         Some(Command::Doctor(args)) => doctor::check(&args).map(done),
         Some(Command::Bench(args)) => bench::measure(&args).map(done),
         Some(Command::Tune(args)) => tune::run(&args).map(done),
+        Some(Command::FindBatch(args)) => find_batch::run(&args).map(done),
+        Some(Command::Sweep(args)) => sweep::run(&args),
+        Some(Command::CrossValidate(args)) => cross_validate::run(&args),
+        Some(Command::FindLr(args)) => find_lr::run(&args).map(done),
         Some(Command::Weights(command)) => weights::run(&command).map(done),
         Some(Command::Recipes(args)) => recipes::run(&args).map(done),
+        Some(Command::Completions(args)) => {
+            completions::run(&args, Cli::command());
+            Ok(ExitCode::SUCCESS)
+        }
+        Some(Command::Man(args)) => man::run(&args, Cli::command()).map(done),
         Some(Command::Data(args)) => data::run(&args).map(done),
     };
     end(match result {

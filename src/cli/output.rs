@@ -18,6 +18,17 @@ static FAILED: Mutex<Option<io::Error>> = Mutex::new(None);
 /// Whether only what is asked for as JSON is printed.
 static QUIET: AtomicBool = AtomicBool::new(false);
 
+/// Whether what is printed is part of something larger, which tells it in short.
+static HUSHED: AtomicBool = AtomicBool::new(false);
+
+/// Does `work` without printing lines and text: bars of progress, warnings, errors and [`json`] stay.
+pub(super) fn hushed<T>(work: impl FnOnce() -> T) -> T {
+    let before = HUSHED.swap(true, Ordering::Relaxed);
+    let done = work();
+    HUSHED.store(before, Ordering::Relaxed);
+    done
+}
+
 /// Prints nothing from here on but [`json`], warnings and errors.
 pub(super) fn silence() {
     QUIET.store(true, Ordering::Relaxed);
@@ -39,6 +50,11 @@ pub(super) fn json(value: &impl Serialize) -> serde_json::Result<()> {
     Ok(())
 }
 
+/// Prints what was asked for as it is, also where there is silence.
+pub(super) fn asked_for(text: &[u8]) {
+    keep(io::stdout().lock().write_all(text));
+}
+
 /// Prints a line.
 pub(super) fn line(arguments: Arguments<'_>) {
     print(&format!("{arguments}\n"));
@@ -56,7 +72,7 @@ pub(super) fn note(arguments: Arguments<'_>) {
 }
 
 fn print(text: &str) {
-    if is_silent() {
+    if is_silent() || HUSHED.load(Ordering::Relaxed) {
         return;
     }
     keep(io::stdout().lock().write_all(visible(text).as_bytes()));

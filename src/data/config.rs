@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::decode::checked_extent;
+use super::folds::check_fold;
 use super::split::check_fraction;
 use super::{DataError, Dataset, Normalization, Splits, Statistics, synthetic};
 
@@ -81,6 +82,13 @@ pub struct DataConfig {
     /// Fraction of the training examples held out for validation, in 0..1; 0 holds out none.
     #[serde(default)]
     pub validation: f64,
+    /// Deal the training examples to so many folds, of which `fold` is held out for validation: for
+    /// cross-validation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub folds: Option<usize>,
+    /// `folds` only: the fold that is held out, from one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fold: Option<usize>,
     /// `folder` only: validate on the images of `val/`, which must be there beside `test/`. A run sets it
     /// where it finds such a folder and `validation` is 0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -196,6 +204,21 @@ impl DataConfig {
                            of them";
             return Err(DataError::config("validation_folder", problem));
         }
+        if self.folds.is_some() && (self.validation > 0.0 || self.validation_folder) {
+            let problem = "given with validation or validation_folder, which are other ways to validate: \
+                           remove one of them";
+            return Err(DataError::config("folds", problem));
+        }
+        match (self.folds, self.fold) {
+            (Some(folds), Some(fold)) => check_fold(folds, fold)?,
+            (Some(_), None) => {
+                return Err(DataError::config("fold", "missing: which of the folds is held out?"));
+            }
+            (None, Some(_)) => {
+                return Err(DataError::config("folds", "missing: how many folds are there?"));
+            }
+            (None, None) => {}
+        }
         check_fraction(self.validation)
     }
 
@@ -217,7 +240,7 @@ impl DataConfig {
 
     /// Whether there is a validation split.
     pub fn has_validation(&self) -> bool {
-        self.validation > 0.0 || self.validation_folder
+        self.validation > 0.0 || self.validation_folder || self.folds.is_some()
     }
 
     /// Takes over what reading the set decided, so that a run reads the same from any folder: where it
@@ -225,7 +248,8 @@ impl DataConfig {
     pub fn as_read(&mut self, splits: &Splits) {
         if let Some(root) = &splits.account.root {
             self.path = Some(std::path::absolute(root).unwrap_or_else(|_| root.clone()));
-            self.validation_folder = self.validation == 0.0 && splits.validation.is_some();
+            let from_train = self.validation > 0.0 || self.folds.is_some();
+            self.validation_folder = !from_train && splits.validation.is_some();
             self.stream = self.image_size.map(|_| splits.train.streams());
         }
     }

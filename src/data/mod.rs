@@ -35,6 +35,7 @@ mod error;
 mod examples;
 mod files;
 pub mod folder;
+pub mod folds;
 pub mod idx;
 mod normalization;
 mod pictures;
@@ -103,7 +104,7 @@ pub fn load_within(
                 first: config.first,
                 first_test: config.first_test,
                 skip_damaged: config.skip_damaged,
-                validation_from_train: config.validation > 0.0,
+                validation_from_train: config.validation > 0.0 || config.folds.is_some(),
                 validation_folder: config.validation_folder,
             };
             folder::load_folder(&image_root(config, &dir)?, &options)?
@@ -113,7 +114,11 @@ pub fn load_within(
     config.explicit_normalization(splits.train.channels)?;
     let train = splits.train.take_first(config.first.unwrap_or(usize::MAX));
     let test = splits.test.take_first(config.first_test.unwrap_or(usize::MAX));
-    let (train, held_out) = split::train_validation(train, config.validation, config.split_seed)?;
+    let seed = config.split_seed;
+    let (train, held_out) = match config.folds.zip(config.fold) {
+        Some((folds, fold)) => folds::train_validation(&train, folds, fold, seed)?,
+        None => split::train_validation(train, config.validation, seed)?,
+    };
     let mut account = splits.account;
     if let Some(held_out) = &held_out {
         let counts = train.class_counts().into_iter().zip(held_out.class_counts());

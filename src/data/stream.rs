@@ -12,6 +12,7 @@ pub(super) enum Purpose {
     TestSplit,
     FolderOrder,
     RandomResizedCrop,
+    Folds,
 }
 
 impl Purpose {
@@ -24,6 +25,7 @@ impl Purpose {
             Self::TestSplit => 4,
             Self::FolderOrder => 5,
             Self::RandomResizedCrop => 6,
+            Self::Folds => 7,
         }
     }
 }

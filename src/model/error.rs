@@ -15,10 +15,10 @@ use crate::train::{ExchangeError, FileError, RunError, TrainError, WeightsError}
 pub enum ModelError {
     /// Layers, loss and data do not go together, or the device fails.
     #[error(transparent)]
-    Train(#[from] TrainError),
+    Train(Box<TrainError>),
     /// A training ends before its time.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(Box<RunError>),
     /// The data cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),
@@ -27,7 +27,7 @@ pub enum ModelError {
     Exec(#[from] ExecError),
     /// The model does not fit the device.
     #[error(transparent)]
-    Compile(#[from] CompileError),
+    Compile(Box<CompileError>),
     /// Layers do not fit together.
     #[error("the layers do not fit: {0}")]
     Layers(#[from] ShapeError),
@@ -49,10 +49,10 @@ pub enum ModelError {
     },
     /// A weight file cannot be used.
     #[error(transparent)]
-    Exchange(#[from] ExchangeError),
+    Exchange(Box<ExchangeError>),
     /// A weight file cannot be written or read.
     #[error(transparent)]
-    Weights(#[from] WeightsError),
+    Weights(Box<WeightsError>),
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
@@ -72,3 +72,22 @@ pub enum ModelError {
     )]
     NoModel(PathBuf),
 }
+
+/// Errors that are larger than what a function should return.
+macro_rules! boxed {
+    ($($variant:ident: $error:ident),*) => {
+        $(impl From<$error> for ModelError {
+            fn from(error: $error) -> Self {
+                Self::$variant(Box::new(error))
+            }
+        })*
+    };
+}
+
+boxed!(
+    Train: TrainError,
+    Run: RunError,
+    Exchange: ExchangeError,
+    Compile: CompileError,
+    Weights: WeightsError
+);

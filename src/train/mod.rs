@@ -30,6 +30,7 @@ pub use recipe::schema::Recipe;
 
 pub use step::fed::Fed;
 pub use step::feed::Feed;
+pub use step::fitting::{BatchPlan, BatchSearch, Misfit, Room, find_batch};
 pub use step::histograms::HistogramOf;
 pub use step::loss_scaling::LossScale;
 pub use step::memory::check_memory;
@@ -49,8 +50,10 @@ pub use run::first_bad::{FirstBad, Phase};
 pub use run::hook::{EpochDone, Hook, Interrupt, StepsDone};
 pub use run::init_from::{InitReport, take_over};
 pub use run::measured::SetupTimes;
+pub use run::median_rule::{MedianRule, PRUNED};
 pub use run::observer::Observer;
 pub use run::position::BestEpoch;
+pub use run::rate_range::{RateAdvice, RateCurve, RatePoint, RateRange};
 pub use run::stop::{Flow, Stop, StopReason};
 pub use run::trainer::Trainer;
 

@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::cli::args::{DataArgs, RecipeArgs};
 use crate::cli::device::memory;
 use crate::cli::failure::Failure;
@@ -10,7 +12,7 @@ use crate::cli::output;
 use crate::cli::text::account::warnings;
 use crate::data::{self, Dataset, DatasetKind, Splits};
 use crate::input;
-use crate::train::{Recipe, RunDir, TrainError};
+use crate::train::{Recipe, RunDir, TrainError, builtin_recipes};
 
 /// Bytes of a recipe at most.
 const MOST_OF_A_RECIPE: u64 = 4 << 20;
@@ -18,23 +20,50 @@ const MOST_OF_A_RECIPE: u64 = 4 << 20;
 /// The recipe that the arguments name. A relative path of images in the file of a recipe is looked for
 /// beside that file first.
 pub(in crate::cli) fn load_recipe(args: &RecipeArgs) -> Result<Recipe, TrainError> {
-    let path = Path::new(&args.recipe);
-    if path.extension().is_none_or(|extension| extension != "toml") {
-        return Recipe::builtin(&args.recipe, &args.set);
+    RecipeText::read(&args.recipe)?.parse(&args.set)
+}
+
+/// The text of a recipe, of which several are made by changes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(in crate::cli) struct RecipeText {
+    /// Its name, or the path of its file.
+    pub origin: String,
+    /// The text.
+    pub text: String,
+}
+
+impl RecipeText {
+    /// The text of a built-in recipe or a file.
+    pub fn read(origin: &str) -> Result<Self, TrainError> {
+        let path = Path::new(origin);
+        let text = match builtin_recipes().iter().find(|recipe| recipe.name == origin) {
+            Some(builtin) => builtin.text.to_owned(),
+            None if path.extension().is_none_or(|extension| extension != "toml") => {
+                // It says which there are.
+                Recipe::builtin(origin, &[])?;
+                String::new()
+            }
+            None => input::read_text(path, MOST_OF_A_RECIPE).map_err(|error| {
+                let message = format!("the file cannot be read: {error}");
+                TrainError::Recipe { recipe: origin.to_owned(), message }
+            })?,
+        };
+        Ok(Self { origin: origin.to_owned(), text })
     }
-    let text = input::read_text(path, MOST_OF_A_RECIPE).map_err(|error| TrainError::Recipe {
-        recipe: args.recipe.clone(),
-        message: format!("the file cannot be read: {error}"),
-    })?;
-    let mut recipe = Recipe::parse(&args.recipe, &text, &args.set)?;
-    let given_here = args.set.iter().any(|set| set.trim_start().starts_with("data.path"));
-    if let (false, Some(images), Some(folder)) = (given_here, &recipe.data.path, path.parent()) {
-        let beside = folder.join(images);
-        if beside.is_dir() {
-            recipe.data.path = Some(beside);
+
+    /// The recipe with changes.
+    pub fn parse(&self, set: &[String]) -> Result<Recipe, TrainError> {
+        let mut recipe = Recipe::parse(&self.origin, &self.text, set)?;
+        let given_here = set.iter().any(|set| set.trim_start().starts_with("data.path"));
+        let folder = Path::new(&self.origin).parent();
+        if let (false, Some(images), Some(folder)) = (given_here, &recipe.data.path, folder) {
+            let beside = folder.join(images);
+            if beside.is_dir() {
+                recipe.data.path = Some(beside);
+            }
         }
+        Ok(recipe)
     }
-    Ok(recipe)
 }
 
 /// A share of the free memory that pixels may take: a device that computes in it has them, too.

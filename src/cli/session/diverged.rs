@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::init_from::InitArgs;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Diverged, Failure};
 use crate::cli::output;
 use crate::train::{Recipe, RunDir, RunError, StepLoss, StepRecord, TrainError, Trainer};
 
@@ -56,7 +56,7 @@ pub(super) fn explain(
         Err(TrainError::Interrupted) => return error.into(),
         Err(other) => format!("where the first bad number came from is not known: {other}"),
     };
-    Failure::from(format!("{error}\n  {found}"))
+    Diverged(format!("{error}\n  {found}")).into()
 }
 
 /// Appends the steps of the epoch up to `last` to those that the run has on the disk.

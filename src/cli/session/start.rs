@@ -9,7 +9,7 @@ use clap::Args;
 use super::init_from::InitArgs;
 use super::recovery::{Begun, Recovery};
 use super::resume::{self, Resumed};
-use super::training::{Ended, Session, Start, run};
+use super::training::{Ended, MoreHooks, Session, Start, run};
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::cli::device::open::{PickArgs, open_device, open_shadow};
 use crate::cli::device::tuning::tuned_programs;
@@ -71,14 +71,14 @@ impl TrainArgs {
 
 /// Trains, or goes on with a run; tells how it ended.
 pub(in crate::cli) fn start(args: &TrainArgs) -> Result<Ended, Failure> {
-    let interrupted = interrupt::flag()?;
+    interrupt::flag()?;
     if let Some(path) = &args.resume {
-        return resume_run(path, args, interrupted);
+        return go_on(path, args, None, &Vec::new);
     }
     let mut recipe = load_recipe(&args.recipe)?;
     args.init.freeze_in(&mut recipe);
     let data = read_data(&recipe, &args.data)?;
-    train(args, recipe, data.into(), interrupted)
+    train(args, recipe, data.into(), &Vec::new)
 }
 
 /// Trains a recipe on its data, which were read already, until the run ends or a signal interrupts it.
@@ -86,28 +86,35 @@ pub(in crate::cli) fn train(
     args: &TrainArgs,
     mut recipe: Recipe,
     data: Arc<Splits>,
-    interrupted: Arc<AtomicBool>,
+    hooks: MoreHooks<'_>,
 ) -> Result<Ended, Failure> {
+    let interrupted = interrupt::flag()?;
     recipe.data.as_read(&data);
     recipe.data.skip_damaged |= args.data.skip_damaged;
     let open = opening(args);
     let executor = open(&args.device)?;
     let recovery = Recovery::new(&args.device, &open, interrupted.clone());
     let init = Some(&args.init);
-    let training = Training { args, recipe, interrupted, init };
+    let training = Training { args, recipe, interrupted, init, hooks };
     training.run((executor, data), None, recovery)
 }
 
-fn resume_run(
+/// Goes on with a run, on its data where they were read already.
+pub(in crate::cli) fn go_on(
     path: &Path,
     args: &TrainArgs,
-    interrupted: Arc<AtomicBool>,
+    data: Option<Arc<Splits>>,
+    hooks: MoreHooks<'_>,
 ) -> Result<Ended, Failure> {
+    let interrupted = interrupt::flag()?;
     let Some(resumed) = resume::open(path, &args.recipe.set)? else {
         return Ok(Ended { run_dir: RunDir::open(path)?, interrupted: false });
     };
     let executor = resumed.open_device(&args.device, &args.picks)?;
-    let data = read_data(&resumed.recipe, &args.data)?.into();
+    let data = match data {
+        Some(data) => data,
+        None => read_data(&resumed.recipe, &args.data)?.into(),
+    };
     let Resumed { run_dir, lock, loaded, recipe } = resumed;
     let mut kernels = executor.picks().clone();
     kernels.model = executor.caps().gpu_model();
@@ -116,7 +123,7 @@ fn resume_run(
     let recovery = Recovery::new(&args.device, &open, interrupted.clone())
         .of_extended((state.step, state.stop.clone()));
     let begun = (Begun::new(run_dir, lock, kernels), Box::new(loaded));
-    let training = Training { args, recipe, interrupted, init: None };
+    let training = Training { args, recipe, interrupted, init: None, hooks };
     training.run((executor, data), Some(begun), recovery)
 }
 
@@ -135,6 +142,7 @@ struct Training<'a> {
     interrupted: Arc<AtomicBool>,
     /// The weights that it begins with, unless that was in an earlier process.
     init: Option<&'a InitArgs>,
+    hooks: MoreHooks<'a>,
 }
 
 impl Training<'_> {
@@ -170,7 +178,7 @@ impl Training<'_> {
         (data, loaded, is_told): (Option<Arc<Splits>>, Option<Box<Loaded>>, bool),
         begun: &mut Option<Begun>,
     ) -> Result<Ended, Failure> {
-        let Self { args, recipe, init, .. } = self;
+        let Self { args, recipe, init, hooks, .. } = self;
         let data = match data {
             Some(data) => data,
             None => read_data(recipe, &args.data)?.into(),
@@ -186,6 +194,9 @@ impl Training<'_> {
         };
         let (recipe, trace) = (recipe.clone(), args.trace.as_deref());
         let interrupted = self.interrupted.clone();
-        run(Session { executor, recipe, data, programs, start, trace, interrupted, is_told }, begun)
+        let hooks = hooks();
+        let session =
+            Session { executor, recipe, data, programs, start, trace, interrupted, hooks, is_told };
+        run(session, begun)
     }
 }

@@ -21,13 +21,16 @@ use crate::data::Splits;
 use crate::exec::{DeviceInfo, Executor};
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
 use crate::train::{
-    Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason, Trainer,
+    Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason, Trainer,
 };
 
 /// Step at which a trace begins: after the first ones, which warm up.
 const TRACE_FROM: u64 = 8;
 /// Steps of a trace, or a few more: whole submissions are traced.
 const TRACED_STEPS: usize = 4;
+
+/// Makes the hooks that a run has beside those of its recipe, for each of its sessions.
+pub(in crate::cli) type MoreHooks<'a> = &'a dyn Fn() -> Vec<Box<dyn Hook>>;
 
 /// What is trained, and from where on.
 pub(in crate::cli) struct Session<'a> {
@@ -45,6 +48,8 @@ pub(in crate::cli) struct Session<'a> {
     pub trace: Option<&'a Path>,
     /// Ends the session once it is set.
     pub interrupted: Arc<AtomicBool>,
+    /// Hooks beside those of the recipe.
+    pub hooks: Vec<Box<dyn Hook>>,
     /// Whether the run is known to those who read what is printed.
     pub is_told: bool,
 }
@@ -83,7 +88,8 @@ pub(in crate::cli) fn run(
     session: Session<'_>,
     begun: &mut Option<Begun>,
 ) -> Result<Ended, Failure> {
-    let Session { executor, recipe, data, programs, start, trace, interrupted, is_told } = session;
+    let Session { executor, recipe, data, programs, start, trace, interrupted, hooks, is_told } =
+        session;
     let device = executor.info().clone();
     if !is_told {
         tell_data(&device, &data);
@@ -101,6 +107,7 @@ pub(in crate::cli) fn run(
     let mut trainer = Trainer::with_programs(executor, programs, data)?;
     let normalization = Some(trainer.model().normalization().clone());
     let model = ModelRecord { image, classes, normalization };
+    hooks.into_iter().for_each(|hook| trainer.add_hook(hook));
     trainer.add_hook(Box::new(Interrupt::new(interrupted.clone())));
     trainer.make_checkpoints(recipe.checkpoint.every)?;
     let beginning = match &start {

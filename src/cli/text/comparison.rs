@@ -120,7 +120,7 @@ fn origins(runs: &[ComparedRun]) -> String {
 }
 
 /// A duration in a few characters.
-fn short_time(seconds: f64) -> String {
+pub(super) fn short_time(seconds: f64) -> String {
     let time = Duration::try_from_secs_f64(seconds).unwrap_or_default();
     match time.as_secs() {
         0..60 => format!("{:.1}s", time.as_secs_f64()),

@@ -5,3 +5,4 @@ pub(super) mod comparison;
 pub(super) mod figures;
 pub(super) mod layers;
 pub(super) mod program;
+pub(super) mod search;

@@ -114,7 +114,7 @@ impl LayerDef for Concat {
         let outputs = branches
             .map(|(i, branch)| builder.inside(&format!("branch{}", i + 1), branch, x))
             .collect::<Result<Vec<_>, _>>()?;
-        let rank = builder.ty(x).shape.rank();
+        let rank = outputs.first().map_or(0, |&y| builder.ty(y).shape.rank());
         builder.push(ops::Concat { axis: rank.saturating_sub(1) }, &outputs)
     }
 }

@@ -121,7 +121,8 @@ impl Chart {
             if line.points.len() <= MAX_DOTS && !line.faint {
                 for (place, (x, y)) in places.iter().zip(run) {
                     let value = format!("{y:.*}{}", self.decimals, self.suffix);
-                    let title = format!("{}: {value} at {} {x}", line.label, self.x_name);
+                    let title =
+                        format!("{}: {value} at {} {}", line.label, self.x_name, self.x.value(*x));
                     drawing.dot(*place, &format!("f{color}"), &title);
                 }
             }

@@ -4,6 +4,7 @@ mod contact_sheet;
 mod curves;
 mod gallery;
 mod histograms;
+mod rate_range;
 mod robustness;
 mod tensors;
 
@@ -13,6 +14,7 @@ pub(super) use curves::{accuracies, beside, learning_rate, losses, step_losses};
 pub use gallery::{Exhibit, Tone, gallery};
 pub use histograms::{histograms_png, histograms_svg};
 pub(super) use histograms::{pairs, sheet};
+pub use rate_range::draw_rate_range;
 pub use robustness::draw_robustness;
 pub(super) use tensors::{feature_maps, filters};
 pub use tensors::{heat_map, picture_of};

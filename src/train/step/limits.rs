@@ -12,13 +12,7 @@ pub(super) fn advised<P>(
 ) -> TrainError {
     let too_large = |error: &TrainError| {
         let TrainError::Compile(error) = error else { return None };
-        let is_limit = matches!(
-            error,
-            CompileError::TooLarge { .. }
-                | CompileError::BufferTooLarge { .. }
-                | CompileError::NoLowering { .. }
-        );
-        is_limit.then(|| error.clone())
+        is_limit(error).then(|| error.clone())
     };
     let Some(first) = too_large(&error) else { return error };
     let with = |batch_size: usize, accumulate: usize| {
@@ -43,6 +37,16 @@ pub(super) fn advised<P>(
         LimitAdvice::Image
     };
     TrainError::Limit { error: one, advice }
+}
+
+/// Whether a program needs more at once than the device has, so that a smaller batch may fit.
+pub(super) fn is_limit(error: &CompileError) -> bool {
+    matches!(
+        error,
+        CompileError::TooLarge { .. }
+            | CompileError::BufferTooLarge { .. }
+            | CompileError::NoLowering { .. }
+    )
 }
 
 /// The most units or channels of a layer, the last dimension of its weight, whose weight a device binds.

@@ -6,6 +6,7 @@ pub(super) mod compiled;
 pub(super) mod evaluation;
 pub(super) mod fed;
 pub(super) mod feed;
+pub(super) mod fitting;
 pub(super) mod gradients;
 pub(super) mod histograms;
 pub(super) mod limits;

@@ -121,6 +121,16 @@ impl RunDir {
         }
     }
 
+    /// Opens a folder that holds something else than one run, such as several that belong together, or makes
+    /// it.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn of_several(path: &Path) -> Result<Self, RunDirError> {
+        fs::create_dir_all(path).map_err(FileError::of("create the folder", path))?;
+        Ok(Self { path: path.to_owned() })
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path

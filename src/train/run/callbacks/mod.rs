@@ -6,7 +6,7 @@ mod early_stopping;
 mod keras;
 mod non_finite;
 mod plateau;
-mod restored;
+pub(super) mod restored;
 
 use super::hook::Hook;
 use crate::train::Recipe;

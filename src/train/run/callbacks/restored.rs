@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::train::TrainError;
 
 /// The state of a callback that a checkpoint kept.
-pub(super) fn restored<T: DeserializeOwned>(
+pub(in crate::train) fn restored<T: DeserializeOwned>(
     callback: &str,
     state: &Value,
 ) -> Result<T, TrainError> {
