@@ -19,6 +19,7 @@ pub mod exec;
 pub mod graph;
 mod input;
 pub mod nn;
+pub mod onnx;
 pub mod ops;
 #[cfg(feature = "report")]
 pub mod report;

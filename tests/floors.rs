@@ -41,6 +41,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("tune", 6),
     ("report", 7),
     ("analysis", 7),
+    ("onnx", 7),
     ("cli", 8),
 ];
 

@@ -8,6 +8,7 @@ pub(super) mod devices;
 pub(super) mod doctor;
 pub(super) mod ensemble;
 pub(super) mod evaluate;
+mod export_onnx;
 pub(super) mod inspect;
 pub(super) mod predict;
 pub(super) mod recipes;
