@@ -7,6 +7,8 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "onnx/graphs.rs"]
+mod graphs;
 #[path = "random_networks/network.rs"]
 #[expect(dead_code, reason = "only the networks are used, not how they are trained")]
 mod network;
@@ -164,34 +166,11 @@ impl Case {
         panic!("{}: the probabilities say nothing", self.name)
     }
 
-    /// Looks at a file, and keeps it with what is to come out of it.
-    fn write(&self, folder: &Path, name: &str, onnx: &OnnxModel, probabilities: &[f32]) {
-        let path = folder.join(format!("{name}.onnx"));
-        onnx.save(&path).expect("it can be written");
-        let bytes = fs::read(&path).expect("it was written");
-        assert!(bytes == onnx.to_bytes().expect("it is small"), "{name}");
-        let proto = structure::decoded(&bytes);
-        assert_eq!(proto, *onnx.proto(), "{name}");
-        let numbers = [self.model.image()[0], self.model.image()[1], self.model.image()[2]];
-        let image = numbers.map(|n| i64::try_from(n).expect("small"));
-        let classes = i64::try_from(self.model.classes()).expect("small");
-        structure::check(name, &proto.graph.expect("a graph"), image, classes);
-
-        let [h, w, c] = self.model.image();
-        let n = self.data.len();
-        let pixels: Vec<f32> = self.data.images.iter().map(|&byte| f32::from(byte)).collect();
-        let pixels = HostTensor::from_f32([n, h, w, c], &pixels).expect("as many");
-        let classes = [n, self.model.classes()];
-        let probabilities = HostTensor::from_f32(classes, probabilities).expect("as many");
-        let arrays = [("images".to_owned(), pixels), ("probabilities".to_owned(), probabilities)];
-        write_npz(&folder.join(format!("{name}.npz")), &arrays).expect("it can be written");
-    }
-
     fn write_floats(self, folder: &Path) {
         let (case, predictions) = self.made_undecided();
         let onnx = OnnxModel::new(&case.model, &case.weights, &case.about())
             .unwrap_or_else(|error| panic!("{}: {error}", case.name));
-        case.write(folder, &case.name, &onnx, &predictions.probabilities);
+        write(folder, &case.name, &onnx, &case.data, &predictions.probabilities);
     }
 
     /// The same in 8 bits, with what the simulation has for it.
@@ -217,8 +196,29 @@ impl Case {
         assert_eq!(count("QuantizeLinear"), quantized, "{}", case.name);
         assert_eq!(count("DequantizeLinear"), quantized + products, "{}", case.name);
         let probabilities: Vec<f32> = logits.chunks(model.classes()).flat_map(softmax).collect();
-        case.write(folder, &format!("{}-int8", case.name), &onnx, &probabilities);
+        let name = format!("{}-int8", case.name);
+        write(folder, &name, &onnx, data, &probabilities);
     }
+}
+
+/// Looks at a file, and keeps it with what is to come out of it.
+fn write(folder: &Path, name: &str, onnx: &OnnxModel, data: &Dataset, probabilities: &[f32]) {
+    let path = folder.join(format!("{name}.onnx"));
+    onnx.save(&path).expect("it can be written");
+    let bytes = fs::read(&path).expect("it was written");
+    assert!(bytes == onnx.to_bytes().expect("it is small"), "{name}");
+    let proto = structure::decoded(&bytes);
+    assert_eq!(proto, *onnx.proto(), "{name}");
+    let (image, classes) = ([data.height, data.width, data.channels], data.classes.len());
+    structure::check(name, &proto.graph.expect("a graph"), image, classes);
+
+    let [h, w, c] = image;
+    let n = data.len();
+    let pixels: Vec<f32> = data.images.iter().map(|&byte| f32::from(byte)).collect();
+    let pixels = HostTensor::from_f32([n, h, w, c], &pixels).expect("as many");
+    let probabilities = HostTensor::from_f32([n, classes], probabilities).expect("as many");
+    let arrays = [("images".to_owned(), pixels), ("probabilities".to_owned(), probabilities)];
+    write_npz(&folder.join(format!("{name}.npz")), &arrays).expect("it can be written");
 }
 
 fn softmax(logits: &[f32]) -> Vec<f32> {
@@ -278,6 +278,32 @@ fn models_in_8_bits_are_written() {
     }
     let recipe = Recipe::builtin("digits", &[]).expect("a built-in recipe");
     Case::of_recipe(&recipe, 20).write_int8(&folder, Granularity::PerTensor);
+}
+
+/// What own layers and losses may be made of, by the reference.
+#[test]
+fn graphs_with_other_ops_are_written() {
+    let (_kept, folder) = folder();
+    let data = images(graphs::IMAGE, graphs::IMAGES, graphs::CLASSES);
+    let own = graphs::other_ops().expect("it fits");
+    let weights = own.weights(|name, count| random(name, count, [-0.4, 0.4]));
+    let about = About { classes: data.classes.clone(), ..About::default() };
+    let onnx = OnnxModel::of_graph(&own.graph, own.ends, &weights, &about).expect("it has a form");
+    let probabilities = own.probabilities(&data.images, &weights);
+    write(&folder, "other_ops", &onnx, &data, &probabilities);
+}
+
+#[test]
+fn what_has_no_form_is_refused_by_name() {
+    for (own, parts) in graphs::without_form() {
+        let own = own.expect("it fits");
+        let weights = own.weights(|name, count| random(name, count, [-1.0, 1.0]));
+        let error = OnnxModel::of_graph(&own.graph, own.ends, &weights, &About::default());
+        let text = error.expect_err("it has no form").to_string();
+        for part in [&parts[..], &["layer mine", "--format safetensors"]].concat() {
+            assert!(text.contains(part), "no {part:?} in {text}");
+        }
+    }
 }
 
 /// The large ones take a while to write: without a folder, the small ones are enough.

@@ -88,8 +88,59 @@ def check_cases(folder):
     return failed
 
 
+# A run of a few seconds, and its data.
+SETTINGS = ["--set", "epochs=3", "--set", "data.train_size=4000", "--set", "data.test_size=1000"]
+
+
+def check_run(binary, folder):
+    """From training to classified images, by the commands that a user would type."""
+
+    def verigrad(*arguments):
+        command = [binary, *arguments]
+        return subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+    verigrad("train", "digits", "--device", "cpu", *SETTINGS)
+    run, test = "runs/digits-1", "test.csv"
+    verigrad("data", "export", "digits", *SETTINGS, "--split", "test", "-o", test)
+    verigrad("weights", "export", run, "--format", "onnx", "-o", "digits.onnx")
+    verigrad("eval", run, "--device", "cpu", "--csv", "predictions.csv")
+    told = verigrad("analyze", "quantize", run, "--device", "cpu")
+    verigrad("weights", "export", run, "--format", "onnx", "--int8", "-o", "digits-int8.onnx")
+
+    table = np.loadtxt(folder / test, delimiter=",", skiprows=1, dtype=np.int64)
+    labels, images = table[:, 0], table[:, 1:].reshape(-1, 28, 28, 1)
+    with open(folder / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    expected = np.array([[row[f"p{i}"] for i in range(10)] for row in rows], dtype=np.float64)
+
+    model, loaded = session(folder / "digits.onnx")
+    facts = {fact.key: fact.value for fact in model.metadata_props}
+    assert json.loads(facts["classes"]) == [str(digit) for digit in range(10)], facts
+    _, found = outputs(loaded, images)
+    off = np.abs(found - expected).max()
+    print(f"digits: {(found.argmax(1) == labels).mean():.2%} of {len(labels)} images, off by at most {off:.2g}")
+
+    # The row of the table that analyze quantize printed: accuracy in percent, loss.
+    row = next(line for line in told.splitlines() if line.startswith("8-bit weights and activations"))
+    accuracy, loss = float(row.split()[4]), float(row.split()[6])
+    failed = not off <= TOLERANCE
+    for optimized in (False, True):
+        _, loaded = session(folder / "digits-int8.onnx", optimized)
+        logits, found = outputs(loaded, images)
+        ours = 100 * (found.argmax(1) == labels).mean()
+        our_loss = -np.log(found[np.arange(len(labels)), labels].astype(np.float64)).mean()
+        how = "rearranged" if optimized else "as written"
+        print(f"digits in 8 bits, {how}: accuracy {ours:.2f} %, measured {accuracy:.2f} %; "
+              f"loss {our_loss:.4f}, measured {loss}")
+        # One of a thousand images may lie on the border; losses are told in four digits.
+        failed |= abs(ours - accuracy) > 0.11 or abs(our_loss - loss) > 0.002 * max(loss, 0.1)
+    return failed
+
+
 def main():
     match sys.argv[1:]:
+        case ["run", binary, folder]:
+            sys.exit(1 if check_run(binary, pathlib.Path(folder)) else 0)
         case ["cases", folder]:
             sys.exit(1 if check_cases(pathlib.Path(folder)) else 0)
         case _:

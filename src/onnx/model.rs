@@ -15,7 +15,8 @@ use super::translate::Translator;
 use super::weights::Weights;
 use super::writer::{Attribute, Writer, ints};
 use crate::analysis::QuantizedModel;
-use crate::graph::Graph;
+use crate::data::Normalization;
+use crate::graph::{Graph, Value};
 use crate::nn::{Mode, ModelBuilder};
 use crate::tensor::{HostTensor, TensorType, permuted};
 use crate::train::{CLASSES_KEY, ModelPrograms, write_atomically};
@@ -83,6 +84,22 @@ impl OnnxModel {
         Self::of_weights(model, Weights::Int8(quantized), about)
     }
 
+    /// Any graph from images `[n, h, w, c]`, f32 and as many as it likes but one, to logits `[n, classes]`.
+    /// The input of the file takes what `images` takes, with the channels in front: normalization is left to
+    /// the graph. All other sources are weights by their names.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub fn of_graph(
+        graph: &Graph,
+        [images, logits]: [Value; 2],
+        weights: &BTreeMap<String, HostTensor>,
+        about: &About,
+    ) -> Result<Self, OnnxError> {
+        let what = "numbers as the graph takes them".to_owned();
+        Self::assembled(graph, [images, logits], (None, what), Weights::Floats(weights), about)
+    }
+
     fn of_weights(
         model: &ModelPrograms,
         weights: Weights<'_>,
@@ -93,33 +110,48 @@ impl OnnxModel {
         let images = graph.source(IMAGE, TensorType::f32([EXAMPLE, h, w, c]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
         let logits = builder.layers(model.layers(), images)?;
+        let input = (Some(model.normalization()), pixels(c));
+        Self::assembled(&graph, [images, logits], input, weights, about)
+    }
 
+    fn assembled(
+        graph: &Graph,
+        [images, logits]: [Value; 2],
+        (normalization, what): (Option<&Normalization>, String),
+        weights: Weights<'_>,
+        about: &About,
+    ) -> Result<Self, OnnxError> {
+        let [_, h, w, c] = graph.ty(images).ranked("onnx", "the input")?;
+        let [_, classes] = graph.ty(logits).ranked("onnx", "the output")?;
         let mut writer = Writer::default();
-        let sizes = [c, h, w];
-        writer.input(value_info(IMAGE, &sizes, &of_image(c)));
-        let normalized = normalized(&mut writer, model);
-        let translator = Translator::new(&graph, weights, writer, (images, normalized));
+        writer.input(value_info(IMAGE, &[c, h, w], &what));
+        let input = match normalization {
+            Some(numbers) => normalized(&mut writer, numbers, [h, w, c]),
+            None => IMAGE.to_owned(),
+        };
+        let translator = Translator::new(graph, weights, writer, (images, input));
         let (mut writer, logits) = translator.run(logits)?;
         writer.set_scope(PROBABILITIES);
         let axis = vec![("axis", Attribute::Int(1))];
         let probabilities = writer.node("Softmax", &[&logits], axis);
-        let classes = [model.classes()];
-        let what = "what the last layer gives, a number for each class";
-        writer.output(&logits, value_info(LOGITS, &classes, what));
-        let what = "the softmax of the logits, a probability for each class";
-        writer.output(&probabilities, value_info(PROBABILITIES, &classes, what));
+        let meaning = "what the last layer gives, a number for each class";
+        writer.output(&logits, value_info(LOGITS, &[classes], meaning));
+        let meaning = "the softmax of the logits, a probability for each class";
+        writer.output(&probabilities, value_info(PROBABILITIES, &[classes], meaning));
 
         let list = serde_json::json!(about.classes).to_string();
         let mut facts = about.facts.clone();
         facts.insert(CLASSES_KEY.to_owned(), list);
-        facts.insert(IMAGE.to_owned(), of_image(c));
+        facts.insert(IMAGE.to_owned(), what.clone());
         let facts = facts.into_iter().map(|(key, value)| StringStringEntryProto { key, value });
+        // A graph must have a name.
+        let name = if about.name.is_empty() { "model" } else { &about.name };
         let proto = ModelProto {
             ir_version: IR_VERSION,
             producer_name: env!("CARGO_PKG_NAME").to_owned(),
             producer_version: env!("CARGO_PKG_VERSION").to_owned(),
-            doc_string: format!("{}: classifies an image, {}", about.name, of_image(c)),
-            graph: Some(writer.into_graph(&about.name)),
+            doc_string: format!("{name}: classifies images; {IMAGE}: {what}"),
+            graph: Some(writer.into_graph(name)),
             opset_import: vec![OperatorSetIdProto { domain: String::new(), version: OPSET }],
             metadata_props: facts.collect(),
         };
@@ -156,8 +188,8 @@ impl OnnxModel {
     }
 }
 
-/// What the input means.
-fn of_image(channels: usize) -> String {
+/// What the input of a model means.
+fn pixels(channels: usize) -> String {
     let channels = match channels {
         1 => "gray",
         3 => "red, green and blue",
@@ -182,9 +214,7 @@ fn value_info(name: &str, sizes: &[usize], doc_string: &str) -> ValueInfoProto {
 
 /// `(pixel / 255 - mean) / std`, in these three steps, as [`crate::analysis`] has them: what lies on the
 /// border of two levels of a grid must fall to the same side. Returns the name of the result.
-fn normalized(writer: &mut Writer, model: &ModelPrograms) -> String {
-    let [h, w, c] = model.image();
-    let numbers = model.normalization();
+fn normalized(writer: &mut Writer, numbers: &Normalization, [h, w, c]: [usize; 3]) -> String {
     writer.set_scope("normalize");
     let white = writer.scalar("white", 255.0);
     let mut x = writer.node("Div", &[IMAGE, &white], Vec::new());

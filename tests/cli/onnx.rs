@@ -19,7 +19,7 @@ fn read(path: &Path) -> ModelProto {
 
 fn fact<'a>(model: &'a ModelProto, key: &str) -> &'a str {
     let mut facts = model.metadata_props.iter().filter(|fact| fact.key == key);
-    facts.next().map(|fact| fact.value.as_str()).unwrap_or_else(|| panic!("no {key}"))
+    facts.next().map(|fact| fact.value.as_str()).expect(key)
 }
 
 const EXPORT: [&str; 7] =
@@ -88,6 +88,7 @@ fn in_8_bits(folder: &Path) {
     let graph = model.graph.expect("a graph");
     let count = |op: &str| graph.node.iter().filter(|node| node.op_type == op).count();
     assert_eq!((count("QuantizeLinear"), count("DequantizeLinear")), (4, 8));
+    ok(folder, &["train", "--resume", "runs/digits-1", "--set", "epochs=3"]);
     let last = [&int8[..], &["--weights", "last"]].concat();
     fails(folder, &last, 1, &["was not made of the last weights", "--weights last"]);
     let other = ["weights", "export", "runs/digits-1", "--int8", "-o", "w.safetensors"];

@@ -24,8 +24,9 @@ fn sizes(value: &ValueInfoProto) -> Vec<Option<i64>> {
 }
 
 /// Looks at a graph for images `[height, width, channels]` and a number of classes.
-pub fn check(name: &str, graph: &GraphProto, image: [i64; 3], classes: i64) {
-    let [h, w, c] = image;
+pub fn check(name: &str, graph: &GraphProto, image: [usize; 3], classes: usize) {
+    let size = |n: usize| i64::try_from(n).expect("small");
+    let ([h, w, c], classes) = (image.map(size), size(classes));
     let [input] = graph.input.as_slice() else { panic!("{name}: one input") };
     assert_eq!(input.name, IMAGE);
     assert_eq!(sizes(input), [None, Some(c), Some(h), Some(w)], "{name}");
