@@ -64,6 +64,7 @@ pub mod graph;
 mod input;
 pub mod model;
 pub mod nn;
+pub mod onnx;
 pub mod ops;
 #[cfg(feature = "report")]
 pub mod report;

@@ -20,6 +20,8 @@ mod log;
 mod lost;
 #[path = "cli/memory.rs"]
 mod memory;
+#[path = "cli/onnx.rs"]
+mod onnx;
 #[path = "cli/output.rs"]
 mod output;
 #[path = "cli/pictures.rs"]

@@ -42,6 +42,7 @@ const FLOORS: &[(&str, usize)] = &[
     ("report", 7),
     ("analysis", 7),
     ("model", 7),
+    ("onnx", 7),
     ("cli", 8),
 ];
 

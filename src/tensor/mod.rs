@@ -7,6 +7,7 @@
 //! assert_eq!(images.bytes(), 401_408);
 //! ```
 
+mod axes;
 mod compare;
 pub mod gemm;
 pub mod half;
@@ -18,6 +19,7 @@ pub mod seed;
 mod shape;
 pub mod turn;
 
+pub use axes::permuted;
 pub use compare::{Mismatch, Tolerance, compare, compare_scaled};
 pub use host::HostTensor;
 pub use real::Real;

@@ -10,6 +10,7 @@ pub(super) mod devices;
 pub(super) mod doctor;
 pub(super) mod ensemble;
 pub(super) mod evaluate;
+mod export_onnx;
 pub(super) mod find_batch;
 pub(super) mod find_lr;
 pub(super) mod inspect;

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::export_onnx::export_onnx;
 use crate::cli::args::{DataArgs, RecipeArgs};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{Failure, Unknown};
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::inputs::stored_run::{StoredRun, Which};
 use crate::cli::inputs::trained::TrainedModel;
@@ -30,14 +31,27 @@ pub(in crate::cli) enum WeightsCommand {
     Import(ImportArgs),
 }
 
-/// Names and layouts in a file.
+/// What a file is to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
+enum ExportFormat {
     /// Safetensors with the names and layouts of PyTorch (torchvision's for models it has)
     Torch,
     /// NPZ of NumPy, names and layouts of verigrad, which are Keras' layouts
     Npz,
     /// Safetensors, names and layouts of verigrad
+    Safetensors,
+    /// The whole model as ONNX, from pixels to probabilities
+    Onnx,
+}
+
+/// Names and layouts in a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ImportFormat {
+    /// Names and layouts of PyTorch (torchvision's for models it has)
+    Torch,
+    /// Names and layouts of verigrad, which are Keras' layouts
+    Npz,
+    /// Names and layouts of verigrad
     Safetensors,
 }
 
@@ -51,7 +65,10 @@ pub(in crate::cli) struct ExportArgs {
     weights: Option<Which>,
     /// Names and layouts
     #[arg(long, value_enum, default_value = "torch")]
-    format: Format,
+    format: ExportFormat,
+    /// As ONNX, with the 8-bit weights and grids that `verigrad analyze quantize` wrote for the run
+    #[arg(long)]
+    int8: bool,
     /// The file to write
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
@@ -71,7 +88,7 @@ pub(in crate::cli) struct ImportArgs {
     /// Names and layouts [default: npz for files of NumPy, else those that the file's metadata tell,
     /// else torch]
     #[arg(long, value_enum)]
-    format: Option<Format>,
+    format: Option<ImportFormat>,
     #[command(flatten)]
     selection: SelectionArgs,
     /// Number of classes, for recipes on image folders [default: those of the folder]
@@ -93,28 +110,37 @@ pub(in crate::cli) fn run(command: &WeightsCommand) -> Result<(), Failure> {
 }
 
 fn export(args: &ExportArgs) -> Result<(), Failure> {
+    if args.int8 && args.format != ExportFormat::Onnx {
+        let problem = "--int8 goes with --format onnx: the other formats hold floats";
+        return Err(Unknown(problem.to_owned()).into());
+    }
     let run = StoredRun::open(&args.run, args.weights)?;
     let TrainedModel { recipe, model, tensors: weights, record, .. } = &run.trained;
     let classes = serde_json::json!(record.classes).to_string();
-    let exchange = Exchange::of(recipe.model.as_ref(), model)?;
+    let exchange = || Exchange::of(recipe.model.as_ref(), model);
     let tensors = match args.format {
-        Format::Torch => exchange.to_torch(weights)?,
-        Format::Npz | Format::Safetensors => exchange.from_own(weights)?,
-    };
-    match args.format {
-        Format::Npz => write_npz(&args.output, &tensors)?,
-        Format::Torch => {
+        ExportFormat::Onnx => return export_onnx(&run, args.int8, &args.output),
+        ExportFormat::Npz => {
+            let tensors = exchange()?.from_own(weights)?;
+            write_npz(&args.output, &tensors)?;
+            tensors
+        }
+        ExportFormat::Torch => {
+            let tensors = exchange()?.to_torch(weights)?;
             // PyTorch's own loaders look for this key.
             let format = ("format", "pt".to_owned());
             let metadata = [format, ("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
             save_weights(&args.output, &tensors, &named(metadata))?;
+            tensors
         }
-        Format::Safetensors => {
+        ExportFormat::Safetensors => {
+            let tensors = exchange()?.from_own(weights)?;
             let layers = ("layers", layer_table(model)?);
             let metadata = [layers, ("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
             save_weights(&args.output, &tensors, &named(metadata))?;
+            tensors
         }
-    }
+    };
     run.tell_weights();
     report(&args.output, &tensors);
     Ok(())
@@ -127,8 +153,8 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
     let file = WeightFile::read(&args.file)?;
     let layout = match args.format {
         None => file.layout(),
-        Some(Format::Torch) => FileLayout::Torch,
-        Some(Format::Npz | Format::Safetensors) => FileLayout::Own,
+        Some(ImportFormat::Torch) => FileLayout::Torch,
+        Some(ImportFormat::Npz | ImportFormat::Safetensors) => FileLayout::Own,
     };
     let target = (&recipe, &model);
     let tensors = weights_of(&file, target, layout, &args.selection, Extent::Whole)?;

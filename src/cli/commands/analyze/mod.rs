@@ -3,7 +3,7 @@
 mod adversarial;
 mod histograms;
 mod number;
-mod quantize;
+pub(super) mod quantize;
 mod saliency;
 
 use clap::{Args, Subcommand};

@@ -17,8 +17,12 @@ use crate::exec::Executor;
 use crate::report::format::{grouped, loss};
 use crate::report::{Align, Table, quoted};
 use crate::tensor::HostTensor;
-use crate::train::write_atomically;
+use crate::train::{sha256_of_weights, write_atomically};
 
+/// The file of the quantized model, in the folder of analyses.
+pub(in crate::cli) const INT8_FILE: &str = "weights-int8.safetensors";
+/// Key of its metadata under which it says what the weights hash to that it was made of.
+pub(in crate::cli) const MADE_OF: &str = "weights_sha256";
 /// Images that are evaluated at once, at most.
 const MAX_BATCH: usize = 128;
 /// Layers that the table of the worst shows.
@@ -126,11 +130,12 @@ pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     output::text(format_args!("\n{table}"));
     output::text(format_args!("\n{}", layer_table(&layers)));
 
-    let path = run.analysis_file("weights-int8.safetensors")?;
+    let path = run.analysis_file(INT8_FILE)?;
     let metadata = BTreeMap::from([
         ("format".to_owned(), "verigrad int8, symmetric weights".to_owned()),
         ("recipe".to_owned(), run.trained.recipe.name.clone()),
         ("calibration_images".to_owned(), calibration.len().to_string()),
+        (MADE_OF.to_owned(), sha256_of_weights(&run.trained.model.ordered(weights))),
     ]);
     model.save(&path, &metadata)?;
     let csv = run.analysis_file("quantize-layers.csv")?;

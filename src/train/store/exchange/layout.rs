@@ -1,7 +1,7 @@
 //! Where the elements of one tensor lie here and in PyTorch.
 
 use super::error::ExchangeError;
-use crate::tensor::{HostTensor, Shape};
+use crate::tensor::{HostTensor, Shape, permuted};
 
 /// A tensor's elements seen as an array of `dims` in our order, whose axes PyTorch has in the order
 /// `axes`; neither side need have the array's shape.
@@ -45,7 +45,7 @@ impl Layout {
     }
 
     pub fn exported(&self, ours: &HostTensor) -> Result<HostTensor, ExchangeError> {
-        let values = permute(ours.f32s(), &self.dims, &self.axes);
+        let values = permuted(ours.f32s(), &self.dims, &self.axes);
         Ok(HostTensor::from_f32(self.theirs.clone(), &values)?)
     }
 
@@ -55,32 +55,7 @@ impl Layout {
         for (position, &axis) in self.axes.iter().enumerate() {
             axes[axis] = position;
         }
-        let values = permute(theirs.f32s(), &dims, &axes);
+        let values = permuted(theirs.f32s(), &dims, &axes);
         Ok(HostTensor::from_f32(self.ours.clone(), &values)?)
     }
-}
-
-/// The elements of an array of `dims`, whose axis `axes[i]` becomes axis `i`.
-fn permute(values: &[f32], dims: &[usize], axes: &[usize]) -> Vec<f32> {
-    let mut strides = vec![1; dims.len()];
-    for axis in (1..dims.len()).rev() {
-        strides[axis - 1] = strides[axis] * dims[axis];
-    }
-    let (to_dims, from_strides): (Vec<usize>, Vec<usize>) =
-        axes.iter().map(|&axis| (dims[axis], strides[axis])).unzip();
-    let mut permuted = Vec::with_capacity(values.len());
-    let mut index = vec![0; dims.len()];
-    for _ in 0..values.len() {
-        let from: usize = index.iter().zip(&from_strides).map(|(i, stride)| i * stride).sum();
-        permuted.push(values[from]);
-        // Counts up like an odometer, the last axis fastest.
-        for (i, dim) in index.iter_mut().zip(&to_dims).rev() {
-            *i += 1;
-            if *i < *dim {
-                break;
-            }
-            *i = 0;
-        }
-    }
-    permuted
 }
