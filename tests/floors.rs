@@ -59,6 +59,7 @@ const MAY_TOUCH_THE_WORLD: &[&str] = &[
     "src/train/store/files",
     "src/train/store/metrics_files",
     "src/train/store/run_dir",
+    "src/train/store/tensorboard",
     "src/train/store/weights",
     "src/tune/store",
     "src/tune/verdicts",

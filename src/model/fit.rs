@@ -129,6 +129,7 @@ impl Fit {
             budget: Default::default(),
             checkpoint: Default::default(),
             histograms: None,
+            log: Default::default(),
             model: None,
             layers: layers.to_vec(),
         };

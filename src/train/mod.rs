@@ -20,6 +20,7 @@ pub use recipe::checkpoint::{CheckpointConfig, CheckpointEvery};
 pub use recipe::class_weights::ClassWeightsConfig;
 pub use recipe::ema::EmaConfig;
 pub use recipe::histograms::HistogramsConfig;
+pub use recipe::log::LogConfig;
 pub use recipe::loss::{Answers, CustomLoss, Loss};
 pub use recipe::loss_reduction::LossReduction;
 pub use recipe::monitor::Monitor;
@@ -77,6 +78,7 @@ pub use store::records::model::ModelRecord;
 pub use store::records::predictions::{Predictions, push_classes, push_probabilities};
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
+pub use store::tensorboard::EventLog;
 pub use store::weights::{
     CLASSES_KEY, WeightsError, check_finite, check_hash, load_weights, save_weights,
     sha256_of_weights, weights_metadata,

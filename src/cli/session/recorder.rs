@@ -7,8 +7,8 @@ use super::progress::ProgressView;
 use crate::report;
 use crate::tensor::HostTensor;
 use crate::train::{
-    CLASSES_KEY, Checkpoint, EpochResult, Observer, ObserverError, Progress, RunDir, StepLoss,
-    StepRecord, WeightsError, save_weights,
+    CLASSES_KEY, Checkpoint, EpochResult, EventLog, Observer, ObserverError, Progress, RunDir,
+    StepLoss, StepRecord, WeightsError, save_weights,
 };
 
 /// Writes metrics, weights, curves and checkpoints into the run directory, and shows progress.
@@ -24,6 +24,8 @@ pub(in crate::cli) struct Recorder<'a> {
     saved: Option<u64>,
     /// Why the last one could not be saved.
     failed: Option<ObserverError>,
+    /// What TensorBoard reads, where the recipe asks for it.
+    events: Option<&'a EventLog>,
 }
 
 impl<'a> Recorder<'a> {
@@ -35,7 +37,12 @@ impl<'a> Recorder<'a> {
         keep: usize,
         saved: Option<u64>,
     ) -> Self {
-        Self { run_dir, classes, title, view, keep, saved, failed: None }
+        Self { run_dir, classes, title, view, keep, saved, failed: None, events: None }
+    }
+
+    /// Tells of epochs in a file of events, too.
+    pub fn with_events(self, events: Option<&'a EventLog>) -> Self {
+        Self { events, ..self }
     }
 
     /// Ends the recording: an error if the last checkpoint could not be saved.
@@ -94,6 +101,7 @@ impl Observer for Recorder<'_> {
         let steps: Vec<StepRecord> = result.step_losses.iter().map(StepLoss::record).collect();
         self.run_dir.append_steps(&steps)?;
         self.run_dir.append_histograms(&result.histograms)?;
+        self.events.map_or(Ok(()), |events| events.epoch(result))?;
         report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
         self.view.epoch(result);
         Ok(())

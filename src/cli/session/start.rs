@@ -46,6 +46,9 @@ pub(in crate::cli) struct TrainArgs {
     /// First measure the variants of kernels that have no pick yet, and keep the picks
     #[arg(long, conflicts_with = "shadow")]
     pub tune: bool,
+    /// Keep what TensorBoard shows in the folder `tensorboard` of the run, as `--set log.tensorboard=true`
+    #[arg(long)]
+    pub tensorboard: bool,
     /// Write a trace of a few steps, for chrome://tracing or Perfetto
     #[arg(long, value_name = "FILE.json", conflicts_with = "shadow")]
     pub trace: Option<PathBuf>,
@@ -64,6 +67,7 @@ impl TrainArgs {
             runs: PathBuf::from("runs"),
             shadow: false,
             tune: false,
+            tensorboard: false,
             trace: None,
         }
     }
@@ -77,6 +81,7 @@ pub(in crate::cli) fn start(args: &TrainArgs) -> Result<Ended, Failure> {
     }
     let mut recipe = load_recipe(&args.recipe)?;
     args.init.freeze_in(&mut recipe);
+    recipe.log.tensorboard |= args.tensorboard;
     let data = read_data(&recipe, &args.data)?;
     train(args, recipe, data.into(), &Vec::new)
 }

@@ -21,7 +21,8 @@ use crate::data::Splits;
 use crate::exec::{DeviceInfo, Executor};
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
 use crate::train::{
-    Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason, Trainer,
+    EventLog, Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason,
+    Trainer,
 };
 
 /// Step at which a trace begins: after the first ones, which warm up.
@@ -170,8 +171,16 @@ pub(in crate::cli) fn run(
     let title = format!("{} on {}", recipe.name, device.name);
     let view = ProgressView::new(recipe.epochs, recipe.budget.time());
     let classes = model.classes.as_slice();
+    let events = match recipe.log.tensorboard {
+        true => Some(EventLog::begin(&run_dir.path().join("tensorboard"), trainer.steps())?),
+        false => None,
+    };
+    events
+        .as_ref()
+        .map_or(Ok(()), |events| events.recipe(&recipe.to_toml()?).map_err(Failure::from))?;
     let mut recorder =
-        Recorder::new((&run_dir, classes), title, view, recipe.checkpoint.keep, saved);
+        Recorder::new((&run_dir, classes), title, view, recipe.checkpoint.keep, saved)
+            .with_events(events.as_ref());
     let allocations = trainer.allocations();
     if trace.is_some() {
         trainer.trace(TRACE_FROM, TRACED_STEPS);
@@ -233,7 +242,26 @@ pub(in crate::cli) fn run(
         evaluated => evaluated?,
     }
     pages::after_run(&run_dir, trainer.test_set());
+    if let Some(events) = &events {
+        end_events(events, &run_dir, trainer.steps())?;
+    }
     Ok(Ended { run_dir, interrupted: false })
+}
+
+/// Shows the pictures of the run's page in TensorBoard, too, and that the run is done.
+fn end_events(events: &EventLog, run_dir: &RunDir, step: u64) -> Result<(), Failure> {
+    let folder = run_dir.path().join("pictures");
+    let pictures = std::fs::read_dir(&folder).into_iter().flatten().flatten();
+    let mut paths: Vec<_> = pictures.map(|entry| entry.path()).collect();
+    paths.push(run_dir.curves());
+    paths.sort();
+    for path in paths.iter().filter(|path| path.extension().is_some_and(|name| name == "png")) {
+        let (Some(name), Ok(png)) = (path.file_stem(), std::fs::read(path)) else { continue };
+        let Ok(size) = image::image_dimensions(path) else { continue };
+        events.picture(&name.to_string_lossy(), step, (png, size.into()))?;
+    }
+    events.end(step)?;
+    Ok(())
 }
 
 /// Tells where is computed, and of what.

@@ -10,6 +10,7 @@ use super::checkpoint::CheckpointConfig;
 use super::class_weights::ClassWeightsConfig;
 use super::ema::EmaConfig;
 use super::histograms::HistogramsConfig;
+use super::log::LogConfig;
 use super::loss::Loss;
 use super::loss_reduction::LossReduction;
 use super::monitor::Monitor;
@@ -108,6 +109,9 @@ pub struct Recipe {
     /// Whether and when to count how weights and gradients are distributed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub histograms: Option<HistogramsConfig>,
+    /// What is written of the run for other programs.
+    #[serde(default, skip_serializing_if = "LogConfig::is_default")]
+    pub log: LogConfig,
     /// A well-known model, in place of layers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelConfig>,

@@ -94,14 +94,23 @@ pub(in crate::train) fn write_parts_atomically(
 ///
 /// A file that is new or empty begins with `header`.
 pub(in crate::train) fn append(path: &Path, header: &str, text: &str) -> Result<(), FileError> {
+    append_after(path, header.as_bytes(), text.as_bytes())
+}
+
+/// Appends bytes to a file, all of them or, where that fails, none.
+pub(in crate::train) fn append_bytes(path: &Path, bytes: &[u8]) -> Result<(), FileError> {
+    append_after(path, &[], bytes)
+}
+
+fn append_after(path: &Path, header: &[u8], bytes: &[u8]) -> Result<(), FileError> {
     let error = || FileError::of("append to", path);
     let mut file =
         OpenOptions::new().append(true).create(true).open(path).map_err(|e| error()(e))?;
     let former_len = file.metadata().map_err(|e| error()(e))?.len();
     let written = if former_len == 0 {
-        file.write_all([header, text].concat().as_bytes())
+        file.write_all(&[header, bytes].concat())
     } else {
-        file.write_all(text.as_bytes())
+        file.write_all(bytes)
     };
     written.and_then(|()| synced(file.sync_data())).map_err(|source| {
         let _ = file.set_len(former_len);

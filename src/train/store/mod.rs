@@ -6,4 +6,5 @@ pub(super) mod formats;
 mod metrics_files;
 pub(super) mod records;
 pub(super) mod run_dir;
+pub(super) mod tensorboard;
 pub(super) mod weights;
