@@ -1,7 +1,6 @@
 //! A layer and a loss of one's own: gates, and a loss that asks for the 90th percentile.
 //!
 //! Run: `cargo run --example own_layer_and_loss`. Prints `about nine tenths of the targets lie below`
-
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
 use verigrad::data::{Dataset, Targets};
