@@ -97,11 +97,14 @@ impl Observer for Recorder<'_> {
         if result.best {
             label.save(&self.run_dir.weights_best(), weights)?;
         }
-        self.run_dir.append_epoch(&result.record())?;
+        let record = result.record();
+        self.run_dir.append_epoch(&record)?;
         let steps: Vec<StepRecord> = result.step_losses.iter().map(StepLoss::record).collect();
         self.run_dir.append_steps(&steps)?;
         self.run_dir.append_histograms(&result.histograms)?;
-        self.events.map_or(Ok(()), |events| events.epoch(result))?;
+        if let Some(events) = self.events {
+            events.epoch(&record, &steps, &result.histograms)?;
+        }
         report::write_curves(&self.run_dir.curves(), &self.title, &self.run_dir.epochs()?)?;
         self.view.epoch(result);
         Ok(())

@@ -19,6 +19,7 @@ use crate::cli::trace::write_trace;
 use crate::cli::{output, pages};
 use crate::data::Splits;
 use crate::exec::{DeviceInfo, Executor};
+use crate::input;
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
 use crate::train::{
     EventLog, Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason,
@@ -256,8 +257,11 @@ fn end_events(events: &EventLog, run_dir: &RunDir, step: u64) -> Result<(), Fail
     paths.push(run_dir.curves());
     paths.sort();
     for path in paths.iter().filter(|path| path.extension().is_some_and(|name| name == "png")) {
-        let (Some(name), Ok(png)) = (path.file_stem(), std::fs::read(path)) else { continue };
-        let Ok(size) = image::image_dimensions(path) else { continue };
+        let png = input::read(path, input::MOST_OF_A_PICTURE);
+        let (Some(name), Ok(png)) = (path.file_stem(), png) else { continue };
+        let format = image::ImageFormat::Png;
+        let reader = image::ImageReader::with_format(std::io::Cursor::new(&png), format);
+        let Ok(size) = reader.into_dimensions() else { continue };
         events.picture(&name.to_string_lossy(), step, (png, size.into()))?;
     }
     events.end(step)?;

@@ -11,10 +11,9 @@ use prost::Message;
 
 use super::files::{FileError, append_bytes};
 use super::records::histograms::HistogramRecord;
+use super::records::metrics::{EpochRecord, StepRecord};
 use crate::ops::HistogramCounts;
-use crate::train::run::epoch_result::EpochResult;
 use crate::train::step::histograms::HistogramOf;
-use crate::train::step::metrics::Metrics;
 use proto::{
     Content, Event, Experiment, HParamInfo, HParams, HParamsPluginData, HistogramProto, Image,
     Kind, MetricInfo, MetricName, PluginData, SessionEndInfo, SessionLog, SessionStartInfo,
@@ -106,30 +105,33 @@ impl EventLog {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn epoch(&self, result: &EpochResult) -> Result<(), FileError> {
-        let mut events: Vec<Event> = result
-            .step_losses
+    pub fn epoch(
+        &self,
+        epoch: &EpochRecord,
+        steps: &[StepRecord],
+        histograms: &[HistogramRecord],
+    ) -> Result<(), FileError> {
+        let mut events: Vec<Event> = steps
             .iter()
             .map(|step| {
                 let rate = scalar("train/learning_rate", f64::from(step.learning_rate));
-                of_values(step.step + 1, vec![scalar("train/loss", step.loss.into()), rate])
+                of_values(step.step, vec![scalar("train/loss", step.loss.into()), rate])
             })
             .collect();
         let mut values = vec![
-            scalar("train/accuracy", result.train.accuracy),
-            scalar("train/images_per_second", result.images_per_second),
+            scalar("train/accuracy", epoch.train_accuracy),
+            scalar("train/images_per_second", epoch.images_per_second),
         ];
-        let splits = [("validation", result.validation), ("test", Some(result.test))];
-        for (split, metrics) in splits {
-            let Some(Metrics { loss, accuracy, .. }) = metrics else { continue };
-            values.push(scalar(&format!("{split}/loss"), loss));
-            values.push(scalar(&format!("{split}/accuracy"), accuracy));
-        }
-        if let Some(scaling) = result.loss_scale {
-            values.push(scalar("train/loss_scale", scaling.scale.into()));
-        }
-        values.extend(result.histograms.iter().map(histogram));
-        events.push(of_values(result.steps, values));
+        let held_out = [
+            ("validation/loss", epoch.validation_loss),
+            ("validation/accuracy", epoch.validation_accuracy),
+            ("test/loss", epoch.test_loss),
+            ("test/accuracy", epoch.test_accuracy),
+            ("train/loss_scale", epoch.loss_scale),
+        ];
+        values.extend(held_out.into_iter().filter_map(|(tag, value)| Some(scalar(tag, value?))));
+        values.extend(histograms.iter().map(histogram));
+        events.push(of_values(epoch.step, values));
         self.append(&events)
     }
 
