@@ -381,6 +381,11 @@ fn images_are_made_larger_as_the_formulas_say() {
     }
     let mut model = cpu([2, 2, 1]).add(Upsample2d::new([1, 3]));
     let y = model.predict(&[1.0, 2.0, 3.0, 4.0]).expect("it predicts");
+    // A layer more after a prediction.
+    let mut flat = cpu([2, 2, 1]).add(Upsample2d::new([1, 3]));
+    flat.predict(&[0.0; 4]).expect("it predicts");
+    let flat = flat.add(Flatten {}).predict(&[1.0, 2.0, 3.0, 4.0]).expect("it predicts");
+    assert_eq!((flat.shape, flat.values), (vec![12], y.values.clone()));
     assert_eq!(y.values, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0, 4.0]);
 }
 

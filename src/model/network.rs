@@ -104,7 +104,7 @@ impl Model {
     pub fn add(mut self, layer: impl Into<Layer>) -> Self {
         self.layers.push(layer.into());
         self.config = None;
-        self
+        self.changed()
     }
 
     /// With more layers at the end.
@@ -122,13 +122,13 @@ impl Model {
     /// With names of the classes; those of the data it is trained on by default.
     #[must_use]
     pub fn classes(self, classes: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self { classes: classes.into_iter().map(Into::into).collect(), ..self }
+        Self { classes: classes.into_iter().map(Into::into).collect(), ..self.changed() }
     }
 
     /// With another seed of the initial weights than 1.
     #[must_use]
     pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
+        Self { seed, ..self.changed() }
     }
 
     /// On a device that is not chosen automatically.
@@ -185,9 +185,7 @@ impl Model {
     /// The model laid out, without data.
     pub(super) fn programs(&self) -> Result<ModelPrograms, ModelError> {
         self.check()?;
-        let channels = self.input.last().copied().unwrap_or(1);
-        let normalization = self.normalization.clone().unwrap_or(Normalization::none(channels));
-        let classes = self.classes.len();
+        let (classes, normalization) = (self.classes.len(), self.pixel_normalization());
         Ok(ModelPrograms::of_inputs(&self.layers, &self.input, classes, normalization)?)
     }
 
@@ -214,9 +212,25 @@ impl Model {
     /// Takes other weights; all of them, by name and of the shapes of [`Self::weights`].
     pub fn set_weights(&mut self, weights: impl IntoIterator<Item = (String, HostTensor)>) {
         self.weights = weights.into_iter().collect();
+        self.forget();
+    }
+
+    /// Prepares the next prediction anew.
+    fn forget(&mut self) {
         if let Some(session) = &mut self.session {
             session.forget();
         }
+    }
+
+    fn changed(mut self) -> Self {
+        self.forget();
+        self
+    }
+
+    /// How 8-bit pixels become numbers: divided by 255 where it was not trained.
+    fn pixel_normalization(&self) -> Normalization {
+        let channels = self.input.last().copied().unwrap_or(1);
+        self.normalization.clone().unwrap_or(Normalization::none(channels))
     }
 
     /// Trains on data. Called again, it goes on from the weights that it has, with a fresh optimizer.
@@ -320,8 +334,9 @@ impl Model {
         let mut inputs = vec![0.0; data.len() * width];
         let mut known = Known::default();
         let Some(examples) = &data.examples else {
+            let normalization = self.pixel_normalization();
             for (i, input) in inputs.chunks_mut(width.max(1)).enumerate() {
-                input.copy_from_slice(&self.normalized(&data.pixels(i)?));
+                input.copy_from_slice(&normalization.apply(&data.pixels(i)?));
             }
             known.labels.clone_from(&data.labels);
             return Ok((inputs, known));
@@ -346,30 +361,25 @@ impl Model {
         Ok((inputs, known))
     }
 
-    fn normalized(&self, pixels: &[u8]) -> Vec<f32> {
-        match &self.normalization {
-            Some(normalization) => normalization.apply(pixels),
-            None => pixels.iter().map(|&pixel| f32::from(pixel) / 255.0).collect(),
-        }
-    }
-
     /// What the model makes of one input or several, `[n, input]`, as numbers that its first layer takes.
     ///
     /// # Errors
     /// When these are no inputs, or the device fails.
     pub fn predict(&mut self, inputs: &[f32]) -> Result<Outputs, ModelError> {
-        let programs = self.programs()?;
         let expected = self.input.iter().product::<usize>().max(1);
-        let shape = programs.outputs()?;
         if inputs.is_empty() || !inputs.len().is_multiple_of(expected) {
             return Err(ModelError::Inputs { given: inputs.len(), expected });
         }
-        let weights = self.weights_of(&programs)?;
         let n = inputs.len() / expected;
         let batch = n.min(AT_ONCE);
+        if !self.session()?.is_ready(batch) {
+            let programs = self.programs()?;
+            let weights = self.weights_of(&programs)?;
+            self.session()?.prepare(&programs, &weights, batch)?;
+        }
         let mut padded = inputs.to_vec();
         padded.resize(n.next_multiple_of(batch) * expected, 0.0);
-        let mut values = self.session()?.predict(&programs, &weights, (&padded, batch))?;
+        let Outputs { mut values, shape } = self.session()?.predict(&padded, batch * expected)?;
         values.truncate(n * shape.iter().product::<usize>());
         Ok(Outputs { values, shape })
     }
@@ -381,8 +391,9 @@ impl Model {
     /// When these are no images of the model, or the device fails.
     pub fn predict_images(&mut self, images: &[u8]) -> Result<Outputs, ModelError> {
         let expected = self.input.iter().product::<usize>().max(1);
+        let normalization = self.pixel_normalization();
         let inputs: Vec<f32> =
-            images.chunks(expected).flat_map(|pixels| self.normalized(pixels)).collect();
+            images.chunks(expected).flat_map(|pixels| normalization.apply(pixels)).collect();
         self.predict(&inputs)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::error::ModelError;
+use super::outputs::Outputs;
 use crate::exec::{DeviceChoice, Executor, ProgramId, open};
 use crate::tensor::HostTensor;
 use crate::train::{ModelPrograms, PendingWeights};
@@ -14,8 +15,16 @@ const PREDICT: &str = "predict";
 /// A device that was opened, and what it was prepared for.
 pub(super) struct Session {
     executor: Box<dyn Executor>,
-    /// The program that predicts, and its batch.
-    predicts: Option<(ProgramId, usize)>,
+    /// The program that predicts, where it is loaded.
+    predicts: Option<Predicts>,
+}
+
+/// A program that predicts.
+struct Predicts {
+    id: ProgramId,
+    batch: usize,
+    /// Shape of what it gives for one input.
+    shape: Vec<usize>,
 }
 
 impl Session {
@@ -39,34 +48,40 @@ impl Session {
         self.executor.info().to_string()
     }
 
-    /// What a model with these weights makes of inputs `[n, input]`, a multiple of `batch`.
-    pub fn predict(
+    /// Whether predictions of such batches are prepared.
+    pub fn is_ready(&self, batch: usize) -> bool {
+        self.predicts.as_ref().is_some_and(|predicts| predicts.batch == batch)
+    }
+
+    /// Prepares the predictions of a model with these weights.
+    pub fn prepare(
         &mut self,
         programs: &ModelPrograms,
         weights: &BTreeMap<String, HostTensor>,
-        (inputs, batch): (&[f32], usize),
-    ) -> Result<Vec<f32>, ModelError> {
-        let id = match self.predicts {
-            Some((id, prepared)) if prepared == batch => id,
-            _ => {
-                let executor = self.cleared();
-                let (caps, picks) = (executor.caps().clone(), executor.picks().clone());
-                let program = programs.prediction(PREDICT, batch, &caps, &picks)?;
-                let id = executor.load(Arc::new(program))?;
-                PendingWeights::check(programs, weights)?.write(executor)?;
-                self.predicts = Some((id, batch));
-                id
+        batch: usize,
+    ) -> Result<(), ModelError> {
+        let weights = PendingWeights::check(programs, weights)?;
+        let executor = self.cleared();
+        let program = programs.prediction(PREDICT, batch, executor.caps(), executor.picks())?;
+        let id = executor.load(Arc::new(program))?;
+        weights.write(executor)?;
+        self.predicts = Some(Predicts { id, batch, shape: programs.outputs().to_vec() });
+        Ok(())
+    }
+
+    /// What the model that was prepared makes of inputs, whole batches of `width` numbers each.
+    pub fn predict(&mut self, inputs: &[f32], width: usize) -> Result<Outputs, ModelError> {
+        let (mut values, mut shape) = (Vec::new(), Vec::new());
+        if let Some(predicts) = &self.predicts {
+            shape.clone_from(&predicts.shape);
+            for inputs in inputs.chunks(width) {
+                let executor = self.executor.as_mut();
+                executor.write(&format!("{PREDICT}/inputs"), 0, bytemuck::cast_slice(inputs))?;
+                executor.run(predicts.id, 1)?;
+                let bytes = executor.read_now(&format!("{PREDICT}/outputs"))?;
+                values.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
             }
-        };
-        let executor = self.executor.as_mut();
-        let width = batch * programs.input().iter().product::<usize>();
-        let mut outputs = Vec::new();
-        for inputs in inputs.chunks(width) {
-            executor.write(&format!("{PREDICT}/inputs"), 0, bytemuck::cast_slice(inputs))?;
-            executor.run(id, 1)?;
-            let bytes = executor.read_now(&format!("{PREDICT}/outputs"))?;
-            outputs.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
         }
-        Ok(outputs)
+        Ok(Outputs { values, shape })
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::gather::{NO_EXAMPLE, order_kernel};
+use super::gather::{order_kernel, place};
 use crate::error::ShapeError;
 use crate::graph::{Caps, Case, Cost, Fill, HostIo, Lowering, OpDef, Operand, Signature};
 use crate::ops::kit::{IGNORED_LABEL, of_dtype, operands, scalar};
@@ -17,7 +17,7 @@ use crate::tensor::{DType, Real, TensorType, Tolerance};
 /// Row `i` is row `order[p]` of the table with `p = (step % steps_per_epoch) * batch + i`. Where `order` has
 /// no entry `p`, or names an example that does not exist, it is zeros, or [`IGNORED_LABEL`] where the table
 /// holds integers. Through a window, which the host refills, row `i` is what lies at position `p`: `order`,
-/// as long as the table, only says which example that is, with [`NO_EXAMPLE`] where there is none.
+/// as long as the table, only says which example that is, with [`NO_EXAMPLE`](super::NO_EXAMPLE) where there is none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GatherRows {
@@ -28,17 +28,6 @@ pub struct GatherRows {
     /// Whether the table is a window onto a larger data set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub windowed: bool,
-}
-
-impl GatherRows {
-    /// Where the example at position `p` of the order lies.
-    fn place(&self, order: &[u32], examples: usize, p: usize) -> Option<usize> {
-        let example = *order.get(p)?;
-        if self.windowed {
-            return (example != NO_EXAMPLE).then_some(p);
-        }
-        Some(example as usize).filter(|&example| example < examples)
-    }
 }
 
 /// Copies rows, and fills those that are absent.
@@ -87,7 +76,7 @@ impl OpDef for GatherRows {
         let order = io.inputs.u32(1);
         let first = (io.inputs.u32(2)[0] as usize % self.steps_per_epoch) * self.batch;
         let examples = io.inputs.ty(0).dims()[0];
-        let places = (0..self.batch).map(|row| self.place(order, examples, first + row));
+        let places = (0..self.batch).map(|row| place(order, examples, first + row, self.windowed));
         let places: Vec<Option<usize>> = places.collect();
         let row = io.outputs.ty(0).elements() / self.batch;
         if io.inputs.ty(0).dtype == DType::U32 {

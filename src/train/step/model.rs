@@ -30,6 +30,8 @@ pub struct ModelPrograms {
     image: [usize; 3],
     /// Shape of one input; that of an image, where inputs are images.
     input: Vec<usize>,
+    /// Shape of what the model gives for one input.
+    outputs: Vec<usize>,
     classes: usize,
     pub(super) loss: Loss,
     /// Whether an example is of one class, and the outputs are logits `[n, classes]`.
@@ -70,8 +72,8 @@ impl ModelPrograms {
 
     /// Makes sure that there is one output per class.
     fn check_classes(&self) -> Result<(), TrainError> {
-        let (outputs, classes) = (self.outputs()?, self.classes);
-        if outputs == [classes] {
+        let (outputs, classes) = (&self.outputs, self.classes);
+        if *outputs == [classes] {
             return Ok(());
         }
         Err(TrainError::Model(ShapeError::new(
@@ -79,7 +81,7 @@ impl ModelPrograms {
             format!(
                 "the last layer gives {} per example, the data set has {classes} classes; end \
                  with a dense layer of {classes} units",
-                Shape::from(outputs)
+                Shape::from(outputs.clone())
             ),
         )))
     }
@@ -104,7 +106,7 @@ impl ModelPrograms {
         let x = graph.source("x", TensorType::f32([&[2], input].concat()));
         let step = graph.source(STEP, TensorType::u32([1]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Train { seed: 0, step }, None);
-        builder.layers(&layers, x)?;
+        let y = builder.layers(&layers, x)?;
         let (parameters, states) = (builder.parameters().to_vec(), builder.states().to_vec());
         let arena = Arena::new(&parameters).with_states(&states);
         let precision = Precision::F32;
@@ -113,6 +115,7 @@ impl ModelPrograms {
             layers,
             image,
             input: input.to_vec(),
+            outputs: graph.ty(y).dims()[1..].to_vec(),
             classes,
             loss: Loss::CrossEntropy,
             classifies: true,
@@ -235,7 +238,7 @@ impl ModelPrograms {
             Self::of_inputs(&recipe.layers, &data.input(), data.classes.len(), normalization)?;
         let is_own = matches!(recipe.loss, Loss::Custom(_));
         model.classifies = is_class
-            && (recipe.loss.is_cross_entropy() || is_own && model.outputs()? == [model.classes]);
+            && (recipe.loss.is_cross_entropy() || is_own && model.outputs == [model.classes]);
         if model.classifies && !is_own {
             model.check_classes()?;
         }
@@ -294,15 +297,8 @@ impl ModelPrograms {
     }
 
     /// Shape of what the model gives for one input.
-    ///
-    /// # Errors
-    /// When the layers do not fit.
-    pub fn outputs(&self) -> Result<Vec<usize>, ShapeError> {
-        let mut graph = Graph::default();
-        let x = graph.source("x", TensorType::f32([&[1], self.input.as_slice()].concat()));
-        let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
-        let y = builder.layers(&self.layers, x)?;
-        Ok(graph.ty(y).dims()[1..].to_vec())
+    pub fn outputs(&self) -> &[usize] {
+        &self.outputs
     }
 
     /// Shape of one input.

@@ -141,11 +141,7 @@ impl GatherBatch {
 
     /// Where the example at position `p` of the order lies.
     pub(in crate::ops) fn place(&self, order: &[u32], examples: usize, p: usize) -> Option<usize> {
-        let example = *order.get(p)?;
-        if self.windowed {
-            return (example != NO_EXAMPLE).then_some(p);
-        }
-        Some(example as usize).filter(|&example| example < examples)
+        place(order, examples, p, self.windowed)
     }
 
     /// What kernels need that look up examples, with the function `example_of`.
@@ -228,6 +224,20 @@ impl GatherBatch {
             list(&self.std),
         )
     }
+}
+
+/// Where the example at position `p` of an order lies, of so many; at `p` itself in a window.
+pub(in crate::ops) fn place(
+    order: &[u32],
+    examples: usize,
+    p: usize,
+    windowed: bool,
+) -> Option<usize> {
+    let example = *order.get(p)?;
+    if windowed {
+        return (example != NO_EXAMPLE).then_some(p);
+    }
+    Some(example as usize).filter(|&example| example < examples)
 }
 
 /// What kernels need that look up examples, with the function `example_of`: for `[batch, steps_per_epoch]`,
