@@ -39,6 +39,8 @@ mod shells;
 #[cfg(unix)]
 #[path = "cli/signals.rs"]
 mod signals;
+#[path = "cli/tasks.rs"]
+mod tasks;
 #[path = "cli/tune.rs"]
 mod tune;
 #[path = "cli/weights.rs"]
@@ -171,7 +173,8 @@ fn evaluation_is_kept(folder: &Path, run: &str) {
     assert_eq!(evaluation.weights, EvaluatedWeights::Best);
     assert_eq!(evaluation.splits.keys().collect::<Vec<_>>(), ["test", "train", "validation"]);
     let predictions = dir.predictions().expect("it can be read").expect("training leaves it");
-    let host = predictions.evaluate(&evaluation.classes);
+    let of_classes = predictions.clone().into_classes().expect("it classifies");
+    let host = of_classes.evaluate(&evaluation.classes);
     assert_eq!(host.confusion, evaluation.splits["test"].confusion);
 
     fs::remove_file(dir.evaluation_path()).expect("it is there");

@@ -137,7 +137,8 @@ impl Case {
         let evaluator = evaluator.expect("it compiles");
         let weights = PendingWeights::check(model, &self.weights).expect("they are the model's");
         weights.write(&mut executor).expect("they fit");
-        evaluator.predict(&mut executor, data).expect("it runs").1
+        let (_, predicted) = evaluator.predict(&mut executor, data).expect("it runs");
+        predicted.into_classes().expect("it classifies")
     }
 
     /// Scales the weights of the last product until no class is sure, and not all are alike: else wrong

@@ -262,3 +262,42 @@ fn relative_links_lead_somewhere() {
     }
     assert!(broken.is_empty(), "links that lead nowhere:\n{}", broken.join("\n"));
 }
+
+/// The messages that the page on troubles goes by are what the program says: each part between the names and
+/// numbers, which are dots there, is in its text.
+#[test]
+fn the_messages_of_the_page_on_troubles_are_said() {
+    let mut sources = String::new();
+    let mut folders = vec![root().join("src")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("src/ is part of the repository") {
+            let path = entry.expect("its entries can be read").path();
+            match path.extension() {
+                _ if path.is_dir() => folders.push(path),
+                Some(extension) if extension == "rs" => {
+                    sources += &fs::read_to_string(path).expect("a source");
+                }
+                _ => {}
+            }
+        }
+    }
+    // A text that goes on in the next line, and words that are chosen.
+    let said = sources.replace("\\\n", " ").split_whitespace().collect::<Vec<_>>().join(" ");
+    let page = Document::read("docs/troubleshooting.md");
+    let prose = page.prose();
+    let paragraphs = prose.split("\n\n").map(|text| text.replace('\n', " "));
+    let messages: Vec<String> = paragraphs
+        .filter_map(|text| Some(text.strip_prefix("**`")?.split_once("`**")?.0.to_owned()))
+        .collect();
+    assert!(messages.len() >= 20, "{} messages", messages.len());
+    let mut unknown = Vec::new();
+    for message in &messages {
+        for part in message.split("...") {
+            let part = part.trim_matches(|c: char| !c.is_alphanumeric());
+            if !said.contains(part) {
+                unknown.push(format!("{message}: {part}"));
+            }
+        }
+    }
+    assert!(unknown.is_empty(), "nothing says:\n{}", unknown.join("\n"));
+}

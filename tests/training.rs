@@ -213,6 +213,7 @@ fn devices_count_what_the_host_counts() {
         let examples: Vec<u64> = splits.values().map(|split| split.examples).collect();
         assert_eq!(examples, [67, 2359, 48], "no batch's rest is left out");
 
+        let predictions = predictions.into_classes().expect("it classifies");
         let host = predictions.evaluate(&data.test.classes);
         let test = &splits["test"];
         assert_eq!(predictions.labels, data.test.labels);

@@ -18,7 +18,7 @@ use super::session::start::{TrainArgs, train};
 use super::session::training::Ended;
 use crate::data::{DataConfig, Dataset, Splits};
 use crate::exec::Executor;
-use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation};
+use crate::train::{Predictions, Recipe, RunDir, SplitEvaluation, TrainError};
 
 /// How members are trained and evaluated.
 #[derive(Debug, Args)]
@@ -100,10 +100,19 @@ pub(super) fn shared_classes(
 ) -> Result<Vec<String>, Failure> {
     let mut first: Option<(String, Vec<String>)> = None;
     for member in members {
-        let classes = match member {
-            Member::Run(dir) => dir.model()?.classes,
-            Member::Recipe(recipe) => data.test_set(&recipe.1)?.classes.clone(),
+        let (classes, task) = match member {
+            Member::Run(dir) => {
+                let model = dir.model()?;
+                (model.classes, model.task)
+            }
+            Member::Recipe(recipe) => {
+                let test = data.test_set(&recipe.1)?;
+                (test.classes.clone(), test.task())
+            }
         };
+        if !task.is_classification() {
+            return Err(format!("{}: {}", member.name(), TrainError::NoClasses { task }).into());
+        }
         match &first {
             Some((name, shared)) if *shared != classes => {
                 return Err(format!(
@@ -263,6 +272,7 @@ fn for_evaluation(splits: &Splits) -> Splits {
             classes: train.classes.clone(),
             pictures: train.pictures.clone(),
             examples: train.examples.clone(),
+            targets: train.targets.clone(),
             ..*train
         },
         validation: splits.validation.clone(),
@@ -293,7 +303,10 @@ impl<'a> TestBench<'a> {
         on_device(
             &mut self.executor,
             &mut || open_device(&self.args.device, &self.args.picks),
-            &mut |executor| Ok(run.trained.predict(executor, "test", data, batch)?),
+            &mut |executor| {
+                let (figures, predicted) = run.trained.predict(executor, "test", data, batch)?;
+                Ok((figures, predicted.into_classes()?))
+            },
         )
     }
 }

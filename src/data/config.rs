@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decode::checked_extent;
 use super::folds::check_fold;
 use super::split::check_fraction;
-use super::{DataError, Dataset, Normalization, Splits, Statistics, synthetic};
+use super::{DataError, Dataset, Normalization, Splits, Statistics, Task, synthetic};
 
 /// A data set that the program can read or draw.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -116,6 +116,15 @@ pub struct DataConfig {
     /// class: columns `file` and `label`, and `split` (`train`, `val`, `test`) where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub labels: Option<PathBuf>,
+    /// What is learned of each picture. All but `classification` need `labels`, whose columns have the
+    /// answers: numbers for `regression`; for `multi_label` a column `label` of names with `|` between them,
+    /// or a column of 0 and 1 for each class.
+    #[serde(default, skip_serializing_if = "Task::is_classification")]
+    pub task: Task,
+    /// `regression` and `multi_label` only: columns of `labels` that are learned, in this order. Default:
+    /// all but those of files and splits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub targets: Option<Vec<String>>,
     /// `folder` only: read one channel instead of red, green and blue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub grayscale: bool,
@@ -180,6 +189,7 @@ impl DataConfig {
                 return Err(DataError::config(key, problem));
             }
         }
+        self.check_task()?;
         for (key, value) in [("train_size", self.train_size), ("test_size", self.test_size)] {
             synthetic::check_size(key, value.unwrap_or(1))?;
         }
@@ -258,6 +268,45 @@ impl DataConfig {
     pub fn image(&self) -> Option<[usize; 3]> {
         let resized = self.image_size.map(|[h, w]| [h, w, if self.grayscale { 1 } else { 3 }]);
         self.dataset.image().or(resized)
+    }
+
+    /// Checks what says what is learned.
+    fn check_task(&self) -> Result<(), DataError> {
+        let name = self.task.name();
+        match &self.targets {
+            _ if self.task.is_classification() => match &self.targets {
+                Some(_) => {
+                    let problem = "goes with task = \"regression\" or \"multi_label\": give a task, or \
+                                   remove it";
+                    Err(DataError::config("targets", problem))
+                }
+                None => Ok(()),
+            },
+            _ if self.labels.is_none() => {
+                let problem = format!(
+                    "\"{name}\" needs a table of answers: give labels = \"FILE.csv\", with a column of \
+                     files and the answers in others"
+                );
+                Err(DataError::config("task", problem))
+            }
+            Some(columns) => {
+                let twice = |(i, column): &(usize, &String)| columns[..*i].contains(column);
+                match columns.iter().enumerate().find(twice) {
+                    Some((_, column)) => {
+                        let problem =
+                            format!("{column:?} is named twice: expected each column once");
+                        Err(DataError::config("targets", problem))
+                    }
+                    None if columns.is_empty() => {
+                        let problem =
+                            "names no column: expected at least one; leave it out for all";
+                        Err(DataError::config("targets", problem))
+                    }
+                    None => Ok(()),
+                }
+            }
+            None => Ok(()),
+        }
     }
 
     fn check_normalization(&self) -> Result<(), DataError> {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::examples::{Examples, SharedExamples, Table, TargetKind, Targets};
 use super::pictures::{Crops, Loader, Pictures};
+use super::task::{TargetTable, Task};
 use super::{Damaged, DataAccount, DataError};
 
 /// Labeled 8-bit images of one size, or examples of any shape.
@@ -17,7 +18,7 @@ pub struct Dataset {
     /// Pixels `[n, height, width, channels]`, row-major, 0..=255; empty where they are read from their
     /// files when they are asked for.
     pub images: Vec<u8>,
-    /// Class index of each image: `[n]`, each below `classes.len()`.
+    /// Class index of each image: `[n]`, each below `classes.len()`; with `targets`, its row in them.
     pub labels: Vec<u32>,
     /// Height of every image, in pixels.
     pub height: usize,
@@ -25,13 +26,15 @@ pub struct Dataset {
     pub width: usize,
     /// Values per pixel: 1 for grayscale, 3 for RGB.
     pub channels: usize,
-    /// Class names, by label.
+    /// Class names, by label; with `targets`, a name for each number of a row.
     pub classes: Vec<String>,
     /// The files of the examples, where each is one.
     pub pictures: Option<Pictures>,
     /// Where inputs and targets come from that are no 8-bit images with a label each. Then `images` is
     /// empty, and so is `classes` where targets are numbers.
     pub examples: Option<SharedExamples>,
+    /// The numbers that go with images, in place of a class each.
+    pub targets: Option<TargetTable>,
 }
 
 impl Dataset {
@@ -78,8 +81,37 @@ impl Dataset {
                  must be below {n_classes}"
             )));
         }
-        let (pictures, examples) = (None, None);
-        Ok(Self { name, images, labels, height, width, channels, classes, pictures, examples })
+        Ok(Self {
+            name,
+            images,
+            labels,
+            height,
+            width,
+            channels,
+            classes,
+            pictures: None,
+            examples: None,
+            targets: None,
+        })
+    }
+
+    /// Images `[n, height, width, channels]` whose answers are not known: labels are 0, targets are zeros.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::new`].
+    pub fn without_answers(
+        name: impl Into<String>,
+        images: Vec<u8>,
+        size: [usize; 3],
+        (task, classes): (Task, Vec<String>),
+    ) -> Result<Self, DataError> {
+        let n = images.len() / size.iter().product::<usize>().max(1);
+        let zeros = vec![0.0; classes.len()];
+        let set = Self::new(name, images, vec![0; n], size, classes)?;
+        let targets =
+            (!task.is_classification()).then(|| TargetTable::new(task, zeros.len(), zeros));
+        Ok(Self { targets, ..set })
     }
 
     /// Inputs f32 `[n, input]` in memory, with their targets. They are taken as they are: bring them to
@@ -162,38 +194,53 @@ impl Dataset {
                     [height, width, channels] => [height, width, channels],
                     _ => [1, 1, input.iter().product()],
                 };
-                let (images, pictures, examples) = (Vec::new(), None, Some(examples));
                 return Ok(Self {
                     name,
-                    images,
+                    images: Vec::new(),
                     labels,
                     height,
                     width,
                     channels,
                     classes,
-                    pictures,
-                    examples,
+                    pictures: None,
+                    examples: Some(examples),
+                    targets: None,
                 });
             }
         };
         Err(DataError::Inconsistent { name, problem })
     }
 
-    /// A set of pictures, whose pixels are read when they are asked for.
+    /// A set of pictures, whose pixels `images` are empty where they are read when they are asked for. With
+    /// `targets`, labels are rows in them.
     pub(super) fn of_pictures(
         name: &str,
-        pictures: Pictures,
-        labels: Vec<u32>,
+        (pictures, images): (Pictures, Vec<u8>),
+        (labels, targets): (Vec<u32>, Option<TargetTable>),
         [height, width, channels]: [usize; 3],
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
+        let name = name.to_owned();
         if labels.is_empty() {
             let problem = "holds no examples: at least one is needed".to_string();
-            return Err(DataError::Inconsistent { name: name.to_owned(), problem });
+            return Err(DataError::Inconsistent { name, problem });
         }
-        let (name, images) = (name.to_owned(), Vec::new());
-        let (pictures, examples) = (Some(pictures), None);
-        Ok(Self { name, images, labels, height, width, channels, classes, pictures, examples })
+        if !pictures.streams() && targets.is_none() {
+            let set = Self::new(name, images, labels, [height, width, channels], classes)?;
+            return Ok(Self { pictures: Some(pictures), ..set });
+        }
+        Ok(Self {
+            name,
+            images,
+            labels,
+            height,
+            width,
+            channels,
+            classes,
+            pictures: Some(pictures),
+            examples: None,
+            targets,
+        })
     }
 
     /// Number of examples.
@@ -219,7 +266,30 @@ impl Dataset {
 
     /// What kind of answer goes with an example.
     pub fn target(&self) -> TargetKind {
-        self.examples.as_ref().map_or(TargetKind::Class, |examples| examples.target())
+        match (&self.examples, &self.targets) {
+            (Some(examples), _) => examples.target(),
+            (None, Some(targets)) => TargetKind::Numbers(vec![targets.width()]),
+            (None, None) => TargetKind::Class,
+        }
+    }
+
+    /// What a model learns of the images.
+    pub fn task(&self) -> Task {
+        self.targets.as_ref().map_or(Task::Classification, TargetTable::task)
+    }
+
+    /// The numbers that go with example `i`, in place of a class: `[classes]`.
+    pub fn targets_of(&self, i: usize) -> Option<&[f32]> {
+        self.targets.as_ref()?.row(self.label(i)?)
+    }
+
+    /// Groups of examples that a split draws from alike, `[n]`: classes, or one for all where examples are
+    /// of no class.
+    pub(super) fn strata(&self) -> Cow<'_, [u32]> {
+        match &self.targets {
+            Some(_) => Cow::Owned(vec![0; self.len()]),
+            None => Cow::Borrowed(&self.labels),
+        }
     }
 
     /// Shape of the input of one example.
@@ -312,8 +382,18 @@ impl Dataset {
         self.classes.get(usize::try_from(label).ok()?).map(String::as_str)
     }
 
-    /// Number of examples of each class: `[classes]`.
+    /// Number of examples of each class: `[classes]`; those of several count for each. Where numbers are
+    /// learned, there are none.
     pub fn class_counts(&self) -> Vec<usize> {
+        if let Some(targets) = &self.targets {
+            let mut found = vec![0; self.classes.len()];
+            for row in self.labels.iter().filter_map(|&label| targets.row(label)) {
+                for (count, &y) in found.iter_mut().zip(row) {
+                    *count += usize::from(targets.task() == Task::MultiLabel && y > 0.5);
+                }
+            }
+            return found;
+        }
         let mut counts = vec![0; self.classes.len()];
         for &label in &self.labels {
             if let Some(count) = usize::try_from(label).ok().and_then(|label| counts.get_mut(label))
@@ -356,12 +436,25 @@ impl Dataset {
             labels.push(label);
         }
         let size = [self.height, self.width, self.channels];
-        let (name, classes) = (self.name.clone(), self.classes.clone());
-        let subset = |pictures: &Pictures| pictures.subset(indices.iter().copied());
-        let pictures = self.pictures.as_ref().map(subset);
-        match pictures {
-            Some(pictures) if streams => Self::of_pictures(&name, pictures, labels, size, classes),
-            pictures => Ok(Self { pictures, ..Self::new(name, images, labels, size, classes)? }),
+        let classes = self.classes.clone();
+        match &self.pictures {
+            Some(pictures) => {
+                let pictures = pictures.subset(indices.iter().copied());
+                let answers = (labels, self.targets.clone());
+                Self::of_pictures(&self.name, (pictures, images), answers, size, classes)
+            }
+            // Labels that are rows need name no class.
+            None if self.targets.is_some() => Ok(Self {
+                name: self.name.clone(),
+                images,
+                labels,
+                classes,
+                pictures: None,
+                examples: None,
+                targets: self.targets.clone(),
+                ..*self
+            }),
+            None => Self::new(self.name.clone(), images, labels, size, classes),
         }
     }
 
@@ -402,63 +495,4 @@ fn names_class(label: u32, n_classes: usize) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn small() -> Dataset {
-        let classes = vec!["a".to_string(), "b".to_string()];
-        Dataset::new("small", (0..12).collect(), vec![0, 1, 1], [1, 2, 2], classes)
-            .expect("the parts agree")
-    }
-
-    #[test]
-    fn images_and_labels_are_found_by_index() {
-        let set = small();
-        assert_eq!(set.len(), 3);
-        assert!(!set.is_empty());
-        assert_eq!(set.image_len(), 4);
-        assert_eq!(set.image(1), Some(&[4, 5, 6, 7][..]));
-        assert_eq!(set.image(3), None);
-        assert_eq!(set.image(usize::MAX), None);
-        assert_eq!(set.label(2), Some(1));
-        assert_eq!(set.class_name(1), Some("b"));
-        assert_eq!(set.class_name(2), None);
-        assert_eq!(set.class_counts(), [1, 2]);
-    }
-
-    #[test]
-    fn subset_keeps_the_order_given() {
-        let set = small().subset(&[2, 0]).expect("both exist");
-        assert_eq!(set.images, [8, 9, 10, 11, 0, 1, 2, 3]);
-        assert_eq!(set.labels, [1, 0]);
-    }
-
-    #[test]
-    fn subset_refuses_an_index_past_the_end() {
-        let message = small().subset(&[0, 3]).expect_err("3 is past the end").to_string();
-        assert_eq!(message, "data set small: subset: example 3 asked for, but the set holds 3");
-    }
-
-    #[test]
-    fn take_first_is_clamped() {
-        assert_eq!(small().take_first(2).images.len(), 8);
-        assert_eq!(small().take_first(9), small());
-    }
-
-    #[test]
-    fn new_refuses_parts_that_disagree() {
-        let classes = || vec!["a".to_string()];
-        let label = Dataset::new("x", vec![0; 2], vec![0, 1], [1, 1, 1], classes());
-        let message = label.expect_err("label 1 names no class").to_string();
-        assert!(message.contains("example 1 has label 1, but there are 1 classes"), "{message}");
-
-        let count = Dataset::new("x", vec![0; 3], vec![0, 0], [1, 1, 1], classes());
-        let message = count.expect_err("three pixels for two labels").to_string();
-        assert!(message.contains("3 pixel values given for 2 labels"), "{message}");
-
-        assert!(Dataset::new("x", vec![], vec![0], [0, 1, 1], classes()).is_err());
-        assert!(Dataset::new("x", vec![], vec![], [1, 1, 1], classes()).is_err());
-        let huge = [usize::MAX, usize::MAX, 3];
-        assert!(Dataset::new("x", vec![0], vec![0], huge, classes()).is_err());
-    }
-}
+mod tests;

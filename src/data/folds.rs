@@ -57,7 +57,7 @@ pub(super) fn train_validation(
     fold: usize,
     seed: u64,
 ) -> Result<(Dataset, Option<Dataset>), DataError> {
-    let (kept, held_out) = hold_out_fold(&dataset.labels, folds, fold, seed)?;
+    let (kept, held_out) = hold_out_fold(&dataset.strata(), folds, fold, seed)?;
     Ok((dataset.subset(&kept)?, Some(dataset.subset(&held_out)?)))
 }
 

@@ -42,6 +42,7 @@ mod pictures;
 pub mod split;
 mod stream;
 pub mod synthetic;
+mod task;
 
 use std::path::{Path, PathBuf};
 
@@ -56,6 +57,7 @@ pub use examples::{Examples, SharedExamples, TargetKind, TargetMut, Targets};
 pub use files::{DATA_DIR_VARIABLE, data_dir};
 pub use normalization::{Normalization, Statistics};
 pub use pictures::{Crops, Loader, Pictures};
+pub use task::{TargetTable, Task};
 
 use folder::FolderOptions;
 use synthetic::Part;
@@ -99,6 +101,8 @@ pub fn load_within(
                 stream: config.stream,
                 room,
                 labels: config.labels.clone(),
+                task: config.task,
+                targets: config.targets.clone(),
                 grayscale: config.grayscale,
                 split_seed: config.split_seed,
                 first: config.first,
@@ -120,7 +124,7 @@ pub fn load_within(
         None => split::train_validation(train, config.validation, seed)?,
     };
     let mut account = splits.account;
-    if let Some(held_out) = &held_out {
+    if let Some(held_out) = held_out.as_ref().filter(|set| set.targets.is_none()) {
         let counts = train.class_counts().into_iter().zip(held_out.class_counts());
         let few = train.classes.iter().zip(counts).filter(|(_, counts)| *counts == (1, 0));
         account.notes.extend(few.map(|(class, _)| {
@@ -130,7 +134,10 @@ pub fn load_within(
     let validation = held_out.or(splits.validation);
     let sets = [Some(("training", &train)), validation.as_ref().map(|set| ("validation", set))];
     for (split, set) in sets.into_iter().flatten().chain([("test", &test)]) {
-        account.count(split, &set.classes, set.class_counts());
+        match set.task() {
+            Task::Regression => account.count(split, &["images".to_owned()], vec![set.len()]),
+            _ => account.count(split, &set.classes, set.class_counts()),
+        }
     }
     if let (Some(statistics), true) = (config.normalization, train.streams())
         && train.len() > normalization::SAMPLE

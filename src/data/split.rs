@@ -78,7 +78,7 @@ pub fn train_validation(
     fraction: f64,
     seed: u64,
 ) -> Result<(Dataset, Option<Dataset>), DataError> {
-    let (kept, held_out) = hold_out(&dataset.labels, fraction, seed)?;
+    let (kept, held_out) = hold_out(&dataset.strata(), fraction, seed)?;
     if held_out.is_empty() {
         return Ok((dataset, None));
     }

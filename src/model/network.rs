@@ -8,7 +8,7 @@ use super::fit::{self, Epoch, Fit, History};
 use super::metric::{Known, Metric};
 use super::outputs::Outputs;
 use super::session::Session;
-use crate::data::{DataError, Dataset, Normalization, TargetKind, TargetMut};
+use crate::data::{DataError, Dataset, Normalization, TargetKind, TargetMut, Task};
 use crate::exec::DeviceChoice;
 use crate::nn::{Layer, LayerSummary, ModelConfig, Precision, summarize};
 use crate::tensor::HostTensor;
@@ -338,7 +338,16 @@ impl Model {
             for (i, input) in inputs.chunks_mut(width.max(1)).enumerate() {
                 input.copy_from_slice(&normalization.apply(&data.pixels(i)?));
             }
-            known.labels.clone_from(&data.labels);
+            match data.task() {
+                Task::Classification => known.labels.clone_from(&data.labels),
+                _ => {
+                    known.numbers = (0..data.len())
+                        .filter_map(|i| data.targets_of(i))
+                        .flatten()
+                        .copied()
+                        .collect()
+                }
+            }
             return Ok((inputs, known));
         };
         let each = data.target().elements();

@@ -6,7 +6,9 @@
 //! | --- | --- | --- | --- |
 //! | input | `image` | f32 `[batch, channels, height, width]` | pixels from 0 to 255, as they are; red, green, blue |
 //! | output | `logits` | f32 `[batch, classes]` | what the last layer gives |
-//! | output | `probabilities` | f32 `[batch, classes]` | their softmax |
+//! | output | `probabilities` | f32 `[batch, classes]` | their softmax; their sigmoid where several classes apply |
+//!
+//! A model that predicts numbers has one output, `predictions`.
 //!
 //! Normalization is in the graph, and `batch` is any number. Images lie with their channels in front, as
 //! ONNX has them, so weights are laid out anew; the numbers are the same. With 8 bits
@@ -47,4 +49,4 @@ mod weights;
 mod writer;
 
 pub use error::OnnxError;
-pub use model::{About, IMAGE, LOGITS, OPSET, OnnxModel, PROBABILITIES};
+pub use model::{About, IMAGE, LOGITS, OPSET, OnnxModel, PREDICTIONS, PROBABILITIES};

@@ -15,7 +15,7 @@ use super::translate::Translator;
 use super::weights::Weights;
 use super::writer::{Attribute, Writer, ints};
 use crate::analysis::QuantizedModel;
-use crate::data::Normalization;
+use crate::data::{Normalization, Task};
 use crate::graph::{Graph, Value};
 use crate::nn::{Mode, ModelBuilder};
 use crate::tensor::{HostTensor, TensorType, permuted};
@@ -25,7 +25,9 @@ use crate::train::{CLASSES_KEY, ModelPrograms, write_atomically};
 pub const IMAGE: &str = "image";
 /// Name of the output of the last layer.
 pub const LOGITS: &str = "logits";
-/// Name of the output of the softmax.
+/// Name of the output where numbers are predicted.
+pub const PREDICTIONS: &str = "predictions";
+/// Name of the output of the softmax, or of the sigmoid where several classes apply.
 pub const PROBABILITIES: &str = "probabilities";
 /// Version of the set of operators: the first one with `Gelu`.
 pub const OPSET: i64 = 20;
@@ -97,7 +99,8 @@ impl OnnxModel {
         about: &About,
     ) -> Result<Self, OnnxError> {
         let what = "numbers as the graph takes them".to_owned();
-        Self::assembled(graph, [images, logits], (None, what), Weights::Floats(weights), about)
+        let input = (None, what, Task::Classification);
+        Self::assembled(graph, [images, logits], input, Weights::Floats(weights), about)
     }
 
     fn of_weights(
@@ -110,14 +113,14 @@ impl OnnxModel {
         let images = graph.source(IMAGE, TensorType::f32([EXAMPLE, h, w, c]));
         let mut builder = ModelBuilder::new(&mut graph, Mode::Evaluate, None);
         let logits = builder.layers(model.layers(), images)?;
-        let input = (Some(model.normalization()), pixels(c));
+        let input = (Some(model.normalization()), pixels(c), model.task());
         Self::assembled(&graph, [images, logits], input, weights, about)
     }
 
     fn assembled(
         graph: &Graph,
         [images, logits]: [Value; 2],
-        (normalization, what): (Option<&Normalization>, String),
+        (normalization, what, task): (Option<&Normalization>, String, Task),
         weights: Weights<'_>,
         about: &About,
     ) -> Result<Self, OnnxError> {
@@ -131,13 +134,27 @@ impl OnnxModel {
         };
         let translator = Translator::new(graph, weights, writer, (images, input));
         let (mut writer, logits) = translator.run(logits)?;
+        let (name, meaning) = match task {
+            Task::Regression => (PREDICTIONS, "what the model predicts, a number for each target"),
+            _ => (LOGITS, "what the last layer gives, a number for each class"),
+        };
+        let (softmax, sigmoid) = (
+            "the softmax of the logits, a probability for each class",
+            "the sigmoid of the logits, the probability that a class applies",
+        );
         writer.set_scope(PROBABILITIES);
-        let axis = vec![("axis", Attribute::Int(1))];
-        let probabilities = writer.node("Softmax", &[&logits], axis);
-        let meaning = "what the last layer gives, a number for each class";
-        writer.output(&logits, value_info(LOGITS, &[classes], meaning));
-        let meaning = "the softmax of the logits, a probability for each class";
-        writer.output(&probabilities, value_info(PROBABILITIES, &[classes], meaning));
+        let probabilities = match task {
+            Task::Classification => {
+                let axis = vec![("axis", Attribute::Int(1))];
+                Some((writer.node("Softmax", &[&logits], axis), softmax))
+            }
+            Task::MultiLabel => Some((writer.node("Sigmoid", &[&logits], Vec::new()), sigmoid)),
+            Task::Regression => None,
+        };
+        writer.output(&logits, value_info(name, &[classes], meaning));
+        if let Some((probabilities, meaning)) = probabilities {
+            writer.output(&probabilities, value_info(PROBABILITIES, &[classes], meaning));
+        }
 
         let list = serde_json::json!(about.classes).to_string();
         let mut facts = about.facts.clone();

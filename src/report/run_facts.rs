@@ -47,10 +47,10 @@ impl RunFacts {
         self.result.as_ref()
     }
 
-    /// Accuracy on the test set in [0, 1], and of which weights.
+    /// Accuracy on the test set in [0, 1], and of which weights; none of a model that predicts numbers.
     pub fn accuracy(&self) -> Option<(f64, String)> {
         if let Some((accuracy, _, weights)) = &self.evaluated {
-            return Some((*accuracy, weights.clone()));
+            return Some((*accuracy, weights.clone())).filter(|(share, _)| !share.is_nan());
         }
         let best = self.result.as_ref().map(|result| result.best_test_accuracy);
         let best = best.filter(|accuracy| accuracy.is_finite());

@@ -5,7 +5,7 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::compile::CompileError;
-use crate::data::DataError;
+use crate::data::{DataError, Task};
 use crate::error::ShapeError;
 use crate::exec::ExecError;
 
@@ -31,6 +31,15 @@ pub enum TrainError {
     /// Layers do not fit together.
     #[error("the model does not fit its data: {0}")]
     Model(#[from] ShapeError),
+    /// A model that does not classify was given to what asks for classes.
+    #[error(
+        "the model was trained with task = \"{}\": this takes models that tell one of several classes",
+        task.name()
+    )]
+    NoClasses {
+        /// What it learned.
+        task: Task,
+    },
     /// The data set cannot be read.
     #[error(transparent)]
     Data(#[from] DataError),

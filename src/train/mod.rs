@@ -70,13 +70,15 @@ pub use store::exchange::weight_file::{FileLayout, WeightFile};
 pub use store::files::FileError;
 pub(crate) use store::files::{read_text, write_atomically};
 pub use store::records::evaluation::{
-    ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, SplitEvaluation,
+    ClassFigures, ConfusedPair, EvaluatedWeights, Evaluation, MacroAverage, MultiLabelFigures,
+    SplitEvaluation, TargetFigures,
 };
 pub use store::records::histograms::HistogramRecord;
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
-pub use store::records::predictions::{Predictions, push_classes, push_probabilities};
+pub use store::records::predictions::{Predicted, Predictions, push_classes, push_probabilities};
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
+pub use store::records::targets::TargetPredictions;
 pub use store::run_dir::{RunDir, RunDirError, RunLock};
 pub use store::tensorboard::EventLog;
 pub use store::weights::{

@@ -100,6 +100,7 @@ fn an_ensemble_averages_its_members() {
     let open = |name: &str| RunDir::open(&folder.join("runs").join(name)).expect("a run");
     let members: Vec<Predictions> = ["tiny-1", "tiny-2"]
         .map(|name| open(name).predictions().expect("readable").expect("training leaves it"))
+        .map(|predicted| predicted.into_classes().expect("they classify"))
         .to_vec();
     assert_ne!(members[0].probabilities, members[1].probabilities, "seeds differ");
     let read = |name: &str| {

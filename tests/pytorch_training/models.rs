@@ -182,6 +182,7 @@ fn check(fixture: &Fixture, m: usize, make: &dyn Fn() -> Box<dyn Executor>) -> f
     let evaluator = evaluator.expect("it fits");
     pending.write(executor.as_mut()).expect("the device works");
     let (_, found) = evaluator.predict(executor.as_mut(), data).expect("the device works");
+    let found = found.into_classes().expect("it classifies");
     let (single, double) = fixture.both(&format!("{name}.probabilities"));
     let mut worst = compare(
         &format!("{name} on {device}: probability"),

@@ -12,7 +12,7 @@ use crate::cli::inputs::loading::{image_of, load_recipe, read_data};
 use crate::cli::output;
 use crate::data::{self, DataConfig, Dataset, DatasetKind};
 use crate::report::format::grouped;
-use crate::report::{contact_sheet, encode_png};
+use crate::report::{contact_sheet, encode_png, quoted};
 use crate::train::{augmented_examples, write_atomically};
 
 /// Arguments of `verigrad data`.
@@ -150,15 +150,24 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One line per image: label, then pixels.
+/// One line per image: label or targets, then pixels.
 fn csv(set: &Dataset) -> Result<String, data::DataError> {
-    let mut text = String::from("label");
+    let mut text = match &set.targets {
+        Some(_) => set.classes.iter().map(|name| quoted(name)).collect::<Vec<_>>().join(","),
+        None => "label".to_owned(),
+    };
     for i in 0..set.image_len() {
         let _ = write!(text, ",pixel{i}");
     }
     text.push('\n');
     for (i, label) in set.labels.iter().enumerate() {
-        let _ = write!(text, "{label}");
+        let _ = match set.targets_of(i) {
+            Some(targets) => {
+                let numbers: Vec<String> = targets.iter().map(f32::to_string).collect();
+                write!(text, "{}", numbers.join(","))
+            }
+            None => write!(text, "{label}"),
+        };
         for byte in set.pixels(i)?.iter() {
             let _ = write!(text, ",{byte}");
         }

@@ -19,8 +19,8 @@ use crate::cli::{output, pages};
 use crate::report::format::loss;
 use crate::report::{Align, Table};
 use crate::train::{
-    EnsembleResult, EvaluatedWeights, Evaluation, MemberResult, Predictions, Recipe, RunDir,
-    SplitEvaluation, write_atomically,
+    EnsembleResult, EvaluatedWeights, Evaluation, MemberResult, Predicted, Predictions, Recipe,
+    RunDir, SplitEvaluation, write_atomically,
 };
 
 /// Arguments of `verigrad ensemble`.
@@ -80,7 +80,7 @@ pub(in crate::cli) fn ensemble(args: &EnsembleArgs) -> Result<(), Failure> {
         classes,
         splits: [("test".to_owned(), test)].into(),
     })?;
-    folder.write_predictions(&whole)?;
+    folder.write_predictions(&Predicted::Classes(whole))?;
     dirs.push(folder.clone());
     pages::after_comparison(&dirs, &folder);
     output::text(format_args!("\n{text}"));

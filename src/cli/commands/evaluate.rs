@@ -1,6 +1,7 @@
 //! `verigrad eval`: figures of a run's weights, or of a weight file, on a split of the data.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -15,7 +16,10 @@ use crate::cli::output;
 use crate::cli::text::figures::{details, headline};
 use crate::data::{Dataset, Splits};
 use crate::report::quoted;
-use crate::train::{Evaluation, Predictions, RunDir, SplitEvaluation, write_atomically};
+use crate::train::{
+    Evaluation, Predicted, Predictions, RunDir, SplitEvaluation, TargetPredictions,
+    write_atomically,
+};
 
 /// Part of a data set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -108,7 +112,13 @@ pub(in crate::cli) fn eval(args: &EvalArgs) -> Result<(), Failure> {
         }
     }
     match &args.csv {
-        Some(path) => write_csv(path, &examples_csv(&data, &predictions)),
+        Some(path) => write_csv(
+            path,
+            &match &predictions {
+                Predicted::Classes(predictions) => examples_csv(&data, predictions),
+                Predicted::Targets(predictions) => targets_csv(&data, predictions),
+            },
+        ),
         None => Ok(()),
     }
 }
@@ -148,6 +158,26 @@ fn examples_csv(data: &Dataset, predictions: &Predictions) -> String {
         let (label, prediction) = (predictions.labels[example], predictions.predictions[example]);
         format!(",{},{},{}", quoted(&file), name(label), name(prediction))
     })
+}
+
+/// `index,file,NAME,NAME predicted,...`, a line for each example; `predicted` is a probability where classes
+/// apply.
+fn targets_csv(data: &Dataset, predictions: &TargetPredictions) -> String {
+    let mut text = "index,file".to_owned();
+    for name in &predictions.names {
+        let _ = write!(text, ",{},{}", quoted(name), quoted(&format!("{name} predicted")));
+    }
+    text.push('\n');
+    for example in 0..predictions.len() {
+        let file = data.file(example).unwrap_or_default();
+        let _ = write!(text, "{example},{}", quoted(&file));
+        let pairs = predictions.target_row(example).iter().zip(predictions.row(example));
+        for (target, prediction) in pairs {
+            let _ = write!(text, ",{target:?},{prediction:?}");
+        }
+        text.push('\n');
+    }
+    text
 }
 
 /// Writes a table, and tells where.

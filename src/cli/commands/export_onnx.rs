@@ -9,7 +9,8 @@ use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::StoredRun;
 use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::output;
-use crate::onnx::{About, IMAGE, LOGITS, OPSET, OnnxModel, PROBABILITIES};
+use crate::data::Task;
+use crate::onnx::{About, IMAGE, LOGITS, OPSET, OnnxModel, PREDICTIONS, PROBABILITIES};
 use crate::report::format::grouped;
 use crate::train::{sha256_of_weights, weights_metadata};
 
@@ -46,7 +47,11 @@ pub(super) fn export_onnx(run: &StoredRun, int8: bool, path: &Path) -> Result<()
     let [h, w, c] = model.image();
     output::line(format_args!("input    {IMAGE} f32 [batch, {c}, {h}, {w}], pixels from 0 to 255"));
     let classes = model.classes();
-    output::line(format_args!("output   {LOGITS}, {PROBABILITIES} f32 [batch, {classes}]"));
+    let names = match model.task() {
+        Task::Regression => PREDICTIONS.to_owned(),
+        _ => format!("{LOGITS}, {PROBABILITIES}"),
+    };
+    output::line(format_args!("output   {names} f32 [batch, {classes}]"));
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! `verigrad predict`: classifies pictures by the weights of a run, or of a weight file.
+//! `verigrad predict`: classifies pictures, or tells what numbers a model predicts of them, by the weights of a run, or of a weight file.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -15,11 +15,14 @@ use crate::cli::device::open::{on_device, open_quickly};
 use crate::cli::failure::Failure;
 use crate::cli::inputs::subject::{Subject, SubjectArgs};
 use crate::cli::output;
-use crate::data::{DataError, Dataset, decode_image, has_extension, image_formats};
+use crate::data::{DataError, Dataset, Task, decode_image, has_extension, image_formats};
 use crate::exec::Executor;
 use crate::report::format::visible_name;
 use crate::report::quoted;
-use crate::train::{FileError, Predictions, push_classes, push_probabilities};
+use crate::train::{
+    FileError, ModelRecord, Predicted, Predictions, TargetPredictions, push_classes,
+    push_probabilities,
+};
 
 /// Bytes of pixels that are classified at once, at most.
 const AT_ONCE: usize = 256 << 20;
@@ -157,17 +160,28 @@ struct Answers<'a> {
 
 impl<'a> Answers<'a> {
     fn new(args: &'a PredictArgs, subject: &'a Subject) -> Self {
-        let mut csv = "file,prediction,class".to_owned();
-        push_classes(&mut csv, subject.trained.record.classes.len());
+        let record = &subject.trained.record;
+        let csv = match record.task {
+            Task::Classification => {
+                let mut csv = "file,prediction,class".to_owned();
+                push_classes(&mut csv, record.classes.len());
+                csv
+            }
+            _ => {
+                let names: String =
+                    record.classes.iter().map(|name| format!(",{}", quoted(name))).collect();
+                format!("file{names}\n")
+            }
+        };
         Self { args, subject, executor: None, has_told_weights: false, json: Vec::new(), csv }
     }
 
     /// Classifies images that were read, and tells what they are.
     fn classify(&mut self, images: Vec<u8>, paths: &[&PathBuf]) -> Result<(), Failure> {
         let trained = &self.subject.trained;
-        let labels = vec![0; paths.len()];
-        let classes = trained.record.classes.clone();
-        let data = Dataset::new("predict", images, labels, trained.record.image, classes)?;
+        let ModelRecord { image, classes, task, .. } = &trained.record;
+        let answers = (*task, classes.clone());
+        let data = Dataset::without_answers("predict", images, *image, answers)?;
         let batch = data.len().min(trained.recipe.evaluation_batch());
         if !self.has_told_weights {
             self.has_told_weights = true;
@@ -179,9 +193,49 @@ impl<'a> Answers<'a> {
                 Ok(trained.predict(executor, "predict", &data, batch)?)
             })?;
         for (example, path) in paths.iter().enumerate() {
-            self.tell(path, &predictions, example);
+            match &predictions {
+                Predicted::Classes(predictions) => self.tell(path, predictions, example),
+                Predicted::Targets(predictions) => {
+                    self.tell_targets(path, predictions, example);
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Tells the numbers that were predicted, or the probability that each class applies, the most likely
+    /// first.
+    fn tell_targets(&mut self, path: &Path, predictions: &TargetPredictions, example: usize) {
+        let (row, names) = (predictions.row(example), &predictions.names);
+        let file = path.display().to_string();
+        if self.args.csv.is_some() {
+            self.csv.push_str(&quoted(&file));
+            push_probabilities(&mut self.csv, row);
+        }
+        let mut told: Vec<(f32, &String)> = row.iter().copied().zip(names).collect();
+        let applies = predictions.task == Task::MultiLabel;
+        if applies {
+            told.sort_by(|a, b| b.0.total_cmp(&a.0));
+        }
+        told.truncate(self.args.top.map_or(usize::MAX, usize::from));
+        if self.args.json {
+            let value = |(value, name): &(f32, &String)| match applies {
+                true => json!({ "class": name, "probability": value }),
+                false => json!({ "target": name, "value": value }),
+            };
+            let values: Vec<Value> = told.iter().map(value).collect();
+            let key = if applies { "probabilities" } else { "values" };
+            self.json.push(json!({ "file": file, key: values }));
+            return;
+        }
+        output::line(format_args!("{file}"));
+        for (value, name) in told {
+            let name = visible_name(name);
+            match applies {
+                true => output::line(format_args!("  {:>7.3} %  {name}", 100.0 * value)),
+                false => output::line(format_args!("  {value:>12.4}  {name}")),
+            }
+        }
     }
 
     fn tell(&mut self, path: &Path, predictions: &Predictions, example: usize) {

@@ -177,7 +177,7 @@ fn model_of(recipe: &Recipe, args: &ImportArgs) -> Result<ModelPrograms, Failure
         // Pixels have no part in the exchange.
         let [_, _, channels] = image;
         let normalization = Normalization::new(channels, vec![0.0; channels], vec![1.0; channels])?;
-        return Ok(ModelPrograms::new(&recipe.layers, image, classes, normalization)?);
+        return Ok(ModelPrograms::without_data(recipe, image, classes, normalization)?);
     }
     Ok(ModelPrograms::of_recipe(recipe, &read_data(recipe, &args.data)?.train)?)
 }

@@ -105,8 +105,7 @@ impl StoredRun {
         let record = dir.model()?;
         let normalization = record.normalization_in(&recipe.data)?;
         let classes = record.classes.len();
-        let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
-            .with_precision(recipe.precision);
+        let model = ModelPrograms::without_data(&recipe, record.image, classes, normalization)?;
         let which = which.unwrap_or_else(|| Which::of_recipe(&recipe));
         let file = which.file_in(&dir);
         // A run that has ended had some: their file is missed.

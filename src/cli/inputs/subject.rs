@@ -102,8 +102,7 @@ impl Subject {
         };
         let normalization = record.normalization_in(&recipe.data)?;
         let classes = record.classes.len();
-        let model = ModelPrograms::new(&recipe.layers, record.image, classes, normalization)?
-            .with_precision(recipe.precision);
+        let model = ModelPrograms::without_data(&recipe, record.image, classes, normalization)?;
         let layout = file.layout();
         let tensors = weights_of(&file, (&recipe, &model), layout, selection, Extent::Whole)?;
         let weights = PendingWeights::check(&model, &tensors)?;
@@ -164,7 +163,7 @@ fn known_record(recipe: &Recipe, classes: Option<Vec<String>>) -> Option<ModelRe
     // Statistics of the training images are not known.
     let is_known = recipe.data.normalization.is_none();
     let (image, classes) = recipe.data.image().zip(classes)?;
-    is_known.then_some(ModelRecord { image, classes, normalization: None })
+    is_known.then_some(ModelRecord { image, classes, task: recipe.data.task, normalization: None })
 }
 
 /// The same with what the data tell. Where they are not there and only the names of the classes are
@@ -190,6 +189,7 @@ fn record_of_data(
     let record = ModelRecord {
         image: image_of(train),
         classes: file.classes().unwrap_or_else(|| train.classes.clone()),
+        task: train.task(),
         normalization: Some(recipe.data.normalization_of(train)?),
     };
     Ok((record, Some(splits)))

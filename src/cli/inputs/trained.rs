@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::loading::image_of;
-use crate::data::Dataset;
+use crate::data::{Dataset, Task};
 use crate::exec::Executor;
 use crate::report::format::visible_name;
 use crate::tensor::HostTensor;
 use crate::train::{
-    Evaluator, ModelPrograms, ModelRecord, PendingWeights, Predictions, Recipe, SplitEvaluation,
+    Evaluator, ModelPrograms, ModelRecord, PendingWeights, Predicted, Recipe, SplitEvaluation,
     TrainError,
 };
 
@@ -65,6 +65,14 @@ impl TrainedModel {
         }
     }
 
+    /// An error for a model that does not tell one of several classes.
+    pub fn needs_classes(&self) -> Result<(), TrainError> {
+        match self.record.task {
+            Task::Classification => Ok(()),
+            task => Err(TrainError::NoClasses { task }),
+        }
+    }
+
     /// Evaluates the model on a set, with the prediction for each example.
     pub fn predict(
         &self,
@@ -72,7 +80,7 @@ impl TrainedModel {
         name: &str,
         data: &Dataset,
         batch: usize,
-    ) -> Result<(SplitEvaluation, Predictions), TrainError> {
+    ) -> Result<(SplitEvaluation, Predicted), TrainError> {
         let evaluator = Evaluator::new(executor, &self.model, name, data, batch)?;
         self.weights.write(executor)?;
         evaluator.predict(executor, data)

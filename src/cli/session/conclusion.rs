@@ -8,15 +8,15 @@ use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::inputs::stored_run::Which;
 use crate::cli::output;
-use crate::cli::text::figures::{headline, pairs};
-use crate::report::format::duration;
+use crate::cli::text::figures::{essence, headline};
+use crate::report::format::{duration, loss};
 use crate::train::{
-    Evaluation, Predictions, Recipe, RunDir, RunResult, SplitEvaluation, Stop, StopReason, Trainer,
+    Evaluation, Predicted, Recipe, RunDir, RunResult, SplitEvaluation, Stop, StopReason, Trainer,
     load_weights, sha256_of_weights,
 };
 
 /// What a model achieves on each split, and what it predicts for the test set.
-pub(super) type Evaluated = (BTreeMap<String, SplitEvaluation>, Predictions);
+pub(super) type Evaluated = (BTreeMap<String, SplitEvaluation>, Predicted);
 
 /// Evaluates and keeps the weights of a run that is to have no epoch, with a checkpoint, from which
 /// `epochs` can be raised.
@@ -92,15 +92,23 @@ pub(super) fn conclude(
     if stop.reason != StopReason::Completed {
         output::line(format_args!("\nended    {}", stop.reason));
     }
-    let reached = 100.0 * result.test_accuracy.unwrap_or(f64::NAN);
+    let has_classes = trainer.model().classifies();
+    let reached = match has_classes {
+        true => format!("accuracy {:.2} %", 100.0 * result.test_accuracy.unwrap_or(f64::NAN)),
+        false => format!("loss {}", loss(result.test_loss.unwrap_or(f64::NAN))),
+    };
     if initial.is_some() {
-        output::line(format_args!("\ntest accuracy {reached:.2} %, without an epoch of training"));
+        output::line(format_args!("\ntest {reached}, without an epoch of training"));
     } else {
+        let best_row = rows.iter().find(|row| row.epoch == result.best_epoch);
+        let at_best = match has_classes {
+            true => format!("{:.2} %", 100.0 * result.best_test_accuracy),
+            false => loss(best_row.and_then(|row| row.test_loss).unwrap_or(f64::NAN)),
+        };
         output::line(format_args!(
-            "\ntest accuracy {reached:.2} % after {} epoch{}, {:.2} % at best (epoch {}), in {}",
+            "\ntest {reached} after {} epoch{}, {at_best} at best (epoch {}), in {}",
             result.epochs,
             if result.epochs == 1 { "" } else { "s" },
-            100.0 * result.best_test_accuracy,
             result.best_epoch,
             duration(trainer.run_time())
         ));
@@ -136,7 +144,7 @@ pub(super) fn evaluate_end(
         }
     }
     if let Some(test) = splits.get("test") {
-        output::text(format_args!("{}", pairs(test)));
+        output::text(format_args!("{}", essence(test)));
     }
     run_dir.write_evaluation(&Evaluation {
         weights: which.evaluated(),

@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::cli::output;
 use crate::report::format;
-use crate::train::{EpochResult, LossScale, Progress};
+use crate::train::{EpochResult, LossScale, Metrics, Progress};
 
 /// Time between two plain lines.
 const LINE: Duration = Duration::from_secs(60);
@@ -108,12 +108,13 @@ impl ProgressView {
 
 /// At most 47 columns without a budget, so that a bar fits beside it.
 fn figures(progress: &Progress, left: Option<Duration>, budget: Option<Duration>) -> String {
-    let mut text = format!(
-        "loss {}  {:.2} %  {}/s",
-        format::loss(progress.loss),
-        100.0 * progress.accuracy,
-        images(progress.images_per_second)
-    );
+    let loss = format::loss(progress.loss);
+    let accuracy = match progress.accuracy {
+        // Nothing is right or wrong.
+        share if share.is_nan() => String::new(),
+        share => format!("  {:.2} %", 100.0 * share),
+    };
+    let mut text = format!("loss {loss}{accuracy}  {}/s", images(progress.images_per_second));
     if let Some(left) = left {
         text += &format!("  {} left", clock(left));
     }
@@ -143,19 +144,24 @@ fn clock(time: Duration) -> String {
 /// What an epoch gave, in 80 columns at most unless steps were skipped. With a validation split there
 /// is no room for the rate, which the bar shows.
 fn epoch_line(result: &EpochResult, epochs: u32) -> String {
-    let [train, test] = [result.train, result.test].map(|metrics| 100.0 * metrics.accuracy);
+    let percent = |metrics: Metrics| format!("{:.2}", 100.0 * metrics.accuracy);
     let (epoch, time) = (result.epoch, short(result.train_time));
-    let loss = format::loss(result.train.loss);
+    let (loss, rate) = (format::loss(result.train.loss), images(result.images_per_second));
     let mut line = format!("epoch {epoch}/{epochs}  loss {loss}  ");
+    let (train, test) = (percent(result.train), percent(result.test));
     line += &match result.validation {
+        // Losses alone, where nothing is right or wrong.
+        validation if result.test.accuracy.is_nan() => {
+            let validation = validation.map(|found| format!("val {}  ", format::loss(found.loss)));
+            let (validation, test) =
+                (validation.unwrap_or_default(), format::loss(result.test.loss));
+            format!("{validation}test {test}  {time}  {rate}/s")
+        }
         Some(validation) => {
-            let validation = 100.0 * validation.accuracy;
-            format!("train {train:.2}  val {validation:.2}  test {test:.2} %  {time}")
+            let validation = percent(validation);
+            format!("train {train}  val {validation}  test {test} %  {time}")
         }
-        None => {
-            let rate = images(result.images_per_second);
-            format!("train {train:.2} %  test {test:.2} %  {time}  {rate}/s")
-        }
+        None => format!("train {train} %  test {test} %  {time}  {rate}/s"),
     };
     if let Some(LossScale { skipped: skipped @ 1.., .. }) = result.loss_scale {
         line += &format!("  {skipped} steps skipped");
@@ -179,7 +185,6 @@ fn new_bar(steps: u64) -> ProgressBar {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::train::Metrics;
 
     fn progress(step: u64, seconds: u64) -> Progress {
         Progress {
@@ -200,6 +205,8 @@ mod tests {
         assert_eq!(text, "loss 2.346  100.00 %  1235k img/s  99h59m left");
         let frame = "epoch 100/100 [] 1234/1875  ".len();
         assert!(text.len() + frame <= 76, "{}", text.len() + frame);
+        let numbers = Progress { accuracy: f64::NAN, ..progress(0, 0) };
+        assert_eq!(figures(&numbers, None, None), "loss 2.346  1235k img/s");
         let budget = Some(Duration::from_secs(3600));
         assert!(figures(&progress(0, 60), None, budget).ends_with("1m00s of 1h00m"));
     }
@@ -247,5 +254,13 @@ mod tests {
         assert!(line.len() <= 80, "{}", line.len());
         result.loss_scale = Some(LossScale { scale: 1.0, skipped: 2 });
         assert!(epoch_line(&result, 100).ends_with("59m59s  2 steps skipped  best"));
+        result.loss_scale = None;
+        let numbers = Metrics { accuracy: f64::NAN, ..metrics };
+        (result.train, result.validation, result.test) = (numbers, Some(numbers), numbers);
+        let line = epoch_line(&result, 100);
+        assert_eq!(
+            line,
+            "epoch 100/100  loss 2.250  val 2.250  test 2.250  59m59s  12346 img/s  best"
+        );
     }
 }

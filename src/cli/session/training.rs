@@ -17,7 +17,7 @@ use crate::cli::text::account::by_class;
 use crate::cli::text::layers::summary_text;
 use crate::cli::trace::write_trace;
 use crate::cli::{output, pages};
-use crate::data::Splits;
+use crate::data::{Splits, Task};
 use crate::exec::{DeviceInfo, Executor};
 use crate::input;
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
@@ -108,7 +108,7 @@ pub(in crate::cli) fn run(
     memory::check(executor, &programs, &data)?;
     let mut trainer = Trainer::with_programs(executor, programs, data)?;
     let normalization = Some(trainer.model().normalization().clone());
-    let model = ModelRecord { image, classes, normalization };
+    let model = ModelRecord { image, classes, task: recipe.data.task, normalization };
     hooks.into_iter().for_each(|hook| trainer.add_hook(hook));
     trainer.add_hook(Box::new(Interrupt::new(interrupted.clone())));
     trainer.make_checkpoints(recipe.checkpoint.every)?;
@@ -272,11 +272,12 @@ fn end_events(events: &EventLog, run_dir: &RunDir, step: u64) -> Result<(), Fail
 fn tell_data(device: &DeviceInfo, data: &Splits) {
     output::line(format_args!("device   {}", in_lines(device)));
     output::line(format_args!(
-        "data     {}: {} training, {} test images, {} classes",
+        "data     {}: {} training, {} test images, {} {}",
         data.train.name,
         grouped(data.train.len()),
         grouped(data.test.len()),
-        data.train.classes.len()
+        data.train.classes.len(),
+        if data.train.task() == Task::Regression { "targets" } else { "classes" }
     ));
     output::text(format_args!("{}", by_class(&data.account)));
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::report::format::{grouped, loss, visible_name};
 use crate::report::{Align, Table};
-use crate::train::{ClassFigures, SplitEvaluation};
+use crate::train::{ClassFigures, SplitEvaluation, TargetFigures};
 
 /// Width of a terminal that everything fits.
 const WIDTH: usize = 80;
@@ -21,10 +21,26 @@ pub(in crate::cli) fn percent(part: f64) -> String {
 /// The headline of a split.
 pub(in crate::cli) fn headline(name: &str, split: &SplitEvaluation) -> String {
     let examples = grouped(usize::try_from(split.examples).unwrap_or(usize::MAX));
-    let accuracy = percent(split.accuracy);
-    let mut text =
-        format!("{name:<10} {examples:>6} images  loss {}  accuracy {accuracy}", loss(split.loss));
-    if !split.per_class.is_empty() {
+    let mut text = format!("{name:<10} {examples:>6} images  loss {}", loss(split.loss));
+    if let [target] = split.targets.as_slice() {
+        let TargetFigures { mean_absolute_error, r_squared, .. } = target;
+        let _ = write!(text, "  mean error {mean_absolute_error:.4}  R² {r_squared:.4}");
+    } else if let Some(all) = &split.multi_label {
+        let _ = write!(
+            text,
+            "  right {}  all right {}  mAP {}",
+            percent(split.accuracy),
+            percent(all.exact_match),
+            percent(all.mean_average_precision)
+        );
+    } else if !split.targets.is_empty() {
+        let squared: f64 = split.targets.iter().map(|target| target.r_squared).sum();
+        let n = f64::from(u32::try_from(split.targets.len()).unwrap_or(u32::MAX));
+        let _ = write!(text, "  mean R² {:.4}", squared / n);
+    } else {
+        let _ = write!(text, "  accuracy {}", percent(split.accuracy));
+    }
+    if !split.per_class.is_empty() && split.multi_label.is_none() {
         let _ = write!(text, "  macro F1 {}", percent(split.macro_average.f1));
     }
     text
@@ -42,10 +58,13 @@ pub(in crate::cli) fn details(split: &SplitEvaluation) -> String {
         Some(matrix) => {
             let _ = writeln!(text, "\nconfusion: rows are labels, columns predictions\n{matrix}");
         }
-        None if n > 0 => {
+        None if n > 0 && split.multi_label.is_none() => {
             let _ = writeln!(text, "\n{n} classes: evaluation.json has their confusion matrix");
         }
         None => {}
+    }
+    if !split.targets.is_empty() {
+        let _ = writeln!(text, "{}", targets(&split.targets));
     }
     if (1..=MAX_LISTED).contains(&n) {
         let _ = writeln!(text, "{}", classes(&split.per_class));
@@ -53,8 +72,13 @@ pub(in crate::cli) fn details(split: &SplitEvaluation) -> String {
     text + &pairs(split)
 }
 
+/// The figures of each target, or the pairs of classes that are confused most.
+pub(in crate::cli) fn essence(split: &SplitEvaluation) -> String {
+    if split.targets.is_empty() { pairs(split) } else { targets(&split.targets).to_string() }
+}
+
 /// The pairs of classes that are confused most.
-pub(in crate::cli) fn pairs(split: &SplitEvaluation) -> String {
+fn pairs(split: &SplitEvaluation) -> String {
     let listed = split.most_confused.iter().take(LISTED_PAIRS);
     let pairs: Vec<String> = listed
         .map(|pair| {
@@ -67,6 +91,24 @@ pub(in crate::cli) fn pairs(split: &SplitEvaluation) -> String {
     } else {
         format!("most confused\n  {}\n", pairs.join("\n  "))
     }
+}
+
+fn targets(figures: &[TargetFigures]) -> Table {
+    let mut table = Table::new(&[
+        ("target", Align::Left),
+        ("mean absolute error", Align::Right),
+        ("root mean square", Align::Right),
+        ("R²", Align::Right),
+    ]);
+    for target in figures {
+        table.row([
+            target.target.clone(),
+            format!("{:.4}", target.mean_absolute_error),
+            format!("{:.4}", target.root_mean_squared_error),
+            format!("{:.4}", target.r_squared),
+        ]);
+    }
+    table
 }
 
 fn classes(figures: &[ClassFigures]) -> Table {
@@ -93,6 +135,9 @@ fn classes(figures: &[ClassFigures]) -> Table {
 fn matrix(split: &SplitEvaluation) -> Option<String> {
     let names: Vec<_> = split.per_class.iter().map(|class| visible_name(&class.class)).collect();
     let widest = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or(0);
+    if split.confusion.is_empty() {
+        return None;
+    }
     let digits = widest(&mut split.confusion.iter().flatten().map(|n| n.to_string().len()));
     let name_width = widest(&mut names.iter().map(|name| name.chars().count()));
     let label = name_width.min(WIDTH / 4);

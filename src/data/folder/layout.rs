@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::FolderOptions;
-use crate::data::DataError;
 use crate::data::account::{DataAccount, SkipReason};
 use crate::data::decode::formats::{extensions, has_extension};
 use crate::data::split::{deal, portion};
 use crate::data::stream::Purpose;
+use crate::data::{DataError, TargetTable};
 
 /// The fraction of each class that becomes the test set where no folder holds one.
 pub const TEST_FRACTION: f64 = 0.2;
 
-/// An image file and its class index.
+/// An image file and its class index, or the row of its targets.
 pub(super) type Entry = (PathBuf, u32);
 
 /// What a folder holds, before any image is decoded.
 pub(super) struct Listing {
     pub classes: Vec<String>,
+    /// What is learned in place of classes.
+    pub targets: Option<TargetTable>,
     pub train: Vec<Entry>,
     pub validation: Option<Vec<Entry>>,
     pub test: Vec<Entry>,
@@ -135,7 +137,7 @@ fn list_parts(
         ));
     }
     let classes = train.iter().map(|class| class.name.clone()).collect();
-    Ok(Listing { classes, train: entries(train), validation, test })
+    Ok(Listing { classes, targets: None, train: entries(train), validation, test })
 }
 
 /// A class and its images, sorted.
@@ -175,7 +177,7 @@ pub(super) fn split(classes: Vec<Class>, seed: u64) -> Result<Listing, DataError
         train.extend(pick(kept));
         test.extend(pick(held_out));
     }
-    Ok(Listing { classes: names, train, validation: None, test })
+    Ok(Listing { classes: names, targets: None, train, validation: None, test })
 }
 
 /// Lists the classes of a folder, sorted by name, and the files of each, sorted by name.

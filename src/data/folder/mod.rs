@@ -3,6 +3,7 @@
 mod layout;
 mod pixels;
 mod table;
+mod targets;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,11 @@ use std::path::{Path, PathBuf};
 use super::account::DataAccount;
 use super::split::shuffle;
 use super::stream::{Purpose, Stream};
-use super::{DataError, Splits};
+use super::{DataError, Splits, Task};
 use layout::{Entry, Listing, list};
 use pixels::Reader;
 use table::list_table;
+use targets::list_targets;
 
 pub use layout::TEST_FRACTION;
 
@@ -35,6 +37,10 @@ pub struct FolderOptions {
     pub room: Option<u64>,
     /// A CSV file of pictures and their classes, from the folder on, in place of a folder per class.
     pub labels: Option<PathBuf>,
+    /// What is learned of each picture; all but its class is in `labels`.
+    pub task: Task,
+    /// Columns of `labels` that are learned, where not all and where it is no class.
+    pub targets: Option<Vec<String>>,
     /// Whether to read one channel instead of red, green and blue.
     pub grayscale: bool,
     /// Seed of the order of the examples and of the test split.
@@ -56,7 +62,7 @@ pub struct FolderOptions {
 /// The folder holds `train/`, `test/` or `val/` (`valid/`, `validation/`) or both, in any case, with the
 /// same classes in each; a `val/` without a `test/` is the test set. Or it holds the classes
 /// themselves, and then a fifth of each class, chosen by seed, is the test set. Or a CSV file lists files,
-/// classes and, if it says, splits. Classes are the names
+/// classes (or what else is learned) and, if it says, splits. Classes are the names
 /// of the sub-folders, sorted. The examples come in an order shuffled by seed, so that the first few
 /// are a fair draw of all classes. What is not read is in the account of the result.
 ///
@@ -69,7 +75,10 @@ pub fn load_folder(root: &Path, options: &FolderOptions) -> Result<Splits, DataE
     let name = root.file_name().unwrap_or(OsStr::new("folder")).to_string_lossy();
     let mut account = DataAccount { root: Some(root.to_path_buf()), ..DataAccount::default() };
     let mut listing = match &options.labels {
-        Some(table) => list_table(root, table, options, &mut account)?,
+        Some(table) if options.task.is_classification() => {
+            list_table(root, table, options, &mut account)?
+        }
+        Some(table) => list_targets(root, table, options, &mut account)?,
         None => list(root, options, &mut account)?,
     };
     let ordered = |entries: &mut Vec<Entry>, part, first: Option<usize>| {
@@ -82,9 +91,9 @@ pub fn load_folder(root: &Path, options: &FolderOptions) -> Result<Splits, DataE
         ordered(validation, 2, options.first_test);
     }
 
-    let Listing { classes, train, validation, test } = listing;
+    let Listing { classes, targets, train, validation, test } = listing;
     let parts = [Some(train.as_slice()), validation.as_deref(), Some(test.as_slice())];
-    let mut reader = Reader::new((root, &name), &classes, parts, options)?;
+    let mut reader = Reader::new((root, &name), (&classes, targets), parts, options)?;
     if reader.streams {
         account.notes.push(
             "pictures are read from their files in every epoch, and not kept in memory".to_owned(),

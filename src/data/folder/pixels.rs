@@ -10,7 +10,7 @@ use super::layout::Entry;
 use crate::data::account::Damaged;
 use crate::data::decode::{Framing, checked_extent, open};
 use crate::data::pictures::{Pictures, Reading};
-use crate::data::{DataError, Dataset};
+use crate::data::{DataError, Dataset, TargetTable};
 
 /// Damaged files that a message lists.
 const LISTED: usize = 20;
@@ -20,6 +20,7 @@ pub(super) struct Reader<'a> {
     root: &'a Path,
     name: &'a str,
     classes: &'a [String],
+    targets: Option<TargetTable>,
     options: &'a FolderOptions,
     /// Height and width of all images; none where there is no image that can be used.
     size: Option<[u32; 2]>,
@@ -33,6 +34,7 @@ pub(super) struct Reader<'a> {
 pub(super) struct Read<'a> {
     name: &'a str,
     classes: &'a [String],
+    targets: Option<TargetTable>,
     images: Vec<u8>,
     labels: Vec<u32>,
     size: [usize; 3],
@@ -42,12 +44,9 @@ pub(super) struct Read<'a> {
 impl Read<'_> {
     /// The images of the split.
     pub fn dataset(self) -> Result<Dataset, DataError> {
-        let Self { name, classes, images, labels, size, pictures } = self;
-        if pictures.streams() {
-            return Dataset::of_pictures(name, pictures, labels, size, classes.to_vec());
-        }
-        let set = Dataset::new(name, images, labels, size, classes.to_vec())?;
-        Ok(Dataset { pictures: Some(pictures), ..set })
+        let Self { name, classes, targets, images, labels, size, pictures } = self;
+        let classes = classes.to_vec();
+        Dataset::of_pictures(name, (pictures, images), (labels, targets), size, classes)
     }
 }
 
@@ -64,7 +63,7 @@ enum Trouble {
 impl<'a> Reader<'a> {
     pub fn new(
         (root, name): (&'a Path, &'a str),
-        classes: &'a [String],
+        (classes, targets): (&'a [String], Option<TargetTable>),
         parts: [Option<&[Entry]>; 3],
         options: &'a FolderOptions,
     ) -> Result<Self, DataError> {
@@ -82,7 +81,7 @@ impl<'a> Reader<'a> {
             };
         let (damaged, files) = (Vec::new(), 0);
         let mut reader =
-            Self { root, name, classes, options, size, damaged, files, streams: false };
+            Self { root, name, classes, targets, options, size, damaged, files, streams: false };
         let files = parts.into_iter().flatten().map(<[Entry]>::len).sum();
         reader.streams = reader.decides_to_stream(files);
         Ok(reader)
@@ -109,14 +108,15 @@ impl<'a> Reader<'a> {
     }
 
     /// Takes the files of a split, whose pixels are read later. Where damaged ones are to be left out,
-    /// those that models are judged by are looked for now: training replaces its own when it meets them.
+    /// those that models are judged by are looked for now: training replaces its own when it meets them, by
+    /// others of their class, where pictures are of one.
     fn take(&mut self, split: &str, entries: Vec<Entry>) -> Result<Read<'a>, DataError> {
         let framing = self.framing();
         let [height, width] = framing.size.map(|extent| usize::try_from(extent).unwrap_or(1));
         let size = [height, width, framing.channels()];
         self.files += entries.len();
         let mut kept = entries;
-        if self.options.skip_damaged && split != "training" {
+        if self.options.skip_damaged && (split != "training" || self.targets.is_some()) {
             let problems: Vec<Option<String>> = kept
                 .par_iter()
                 .map(|(path, _)| open(path).err().map(|error| error.problem()))
@@ -133,8 +133,8 @@ impl<'a> Reader<'a> {
         let labels = kept.iter().map(|(_, label)| *label).collect();
         let reading = Reading { framing, skip_damaged: self.options.skip_damaged };
         let pictures = Pictures::new(self.root, kept, Some(reading));
-        let (name, classes, images) = (self.name, self.classes, Vec::new());
-        Ok(Read { name, classes, images, labels, size, pictures })
+        let (name, classes, targets) = (self.name, self.classes, self.targets.clone());
+        Ok(Read { name, classes, targets, images: Vec::new(), labels, size, pictures })
     }
 
     /// Decodes files in parallel; the result, and which error is reported, are those of one thread.
@@ -198,11 +198,14 @@ impl<'a> Reader<'a> {
         }
         images.truncate(labels.len() * image_len);
         let pictures = Pictures::new(self.root, kept, None);
-        Ok(Read { name: self.name, classes: self.classes, images, labels, size, pictures })
+        let (name, classes, targets) = (self.name, self.classes, self.targets.clone());
+        Ok(Read { name, classes, targets, images, labels, size, pictures })
     }
 
     fn note(&mut self, split: &str, path: &Path, label: u32, problem: String) {
-        let class = usize::try_from(label).ok().and_then(|label| self.classes.get(label));
+        // With targets, a label is no class.
+        let class = usize::try_from(label).ok().filter(|_| self.targets.is_none());
+        let class = class.and_then(|label| self.classes.get(label));
         self.damaged.push(Damaged {
             file: path.strip_prefix(self.root).unwrap_or(path).display().to_string(),
             split: split.to_owned(),

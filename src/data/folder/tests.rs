@@ -23,6 +23,8 @@ const GRAY: FolderOptions = FolderOptions {
     stream: None,
     room: None,
     labels: None,
+    task: Task::Classification,
+    targets: None,
     grayscale: true,
     split_seed: 1,
     first: None,

@@ -29,12 +29,33 @@ pub fn write_curves(path: &Path, title: &str, epochs: &[EpochRecord]) -> Result<
     Ok(write_atomically(path, &encode_png(&draw_curves(title, epochs)?)?)?)
 }
 
-/// Draws the curves of `epochs`: loss on the left, accuracy on the right.
+/// Draws the curves of `epochs`: loss on the left, accuracy on the right; of a model that does not classify,
+/// loss alone.
 ///
 /// # Errors
 /// When drawing fails, which is a defect of verigrad.
 pub fn draw_curves(title: &str, epochs: &[EpochRecord]) -> Result<RgbImage, ReportError> {
-    bitmap(&beside(title, &losses(epochs), &accuracies(epochs)), 1.0)
+    let drawing = match epochs.is_empty() || have_accuracies(epochs) {
+        true => beside(title, &losses(epochs), &accuracies(epochs)),
+        false => {
+            alone(title, &losses(epochs), (f64::from(CURVES_SIZE.0), f64::from(CURVES_SIZE.1)))
+        }
+    };
+    bitmap(&drawing, 1.0)
+}
+
+/// Whether there is an accuracy to show: of a model that classifies.
+pub(crate) fn have_accuracies(epochs: &[EpochRecord]) -> bool {
+    epochs.iter().any(|epoch| !epoch.train_accuracy.is_nan() || epoch.test_accuracy.is_some())
+}
+
+/// A chart below a title, in a picture of `size`.
+pub(super) fn alone(title: &str, chart: &Chart, (width, height): (f64, f64)) -> Drawing {
+    let mut drawing = Drawing::new(width, height);
+    let room = width - 2.0 * MARGIN;
+    drawing.text_within(((MARGIN, 29.0), Anchor::Start), room, "title", title);
+    drawing.place((MARGIN, TITLE), chart.with_heading((room, height - TITLE - MARGIN / 2.0)));
+    drawing
 }
 
 /// Two charts side by side below a title.

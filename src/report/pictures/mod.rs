@@ -10,7 +10,7 @@ mod tensors;
 
 pub use contact_sheet::contact_sheet;
 pub use curves::{CURVES_SIZE, draw_curves, write_curves};
-pub(super) use curves::{accuracies, beside, learning_rate, losses, step_losses};
+pub(super) use curves::{accuracies, beside, have_accuracies, learning_rate, losses, step_losses};
 pub use gallery::{Exhibit, Tone, gallery};
 pub use histograms::{histograms_png, histograms_svg};
 pub(super) use histograms::{pairs, sheet};

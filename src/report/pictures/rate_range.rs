@@ -3,16 +3,14 @@
 use image::RgbImage;
 
 use super::super::ReportError;
-use super::super::draw::{Anchor, Axis, Chart, Drawing, Line, bitmap};
+use super::super::draw::{Axis, Chart, Line, bitmap};
+use super::curves::alone;
 use crate::train::{RateAdvice, RatePoint};
 
 /// Width and height of the picture in pixels.
 const SIZE: (f64, f64) = (840.0, 520.0);
-const MARGIN: f64 = 24.0;
 /// Highest loss that is drawn, as a multiple of the highest smoothed one.
 const CEILING: f64 = 1.2;
-/// Room for the title.
-const TITLE: f64 = 56.0;
 
 /// Draws the losses of a range test, the smoothed ones in front, with a dot at each rate of its advice.
 ///
@@ -62,11 +60,7 @@ pub fn draw_rate_range(
         suffix: "",
         decimals: 0,
     };
-    let mut drawing = Drawing::new(SIZE.0, SIZE.1);
-    drawing.text_within(((MARGIN, 29.0), Anchor::Start), SIZE.0 - 2.0 * MARGIN, "title", title);
-    let size = (SIZE.0 - 2.0 * MARGIN, SIZE.1 - TITLE - MARGIN / 2.0);
-    drawing.place((MARGIN, TITLE), chart.with_heading(size));
-    bitmap(&drawing, 1.0)
+    bitmap(&alone(title, &chart, SIZE), 1.0)
 }
 
 #[cfg(test)]

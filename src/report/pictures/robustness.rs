@@ -3,13 +3,11 @@
 use image::RgbImage;
 
 use super::super::ReportError;
-use super::super::draw::{Anchor, Axis, Chart, Drawing, Line, bitmap};
+use super::super::draw::{Axis, Chart, Line, bitmap};
+use super::curves::alone;
 
 /// Width and height of the picture in pixels.
 const SIZE: (f64, f64) = (720.0, 480.0);
-const MARGIN: f64 = 24.0;
-/// Room for the title.
-const TITLE: f64 = 56.0;
 
 /// Draws accuracies, between 0 and 1, at the epsilons of an attack, in ascending order.
 ///
@@ -28,11 +26,7 @@ pub fn draw_robustness(title: &str, points: &[(f64, f64)]) -> Result<RgbImage, R
         suffix: " %",
         decimals: 2,
     };
-    let mut drawing = Drawing::new(SIZE.0, SIZE.1);
-    drawing.text_within(((MARGIN, 29.0), Anchor::Start), SIZE.0 - 2.0 * MARGIN, "title", title);
-    let size = (SIZE.0 - 2.0 * MARGIN, SIZE.1 - TITLE - MARGIN / 2.0);
-    drawing.place((MARGIN, TITLE), chart.with_heading(size));
-    bitmap(&drawing, 1.0)
+    bitmap(&alone(title, &chart, SIZE), 1.0)
 }
 
 #[cfg(test)]

@@ -148,7 +148,7 @@ fn confusion(split: &SplitEvaluation, classes: &[String]) -> Drawing {
 }
 
 /// Precision, recall and F1 of each class, as bars from zero to one.
-fn per_class(split: &SplitEvaluation, classes: &[String]) -> Drawing {
+pub(super) fn per_class(split: &SplitEvaluation, classes: &[String]) -> Drawing {
     const ROW: f64 = 30.0;
     const TOP: f64 = 26.0;
     const NUMBER: f64 = 44.0;

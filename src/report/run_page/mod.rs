@@ -14,6 +14,7 @@ mod reproduction;
 mod run;
 mod shots;
 mod sources;
+mod targets;
 mod training;
 
 pub use report::write_run_report;

@@ -7,6 +7,7 @@ use super::files::Pictures;
 use super::run::Run;
 use super::shots::{Kind, grid, mismatch, picture};
 use super::sources::Sources;
+use crate::train::Predicted;
 
 /// Adds the section: a grid of each kind, which is also a picture of its own.
 pub(super) fn predictions(
@@ -28,7 +29,9 @@ pub(super) fn predictions(
             page.missing("wrong", &sources.no_data());
             return Ok(());
         }
-        (Some(data), Some(predictions)) => (data, predictions),
+        (Some(data), Some(Predicted::Classes(predictions))) => (data, predictions),
+        // Those have a section of their own.
+        (Some(_), Some(Predicted::Targets(_))) => return Ok(()),
     };
     if let Some(problem) = mismatch(data, predictions) {
         page.missing("wrong", &problem);

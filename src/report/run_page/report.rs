@@ -15,8 +15,9 @@ use super::predictions::predictions;
 use super::reproduction::reproduction;
 use super::run::Run;
 use super::sources::Sources;
+use super::targets::targets;
 use super::training::training;
-use crate::train::{RunDir, write_atomically};
+use crate::train::{Predicted, RunDir, write_atomically};
 
 /// Writes the page of a run to `path`, and its pictures into the run directory; gives `path` back.
 /// What the run directory lacks is said in its place.
@@ -34,8 +35,15 @@ pub fn write_run_report(
     let mut page = Page::new(&run.facts.name, &lead);
     headline(&mut page, &run);
     training(&mut page, &run, &mut pictures)?;
-    classes(&mut page, &run, &mut pictures)?;
-    predictions(&mut page, &run, sources, &mut pictures)?;
+    match &run.predictions {
+        Some(Predicted::Targets(predictions)) => {
+            targets(&mut page, &run, (predictions, sources), &mut pictures)?;
+        }
+        _ => {
+            classes(&mut page, &run, &mut pictures)?;
+            predictions(&mut page, &run, sources, &mut pictures)?;
+        }
+    }
     inside(&mut page, &run, sources, &mut pictures)?;
     distribution(&mut page, dir, sources, &mut pictures)?;
     layers(&mut page, &run, &mut pictures)?;

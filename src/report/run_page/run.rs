@@ -6,7 +6,7 @@ use super::super::ReportError;
 use super::super::run_facts::{RunFacts, TEST};
 use super::sources::Sources;
 use crate::train::{
-    EpochRecord, EvaluatedWeights, Evaluation, ModelRecord, Predictions, Recipe, RunDir, StepRecord,
+    EpochRecord, EvaluatedWeights, Evaluation, ModelRecord, Predicted, Recipe, RunDir, StepRecord,
 };
 
 /// What the run directory holds.
@@ -18,7 +18,7 @@ pub(super) struct Run<'a> {
     pub epochs: Vec<EpochRecord>,
     pub steps: Vec<StepRecord>,
     pub evaluation: Option<Evaluation>,
-    pub predictions: Option<Predictions>,
+    pub predictions: Option<Predicted>,
     pub facts: RunFacts,
 }
 
@@ -32,7 +32,9 @@ impl<'a> Run<'a> {
         let (epochs, steps) = (dir.epochs()?, dir.steps()?);
         let predictions = dir.predictions()?.or_else(|| sources.predictions.clone());
         let mut evaluation = dir.evaluation()?;
-        if let (None, Some(predictions), Some(model)) = (&evaluation, &predictions, &model) {
+        if let (None, Some(Predicted::Classes(predictions)), Some(model)) =
+            (&evaluation, &predictions, &model)
+        {
             let split = predictions.evaluate(&model.classes);
             evaluation = Some(Evaluation {
                 weights: sources.which.unwrap_or(EvaluatedWeights::Last),

@@ -1,7 +1,7 @@
 //! What the page of a run is made from, beside the run directory.
 
 use crate::data::Dataset;
-use crate::train::{EvaluatedWeights, ModelPrograms, PendingWeights, Predictions};
+use crate::train::{EvaluatedWeights, ModelPrograms, PendingWeights, Predicted};
 
 /// What a page is made from beside the run directory.
 #[derive(Debug, Default)]
@@ -15,7 +15,7 @@ pub struct Sources<'a> {
     /// The model and its trained weights; without them the page has no feature maps.
     pub model: Option<(&'a ModelPrograms, &'a PendingWeights)>,
     /// Predictions for the test set, where the run directory holds none.
-    pub predictions: Option<Predictions>,
+    pub predictions: Option<Predicted>,
 }
 
 impl Sources<'_> {

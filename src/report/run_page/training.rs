@@ -2,7 +2,7 @@
 
 use super::super::ReportError;
 use super::super::html::{Page, figure};
-use super::super::pictures::{accuracies, learning_rate, losses, step_losses};
+use super::super::pictures::{accuracies, have_accuracies, learning_rate, losses, step_losses};
 use super::files::Pictures;
 use super::run::Run;
 
@@ -17,7 +17,10 @@ pub(super) fn training(
         page.missing("curves", "No epoch of this run has ended.");
         return Ok(());
     }
-    let mut charts = vec![("loss", losses(&run.epochs)), ("accuracy", accuracies(&run.epochs))];
+    let mut charts = vec![("loss", losses(&run.epochs))];
+    if have_accuracies(&run.epochs) {
+        charts.push(("accuracy", accuracies(&run.epochs)));
+    }
     if !run.steps.is_empty() {
         charts.push(("step-loss", step_losses(&run.steps)));
         charts.push(("learning-rate", learning_rate(&run.steps)));

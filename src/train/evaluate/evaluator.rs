@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::compile::Program;
-use crate::data::Dataset;
+use crate::data::{Dataset, Task};
 use crate::exec::{Executor, ProgramId};
 use crate::train::TrainError;
 use crate::train::step::feed::Feed;
@@ -13,7 +13,8 @@ use crate::train::step::metrics::{Metrics, metrics};
 use crate::train::step::model::ModelPrograms;
 use crate::train::step::programs::FedProgram;
 use crate::train::store::records::evaluation::SplitEvaluation;
-use crate::train::store::records::predictions::Predictions;
+use crate::train::store::records::predictions::{Predicted, Predictions};
+use crate::train::store::records::targets::TargetPredictions;
 
 /// Evaluates the parameters that an executor holds on one data set.
 #[derive(Debug)]
@@ -22,6 +23,7 @@ pub struct Evaluator {
     program: Arc<Program>,
     id: ProgramId,
     classifies: bool,
+    task: Task,
     counts_top: bool,
     counts_confusion: bool,
 }
@@ -59,6 +61,7 @@ impl Evaluator {
             program,
             id,
             classifies: model.classifies(),
+            task: model.task(),
             counts_top: model.counts_top(),
             counts_confusion: model.counts_confusion(),
         })
@@ -127,6 +130,9 @@ impl Evaluator {
         data: &Dataset,
         interrupted: Option<&AtomicBool>,
     ) -> Result<SplitEvaluation, TrainError> {
+        if !self.task.is_classification() {
+            return Ok(self.predict_until(executor, data, interrupted)?.0);
+        }
         let metrics = self.run_until(executor, data, interrupted)?;
         self.figures(executor, metrics, data)
     }
@@ -139,7 +145,7 @@ impl Evaluator {
         &self,
         executor: &mut dyn Executor,
         data: &Dataset,
-    ) -> Result<(SplitEvaluation, Predictions), TrainError> {
+    ) -> Result<(SplitEvaluation, Predicted), TrainError> {
         self.predict_until(executor, data, None)
     }
 
@@ -152,26 +158,36 @@ impl Evaluator {
         executor: &mut dyn Executor,
         data: &Dataset,
         interrupted: Option<&AtomicBool>,
-    ) -> Result<(SplitEvaluation, Predictions), TrainError> {
+    ) -> Result<(SplitEvaluation, Predicted), TrainError> {
         self.reset(executor)?;
         let order = self.feed.epoch_order(0, 0, false);
         let mut pass = self.feed.start_pass(executor, order, 0, None)?;
-        let (mut probabilities, mut predictions) = (Vec::new(), Vec::new());
+        let answers = if self.classifies { "probabilities" } else { "outputs" };
+        let (mut outputs, mut predictions) = (Vec::new(), Vec::new());
         for step in 0..self.feed.steps_per_epoch() as u64 {
             go_on(interrupted)?;
             self.feed.prepare(executor, data, &mut pass, step, 1)?;
             executor.run(self.id, 1)?;
-            let bytes = executor.read_now(&self.buffer("probabilities"))?;
-            probabilities.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
-            predictions.extend(read_u32s(executor, &self.buffer("predictions"))?);
+            let bytes = executor.read_now(&self.buffer(answers))?;
+            outputs.extend(bytemuck::pod_collect_to_vec::<u8, f32>(&bytes));
+            if self.classifies {
+                predictions.extend(read_u32s(executor, &self.buffer("predictions"))?);
+            }
         }
         // The last batch may have rows of no example.
-        probabilities.truncate(data.len() * data.classes.len());
+        outputs.truncate(data.len() * data.classes.len());
         predictions.truncate(data.len());
         let metrics = self.metrics(executor)?;
-        let figures = self.figures(executor, metrics, data)?;
-        let (labels, classes) = (data.labels.clone(), data.classes.len());
-        Ok((figures, Predictions { labels, predictions, probabilities, classes }))
+        if self.classifies {
+            let figures = self.figures(executor, metrics, data)?;
+            let (labels, classes) = (data.labels.clone(), data.classes.len());
+            let of_classes = Predictions { labels, predictions, probabilities: outputs, classes };
+            return Ok((figures, Predicted::Classes(of_classes)));
+        }
+        let targets = (0..data.len()).filter_map(|i| data.targets_of(i)).flatten().copied();
+        let (names, targets) = (data.classes.clone(), targets.collect());
+        let predicted = TargetPredictions::of_outputs(self.task, names, targets, outputs);
+        Ok((predicted.figures(metrics), Predicted::Targets(predicted)))
     }
 
     /// Starts a pass.

@@ -43,8 +43,46 @@ impl Recipe {
             );
             return wrong("augment.random_resized_crop", message);
         }
+        self.check_task()?;
         self.check_numbers()?;
         self.check_layers()
+    }
+
+    /// Checks that nothing asks for classes where examples are of none.
+    fn check_task(&self) -> Result<(), Wrong> {
+        let task = self.data.task;
+        if task.is_classification() {
+            return Ok(());
+        }
+        let watches = |monitor: Option<Monitor>| monitor.is_some_and(Monitor::is_accuracy);
+        let plateau = self.plateau.as_ref().and_then(|rule| rule.monitor);
+        let early_stopping = self.early_stopping.as_ref().and_then(|rule| rule.monitor);
+        let of_classes = [
+            ("class_weights", self.class_weights.is_some()),
+            ("label_smoothing", self.label_smoothing > 0.0),
+            ("sampler", !self.sampler.is_plain()),
+            ("augment.mixup", self.augment.mixup > 0.0),
+            ("augment.cutmix", self.augment.cutmix > 0.0),
+            ("best_by", watches(self.best_by)),
+            ("plateau.monitor", watches(plateau)),
+            ("early_stopping.monitor", watches(early_stopping)),
+        ];
+        match of_classes.into_iter().find(|(_, given)| *given) {
+            Some((key, _)) => Err(Wrong {
+                key: key.to_owned(),
+                message: format!(
+                    "goes with models that tell one of several classes, not with task = \"{}\": leave it \
+                     out{}",
+                    task.name(),
+                    if key.ends_with("monitor") || key == "best_by" {
+                        ", or watch a loss"
+                    } else {
+                        ""
+                    }
+                ),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Checks what a recipe that was made in code says of training, whatever its data are.

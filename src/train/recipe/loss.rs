@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::data::Task;
 use crate::error::ShapeError;
 use crate::graph::{Activation, Graph, Value};
 use crate::ops::{
@@ -78,6 +79,15 @@ impl Loss {
         add: impl Fn(&mut Graph, Value, Answers) -> Result<Value, ShapeError> + Send + Sync + 'static,
     ) -> Self {
         Self::Custom(CustomLoss(Arc::new(add)))
+    }
+
+    /// What is made small where a recipe does not say.
+    pub fn of_task(task: Task) -> Self {
+        match task {
+            Task::Classification => Self::CrossEntropy,
+            Task::Regression => Self::MeanSquaredError,
+            Task::MultiLabel => Self::BinaryCrossEntropy,
+        }
     }
 
     /// Whether this is the default.

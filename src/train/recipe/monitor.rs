@@ -38,6 +38,11 @@ impl Monitor {
         matches!(self, Self::ValidationLoss | Self::ValidationAccuracy)
     }
 
+    /// Whether it is an accuracy.
+    pub const fn is_accuracy(self) -> bool {
+        matches!(self, Self::ValidationAccuracy | Self::TestAccuracy | Self::TrainAccuracy)
+    }
+
     /// Whether it looks at the test split.
     pub const fn looks_at_test(self) -> bool {
         matches!(self, Self::TestLoss | Self::TestAccuracy)

@@ -1,6 +1,7 @@
 //! Recipes as TOML text: read with their overrides, and written with every default.
 
 use super::check::Wrong;
+use super::loss::Loss;
 use super::schema::Recipe;
 use super::{blame, overrides};
 use crate::nn::Layer;
@@ -49,6 +50,13 @@ impl Recipe {
             if overrides.is_empty() { recipe } else { overrides::apply(text, overrides)? };
         if recipe.augment.random_resized_crop.is_some() && recipe.data.image_size.is_some() {
             recipe.data.stream = recipe.data.stream.or(Some(true));
+        }
+        let gives =
+            |given: &String| given.split(['=', '.']).next().is_some_and(|key| key.trim() == "loss");
+        let gives_loss = overrides.iter().any(gives)
+            || text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("loss"));
+        if !gives_loss {
+            recipe.loss = Loss::of_task(recipe.data.task);
         }
         match recipe.make_layers().and_then(|()| recipe.check()) {
             Ok(()) => Ok(recipe),

@@ -54,7 +54,8 @@ pub struct Recipe {
     /// each class, or numbers by name. The mean of a batch is weighted, as PyTorch's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_weights: Option<ClassWeightsConfig>,
-    /// What training makes small.
+    /// What training makes small. Default: cross-entropy; the mean squared error for `task = "regression"`,
+    /// binary cross-entropy for `"multi_label"`.
     #[serde(default, skip_serializing_if = "Loss::is_cross_entropy")]
     pub loss: Loss,
     /// What is differentiated of the losses of a batch.

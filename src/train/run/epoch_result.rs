@@ -78,15 +78,17 @@ pub struct EpochResult {
 impl EpochResult {
     /// As a row of `metrics.csv`.
     pub fn record(&self) -> EpochRecord {
+        // None of a model that does not classify.
+        let accuracy = |metrics: Metrics| Some(metrics.accuracy).filter(|share| !share.is_nan());
         EpochRecord {
             epoch: self.epoch,
             step: self.steps,
             train_loss: self.train.loss,
             train_accuracy: self.train.accuracy,
             validation_loss: self.validation.map(|metrics| metrics.loss),
-            validation_accuracy: self.validation.map(|metrics| metrics.accuracy),
+            validation_accuracy: self.validation.and_then(accuracy),
             test_loss: Some(self.test.loss),
-            test_accuracy: Some(self.test.accuracy),
+            test_accuracy: accuracy(self.test),
             learning_rate: self.step_losses.last().map_or(0.0, |s| f64::from(s.learning_rate)),
             seconds: self.train_time.as_secs_f64(),
             images_per_second: self.images_per_second,

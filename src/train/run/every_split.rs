@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 use crate::tensor::HostTensor;
 use crate::train::evaluate::evaluator::Evaluator;
 use crate::train::store::records::evaluation::SplitEvaluation;
-use crate::train::store::records::predictions::Predictions;
+use crate::train::store::records::predictions::Predicted;
 use crate::train::{TrainError, Trainer};
 
 impl Trainer<'_> {
@@ -21,7 +21,7 @@ impl Trainer<'_> {
         &mut self,
         weights: &BTreeMap<String, HostTensor>,
         interrupted: Option<&AtomicBool>,
-    ) -> Result<(BTreeMap<String, SplitEvaluation>, Predictions), TrainError> {
+    ) -> Result<(BTreeMap<String, SplitEvaluation>, Predicted), TrainError> {
         let weights: Vec<(String, HostTensor)> =
             weights.iter().map(|(name, tensor)| (name.clone(), tensor.clone())).collect();
         // Also their moving average, where that is what the evaluation reads.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::HostTensor;
+use crate::train::store::records::csv::null_is_nan;
 
 /// Where the loop stands. With the states on the device, this decides the rest of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -51,7 +52,9 @@ pub(in crate::train) struct BestMark {
     /// Its number, from one.
     pub epoch: u32,
     /// What it is the best by.
+    #[serde(deserialize_with = "null_is_nan")]
     pub score: f64,
     /// Its accuracy on the test set.
+    #[serde(deserialize_with = "null_is_nan")]
     pub test_accuracy: f64,
 }

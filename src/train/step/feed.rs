@@ -43,6 +43,8 @@ pub struct Feed {
     resident: bool,
     /// Examples that are no 8-bit images.
     rows: Option<RowFeed>,
+    /// Rows and columns of the numbers that go with images, in place of a class each.
+    targets: Option<[usize; 2]>,
 }
 
 impl Feed {
@@ -84,6 +86,7 @@ impl Feed {
             steps_per_epoch: steps.max(1),
             resident,
             rows,
+            targets: data.targets.as_ref().map(|table| [table.len(), table.width()]),
         }
     }
 
@@ -206,14 +209,24 @@ impl Feed {
             let op = AugmentBatch { gather, augment, per_pixel, seed, steps_per_pass };
             graph.push_multi(op, &inputs)?
         };
-        Ok(Fed { x, labels, targets: None })
+        let targets = self.targets.map(|dims| {
+            let table = graph.source(&self.buffer("targets"), TensorType::f32(dims));
+            // The label of an example is its row; a row of no example is no row, either.
+            let of_labels = GatherRows { batch: self.batch, steps_per_epoch: 1, windowed: false };
+            graph.push(of_labels, &[table, labels, step])
+        });
+        Ok(Fed { x, labels, targets: targets.transpose()? })
     }
 
-    /// Writes what stays on the device; the order is that of the data set.
+    /// Writes what stays on the device: all targets, and the examples in the order of the data set.
     ///
     /// # Errors
     /// When the device fails.
     pub fn upload(&self, executor: &mut dyn Executor, data: &Dataset) -> Result<(), TrainError> {
+        if let Some(table) = &data.targets {
+            let numbers = bytemuck::cast_slice(table.values());
+            executor.write(&self.buffer("targets"), 0, numbers)?;
+        }
         if !self.resident {
             return Ok(());
         }

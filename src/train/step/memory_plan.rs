@@ -90,7 +90,9 @@ fn scratch(program: &Program) -> usize {
 /// Bytes of what a data set holds in memory.
 fn held(set: &Dataset) -> usize {
     let examples = set.examples.as_ref().map_or(0, |examples| examples.bytes());
-    set.images.len() + examples + size_of_val(set.labels.as_slice())
+    // The splits share a table, which has a row for each of their examples.
+    let targets = set.targets.as_ref().map_or(0, |table| set.len() * table.width());
+    set.images.len() + examples + size_of_val(set.labels.as_slice()) + targets * size_of::<f32>()
 }
 
 /// Bytes of a window that is being filled, and of pictures that are decoded for the next ones.

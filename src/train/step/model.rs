@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::names::{AVERAGE, PARAMETERS, STATISTICS, STEP};
-use crate::data::{Dataset, Normalization, TargetKind};
+use crate::data::{Dataset, Normalization, TargetKind, Task};
 use crate::error::ShapeError;
 use crate::exec::Executor;
 use crate::graph::{Graph, Value};
@@ -36,6 +36,7 @@ pub struct ModelPrograms {
     pub(super) loss: Loss,
     /// Whether an example is of one class, and the outputs are logits `[n, classes]`.
     classifies: bool,
+    task: Task,
     normalization: Normalization,
     pub(in crate::train) precision: Precision,
     /// Which layers learn at another rate or not at all.
@@ -66,12 +67,31 @@ impl ModelPrograms {
         normalization: Normalization,
     ) -> Result<Self, TrainError> {
         let model = Self::of_inputs(layers, &image, classes, normalization)?;
-        model.check_classes()?;
+        model.check_outputs(Task::Classification)?;
         Ok(model)
     }
 
-    /// Makes sure that there is one output per class.
-    fn check_classes(&self) -> Result<(), TrainError> {
+    /// Lays out the model of a recipe whose data set is not at hand, for images of `[h, w, c]` and a number of
+    /// classes or targets.
+    ///
+    /// # Errors
+    /// When the layers do not fit the images, or do not end in one output per class or target.
+    pub fn without_data(
+        recipe: &Recipe,
+        image: [usize; 3],
+        classes: usize,
+        normalization: Normalization,
+    ) -> Result<Self, TrainError> {
+        let task = recipe.data.task;
+        let model = Self::of_inputs(&recipe.layers, &image, classes, normalization)?;
+        model.check_outputs(task)?;
+        let (loss, classifies) = (recipe.loss.clone(), task.is_classification());
+        let precision = recipe.precision;
+        Ok(Self { loss, classifies, task, precision, ..model })
+    }
+
+    /// Makes sure that there is one output per class, or per target.
+    fn check_outputs(&self, task: Task) -> Result<(), TrainError> {
         let (outputs, classes) = (&self.outputs, self.classes);
         if *outputs == [classes] {
             return Ok(());
@@ -79,9 +99,10 @@ impl ModelPrograms {
         Err(TrainError::Model(ShapeError::new(
             "model",
             format!(
-                "the last layer gives {} per example, the data set has {classes} classes; end \
+                "the last layer gives {} per example, the data set has {classes} {}; end \
                  with a dense layer of {classes} units",
-                Shape::from(outputs.clone())
+                Shape::from(outputs.clone()),
+                if task == Task::Regression { "targets" } else { "classes" }
             ),
         )))
     }
@@ -119,6 +140,7 @@ impl ModelPrograms {
             classes,
             loss: Loss::CrossEntropy,
             classifies: true,
+            task: Task::Classification,
             normalization,
             precision,
             layer_rates,
@@ -239,9 +261,10 @@ impl ModelPrograms {
         let is_own = matches!(recipe.loss, Loss::Custom(_));
         model.classifies = is_class
             && (recipe.loss.is_cross_entropy() || is_own && model.outputs == [model.classes]);
-        if model.classifies && !is_own {
-            model.check_classes()?;
+        if model.classifies && !is_own || data.targets.is_some() {
+            model.check_outputs(data.task())?;
         }
+        model.task = data.task();
         model.loss = recipe.loss.clone();
         model.with_precision(recipe.precision).with_rates(recipe.layer_rates())
     }
@@ -309,6 +332,11 @@ impl ModelPrograms {
     /// Whether an example is of one class, and the outputs are logits `[n, classes]`.
     pub fn classifies(&self) -> bool {
         self.classifies
+    }
+
+    /// What is learned of images.
+    pub fn task(&self) -> Task {
+        self.task
     }
 
     /// What right answers are counted in: logits, or, where nothing is right or wrong, a column of which

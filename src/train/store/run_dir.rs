@@ -21,9 +21,10 @@ use thiserror::Error;
 use super::files::{FileError, read_text, write_atomically};
 use super::records::evaluation::Evaluation;
 use super::records::model::ModelRecord;
-use super::records::predictions::Predictions;
+use super::records::predictions::{Predicted, Predictions};
 use super::records::result::RunResult;
-use crate::data::DataAccount;
+use super::records::targets::TargetPredictions;
+use crate::data::{DataAccount, Task};
 use crate::exec::DeviceInfo;
 
 const RECIPE: &str = "recipe.toml";
@@ -332,7 +333,7 @@ impl RunDir {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write_predictions(&self, predictions: &Predictions) -> Result<(), RunDirError> {
+    pub fn write_predictions(&self, predictions: &Predicted) -> Result<(), RunDirError> {
         Ok(write_atomically(&self.predictions_path(), predictions.to_csv().as_bytes())?)
     }
 
@@ -340,10 +341,16 @@ impl RunDir {
     ///
     /// # Errors
     /// When the file or that of the classes cannot be read, or a line of it is none that it would write.
-    pub fn predictions(&self) -> Result<Option<Predictions>, RunDirError> {
+    pub fn predictions(&self) -> Result<Option<Predicted>, RunDirError> {
         let path = self.predictions_path();
         let Some(text) = read_if_there(&path)? else { return Ok(None) };
-        let read = Predictions::parse(&text, self.model()?.classes.len());
+        let ModelRecord { classes, task, .. } = self.model()?;
+        let read = match task {
+            Task::Classification => {
+                Predictions::parse(&text, classes.len()).map(Predicted::Classes)
+            }
+            _ => TargetPredictions::parse(&text, classes, task).map(Predicted::Targets),
+        };
         read.map(Some).map_err(|line| RunDirError::Record { path, line })
     }
 }

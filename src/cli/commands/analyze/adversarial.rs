@@ -84,6 +84,7 @@ impl Method {
 /// Attacks the test set of a run at each epsilon.
 pub(in crate::cli) fn run(args: &AdversarialArgs) -> Result<(), Failure> {
     let mut run = Subject::open(&args.run.what, &args.data)?;
+    run.trained.needs_classes()?;
     let test = run.data(&args.data)?.test;
     run.trained.check_data(&test)?;
     let first = args.first.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));

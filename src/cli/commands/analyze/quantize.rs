@@ -66,6 +66,7 @@ struct LayerCost {
 /// Quantizes a run and says what it costs, or evaluates a quantized one.
 pub(in crate::cli) fn run(args: &QuantizeArgs) -> Result<(), Failure> {
     let mut run = Subject::open(&args.run.what, &args.data)?;
+    run.trained.needs_classes()?;
     let loaded = args.evaluate.as_deref().map(QuantizedModel::load).transpose()?;
     let splits = run.data(&args.data)?;
     run.trained.check_data(&splits.test)?;

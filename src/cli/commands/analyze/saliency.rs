@@ -70,6 +70,7 @@ pub(in crate::cli) struct SaliencyArgs {
 /// Draws the maps.
 pub(in crate::cli) fn run(args: &SaliencyArgs) -> Result<(), Failure> {
     let mut run = Subject::open(&args.run.what, &args.data)?;
+    run.trained.needs_classes()?;
     let data = images(args, &mut run)?;
     let method = match args.method {
         Method::Gradient => SaliencyMethod::Gradient,

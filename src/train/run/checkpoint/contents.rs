@@ -181,6 +181,9 @@ impl DataMark {
             hash.update((labels.len() as u64).to_le_bytes());
             labels.iter().for_each(|label| hash.update(label.to_le_bytes()));
         }
+        if let Some(targets) = &data.train.targets {
+            targets.values().iter().for_each(|target| hash.update(target.to_le_bytes()));
+        }
         let train = &data.train;
         Self {
             name: train.name.clone(),

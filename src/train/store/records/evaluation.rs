@@ -1,5 +1,5 @@
-//! `evaluation.json`: what a model achieves on the splits of its data. All figures follow from the
-//! confusion matrix.
+//! `evaluation.json`: what a model achieves on the splits of its data. Where examples are of one class each,
+//! all figures follow from the confusion matrix.
 
 use std::collections::BTreeMap;
 
@@ -53,7 +53,9 @@ pub struct SplitEvaluation {
     /// Mean loss per example, without label smoothing; `null` in the file where it is not finite.
     #[serde(deserialize_with = "null_is_nan")]
     pub loss: f64,
-    /// Part of the examples whose most likely class is their label.
+    /// Part of the examples whose most likely class is their label; where several classes apply, part of all
+    /// classes of all examples that are told rightly; `null` in the file where numbers are predicted.
+    #[serde(deserialize_with = "null_is_nan")]
     pub accuracy: f64,
     /// Part of the examples whose label is among the five most likely classes; for more than five
     /// classes.
@@ -61,6 +63,12 @@ pub struct SplitEvaluation {
     pub top5: Option<f64>,
     /// Number of examples.
     pub examples: u64,
+    /// How near predictions are, by target, where numbers are predicted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<TargetFigures>,
+    /// Figures over all classes, where several may apply.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub multi_label: Option<MultiLabelFigures>,
     /// Means over the classes that occur, as labels or as predictions.
     pub macro_average: MacroAverage,
     /// Counts: row by row the examples of a label, column by column their predictions. Empty, as
@@ -81,7 +89,8 @@ pub struct ClassFigures {
     /// Examples of the class.
     pub support: u64,
     /// Part of the examples of the class that are classified correctly: its recall under the name
-    /// that it has in tables of accuracy per class.
+    /// that it has in tables of accuracy per class. Where several classes apply, part of all examples of which
+    /// it is told rightly whether this one does.
     pub accuracy: f64,
     /// Part of the predictions of the class that are correct.
     pub precision: f64,
@@ -89,6 +98,10 @@ pub struct ClassFigures {
     pub recall: f64,
     /// Harmonic mean of precision and recall.
     pub f1: f64,
+    /// Area below the curve of precision over recall, where several classes may apply and this one does to
+    /// some example.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub average_precision: Option<f64>,
 }
 
 /// Means of the figures of classes, each class with the same weight.
@@ -115,6 +128,35 @@ pub struct ConfusedPair {
     pub count: u64,
 }
 
+/// How near a model comes to the numbers of a target.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TargetFigures {
+    /// Name of the target.
+    pub target: String,
+    /// Mean of `|y - t|`, in the unit of the target.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub mean_absolute_error: f64,
+    /// Root of the mean of `(y - t)^2`, in the unit of the target.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub root_mean_squared_error: f64,
+    /// `1 - sum (y - t)^2 / sum (t - mean t)^2`: 1 is perfect, 0 is what the mean of the targets achieves.
+    /// Not a number where all targets are the same.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub r_squared: f64,
+}
+
+/// How well a model tells which classes apply, over all of them.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MultiLabelFigures {
+    /// Part of the examples of which every class is told rightly.
+    pub exact_match: f64,
+    /// Mean over the classes that apply to some example of their average precision.
+    #[serde(deserialize_with = "null_is_nan")]
+    pub mean_average_precision: f64,
+}
+
 impl Evaluation {
     /// Puts in a split's figures, in place of former ones.
     pub fn insert(&mut self, split: &str, figures: SplitEvaluation) {
@@ -131,27 +173,35 @@ impl SplitEvaluation {
         confusion: Vec<Vec<u64>>,
         classes: &[String],
     ) -> Self {
-        let per_class = per_class(&confusion, classes);
-        let predicted = |class: usize| confusion.iter().any(|row| row[class] > 0);
+        let most_confused = most_confused(&confusion, classes);
+        let of_classes = Self::of_classes(metrics, per_class(&confusion, classes));
+        Self { top5, most_confused, confusion, ..of_classes }
+    }
+
+    /// Derives what follows from the figures of classes.
+    pub(super) fn of_classes(metrics: Metrics, per_class: Vec<CountedClass>) -> Self {
         let occurring =
-            per_class.iter().enumerate().filter(|(i, c)| c.support > 0 || predicted(*i));
-        let occurring: Vec<&ClassFigures> = occurring.map(|(_, figures)| figures).collect();
+            per_class.iter().filter(|class| class.figures.support + class.predicted > 0);
+        let occurring: Vec<&ClassFigures> = occurring.map(|class| &class.figures).collect();
         let mean = |of: fn(&ClassFigures) -> f64| {
             ratio(occurring.iter().map(|figures| of(figures)).sum(), count(occurring.len() as u64))
+        };
+        let macro_average = MacroAverage {
+            precision: mean(|c| c.precision),
+            recall: mean(|c| c.recall),
+            f1: mean(|c| c.f1),
         };
         Self {
             loss: metrics.loss,
             accuracy: metrics.accuracy,
-            top5,
+            top5: None,
             examples: metrics.examples,
-            macro_average: MacroAverage {
-                precision: mean(|c| c.precision),
-                recall: mean(|c| c.recall),
-                f1: mean(|c| c.f1),
-            },
-            most_confused: most_confused(&confusion, classes),
-            confusion,
-            per_class,
+            targets: Vec::new(),
+            multi_label: None,
+            macro_average,
+            confusion: Vec::new(),
+            per_class: per_class.into_iter().map(|class| class.figures).collect(),
+            most_confused: Vec::new(),
         }
     }
 
@@ -169,22 +219,37 @@ impl SplitEvaluation {
     }
 }
 
-fn per_class(confusion: &[Vec<u64>], classes: &[String]) -> Vec<ClassFigures> {
-    let figures = |(class, row): (usize, &Vec<u64>)| {
-        let correct = count(row[class]);
-        let support: u64 = row.iter().sum();
-        let predicted: u64 = confusion.iter().map(|row| row[class]).sum();
-        let recall = ratio(correct, count(support));
-        ClassFigures {
-            class: classes.get(class).cloned().unwrap_or_default(),
+/// The figures of a class, and how often it was predicted.
+pub(super) struct CountedClass {
+    pub figures: ClassFigures,
+    pub predicted: u64,
+}
+
+impl CountedClass {
+    /// The figures of a class of `support` examples that is predicted so often, `correct` times rightly. Its
+    /// accuracy is its recall.
+    pub fn new(class: String, support: u64, predicted: u64, correct: u64) -> Self {
+        let recall = ratio(count(correct), count(support));
+        let figures = ClassFigures {
+            class,
             support,
             accuracy: recall,
-            precision: ratio(correct, count(predicted)),
+            precision: ratio(count(correct), count(predicted)),
             recall,
-            f1: ratio(2.0 * correct, count(support + predicted)),
-        }
+            f1: ratio(2.0 * count(correct), count(support + predicted)),
+            average_precision: None,
+        };
+        Self { figures, predicted }
+    }
+}
+
+fn per_class(confusion: &[Vec<u64>], classes: &[String]) -> Vec<CountedClass> {
+    let counted = |(class, row): (usize, &Vec<u64>)| {
+        let predicted = confusion.iter().map(|row| row[class]).sum();
+        let name = classes.get(class).cloned().unwrap_or_default();
+        CountedClass::new(name, row.iter().sum(), predicted, row[class])
     };
-    confusion.iter().enumerate().map(figures).collect()
+    confusion.iter().enumerate().map(counted).collect()
 }
 
 fn most_confused(confusion: &[Vec<u64>], classes: &[String]) -> Vec<ConfusedPair> {

@@ -10,7 +10,7 @@
 //! | `metrics.csv`, `metrics.jsonl` | [`metrics::EpochRecord`], one per epoch |
 //! | `steps.csv` | [`metrics::StepRecord`], one per step |
 //! | `histograms.jsonl` | [`histograms::HistogramRecord`], one per parameter and epoch |
-//! | `predictions.csv` | [`predictions::Predictions`] |
+//! | `predictions.csv` | [`predictions::Predictions`], or [`targets::TargetPredictions`] of numbers |
 
 pub(in crate::train) mod csv;
 pub(in crate::train) mod evaluation;
@@ -19,3 +19,4 @@ pub(in crate::train) mod metrics;
 pub(in crate::train) mod model;
 pub(in crate::train) mod predictions;
 pub(in crate::train) mod result;
+pub(in crate::train) mod targets;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::data::{DataConfig, DataError, Normalization};
+use crate::data::{DataConfig, DataError, Normalization, Task};
 
 /// What a trained model takes and gives.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -10,8 +10,11 @@ use crate::data::{DataConfig, DataError, Normalization};
 pub struct ModelRecord {
     /// Height, width and channels of an image.
     pub image: [usize; 3],
-    /// Names of the classes.
+    /// Names of the classes, or of the numbers that are predicted.
     pub classes: Vec<String>,
+    /// What is learned of images.
+    #[serde(default, skip_serializing_if = "Task::is_classification")]
+    pub task: Task,
     /// How pixels become numbers; runs of older versions leave it to their recipe.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub normalization: Option<Normalization>,

@@ -9,6 +9,8 @@
 use std::fmt::Write as _;
 
 use super::evaluation::SplitEvaluation;
+use super::targets::TargetPredictions;
+use crate::train::TrainError;
 use crate::train::step::metrics::Metrics;
 use crate::train::step::model::TOP;
 
@@ -30,6 +32,36 @@ pub struct Predictions {
     pub probabilities: Vec<f32>,
     /// Number of classes; at least one.
     pub classes: usize,
+}
+
+/// What a model predicts for each example of a split, by what it learns.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Predicted {
+    /// One class each.
+    Classes(Predictions),
+    /// Numbers, or which classes apply.
+    Targets(TargetPredictions),
+}
+
+impl Predicted {
+    /// The examples as CSV.
+    pub fn to_csv(&self) -> String {
+        match self {
+            Self::Classes(predictions) => predictions.to_csv(),
+            Self::Targets(predictions) => predictions.to_csv(),
+        }
+    }
+
+    /// Those of a model that classifies.
+    ///
+    /// # Errors
+    /// When it learns something else.
+    pub fn into_classes(self) -> Result<Predictions, TrainError> {
+        match self {
+            Self::Classes(predictions) => Ok(predictions),
+            Self::Targets(TargetPredictions { task, .. }) => Err(TrainError::NoClasses { task }),
+        }
+    }
 }
 
 impl Predictions {

@@ -164,7 +164,12 @@ fn evaluation_and_predictions_are_read_back_and_checked() {
     assert_eq!(run.evaluation().expect("no file is no error"), None);
     assert_eq!(run.predictions().expect("no file is no error"), None);
     let classes = vec!["a".to_owned(), "b".to_owned()];
-    let model = ModelRecord { image: [1, 1, 1], classes: classes.clone(), normalization: None };
+    let model = ModelRecord {
+        image: [1, 1, 1],
+        classes: classes.clone(),
+        task: Task::Classification,
+        normalization: None,
+    };
     run.write_model(&model).expect("it can be written");
     let rows = vec![0.25, 0.75, 0.5, 0.5];
     let predictions = Predictions::of_probabilities(vec![1, 1], rows, 2);
@@ -172,6 +177,7 @@ fn evaluation_and_predictions_are_read_back_and_checked() {
     let splits = [("test".to_owned(), predictions.evaluate(&classes))].into();
     let evaluation = Evaluation { weights, classes, splits };
     run.write_evaluation(&evaluation).expect("it can be written");
+    let predictions = Predicted::Classes(predictions);
     run.write_predictions(&predictions).expect("it can be written");
     assert_eq!(run.evaluation().expect("it was written"), Some(evaluation));
     assert_eq!(run.predictions().expect("it was written"), Some(predictions));

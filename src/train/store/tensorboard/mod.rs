@@ -118,18 +118,16 @@ impl EventLog {
                 of_values(step.step, vec![scalar("train/loss", step.loss.into()), rate])
             })
             .collect();
-        let mut values = vec![
-            scalar("train/accuracy", epoch.train_accuracy),
-            scalar("train/images_per_second", epoch.images_per_second),
-        ];
-        let held_out = [
+        let mut values = vec![scalar("train/images_per_second", epoch.images_per_second)];
+        let if_there = [
+            ("train/accuracy", Some(epoch.train_accuracy).filter(|share| !share.is_nan())),
             ("validation/loss", epoch.validation_loss),
             ("validation/accuracy", epoch.validation_accuracy),
             ("test/loss", epoch.test_loss),
             ("test/accuracy", epoch.test_accuracy),
             ("train/loss_scale", epoch.loss_scale),
         ];
-        values.extend(held_out.into_iter().filter_map(|(tag, value)| Some(scalar(tag, value?))));
+        values.extend(if_there.into_iter().filter_map(|(tag, value)| Some(scalar(tag, value?))));
         values.extend(histograms.iter().map(histogram));
         events.push(of_values(epoch.step, values));
         self.append(&events)
