@@ -6,6 +6,9 @@ mod analyze;
 mod compare;
 #[path = "cli/data.rs"]
 mod data;
+#[cfg(feature = "fetch")]
+#[path = "cli/data_get.rs"]
+mod data_get;
 #[path = "cli/diverged.rs"]
 mod diverged;
 #[path = "cli/exchange.rs"]

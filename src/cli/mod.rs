@@ -5,6 +5,8 @@ mod args;
 mod commands;
 mod device;
 mod failure;
+#[cfg(feature = "fetch")]
+mod fetch;
 mod inputs;
 mod interrupt;
 mod logging;

@@ -115,8 +115,8 @@ impl Model {
         Ok(model)
     }
 
-    /// Takes over the weights of a file where layers fit by name and shape: safetensors, NPZ, or a state
-    /// dict of PyTorch (`.pt`, `.pth`). A well-known model has torchvision's names, so that torchvision's files
+    /// Takes over the weights of a file where layers fit by name and shape: safetensors, NPZ, a state
+    /// dict of PyTorch (`.pt`, `.pth`), or what Keras saves, by the order of its layers. A well-known model has torchvision's names, so that torchvision's files
     /// fit; other models have their own (`conv1.weight`), in PyTorch's layouts where the file is not ours. The last layer starts afresh where the
     /// file tells other classes, or none of the same number.
     ///

@@ -64,6 +64,7 @@ pub use evaluate::preview::augmented_examples;
 
 pub use store::exchange::converter::{Exchange, Imported};
 pub use store::exchange::error::ExchangeError;
+pub use store::exchange::keras::write::KerasWeights;
 pub use store::exchange::npz::write_npz;
 pub use store::exchange::selection::{Selection, Taken};
 pub use store::exchange::weight_file::{FileLayout, WeightFile};

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::cache::cache_dir;
 use super::store::{StoreError, file_name, lock, write};
 use crate::exec::{Audits, DeviceInfo, KeepAudits};
 use crate::train::read_text;
@@ -46,7 +47,7 @@ pub fn keep(path: PathBuf, device: DeviceInfo) -> KeepAudits {
 
 /// The user's file for a device: `verigrad/audits/DEVICE-DRIVER.toml` in the folder for caches.
 pub fn path_of(device: &DeviceInfo) -> Option<PathBuf> {
-    Some(dirs::cache_dir()?.join("verigrad").join("audits").join(file_name(device)))
+    Some(cache_dir()?.join("audits").join(file_name(device)))
 }
 
 #[cfg(test)]

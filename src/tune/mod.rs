@@ -9,6 +9,7 @@
 //! takes, [`audits`] which kernels need no checks.
 
 pub mod audits;
+mod cache;
 mod candidates;
 mod speed;
 pub mod store;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use super::cache::cache_dir;
 use crate::compile::Picks;
 use crate::exec::DeviceInfo;
 use crate::train::{FileError, read_text, write_atomically};
@@ -146,7 +147,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<(), StoreError> {
 
 /// The user's file for a device: `verigrad/tuned/DEVICE-DRIVER.toml` in the folder for caches.
 pub fn path_of(device: &DeviceInfo) -> Option<PathBuf> {
-    Some(dirs::cache_dir()?.join("verigrad").join("tuned").join(file_name(device)))
+    Some(cache_dir()?.join("tuned").join(file_name(device)))
 }
 
 /// A file name for what holds for a device and its driver.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::cache::cache_dir;
 use super::store::{StoreError, file_name};
 use crate::exec::{DeviceInfo, Verdict};
 use crate::input::{self, MOST_OF_A_TEXT};
@@ -69,7 +70,7 @@ pub fn save(
 
 /// The user's file for a software GPU: `verigrad/auto/DEVICE-DRIVER.toml` in the folder for caches.
 pub fn path_of(gpu: &DeviceInfo) -> Option<PathBuf> {
-    Some(dirs::cache_dir()?.join("verigrad").join("auto").join(file_name(gpu)))
+    Some(cache_dir()?.join("auto").join(file_name(gpu)))
 }
 
 #[cfg(test)]

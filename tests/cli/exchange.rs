@@ -304,3 +304,57 @@ fn a_run_whose_first_epoch_is_not_over_says_so() {
     fails(folder.path(), &["eval", "runs/small-1"], 1, &parts);
     fails(folder.path(), &["weights", "export", "runs/small-1", "-o", "w"], 1, &parts);
 }
+
+/// Files of Keras in both of its layouts, wherever weights are read, and what of them does not fit.
+#[test]
+fn weights_go_to_keras_and_come_back() {
+    let folder = folder_with_weights();
+    let folder = folder.path();
+    let own = load_weights(&folder.join("runs/small-1/weights-last.safetensors")).expect("a run's");
+    ok(folder, &["eval", "runs/small-1", "--device", "cpu", "--csv", "run.csv"]);
+    for name in ["w.weights.h5", "w.h5"] {
+        let text =
+            ok(folder, &["weights", "export", "runs/small-1", "--format", "keras", "-o", name]);
+        assert!(text.contains(&format!("{name}: 7 tensors, ")), "{text}");
+        ok(folder, &["weights", "import", name, "--recipe", "r.toml", "-o", "ours.safetensors"]);
+        assert_eq!(
+            load_weights(&folder.join("ours.safetensors")).expect("imported"),
+            own,
+            "{name}"
+        );
+        let args = ["eval", name, "--recipe", "r.toml", "--device", "cpu", "--csv", "file.csv"];
+        let text = ok(folder, &args);
+        assert!(text.contains("layout   layers of Keras\n"), "{text}");
+        let read = |name: &str| fs::read_to_string(folder.join(name)).expect("predictions");
+        assert_eq!(read("run.csv"), read("file.csv"), "{name}");
+        let text = ok(folder, &["train", "r.toml", "--device", "cpu", "--init-from", name]);
+        assert!(text.contains("loaded   conv1, norm1, dense1\n"), "{text}");
+    }
+    let export = ["weights", "export", "runs/small-1", "--format", "keras", "-o"];
+    fails(
+        folder,
+        &[&export[..], &["w.keras"]].concat(),
+        1,
+        &["w.keras: ", ".weights.h5 (Keras 3)"],
+    );
+
+    // A layer more than the file has, and a file that is cut.
+    let more = RECIPE
+        .replace("{ type = \"dense\" }", "{ type = \"dense\", units = 7 },\n { type = \"dense\" }");
+    fs::write(folder.join("more.toml"), more).expect("a recipe");
+    let args = ["weights", "import", "w.h5", "--recipe", "more.toml", "-o", "ours.safetensors"];
+    let parts = [
+        "dense2.weight [7, 10] is missing",
+        "dense1.weight has shape",
+        "layers of the file (3: conv1/conv1, norm1/norm1, dense1/dense1) were taken for those of the \
+         model (4: conv1, norm1, dense1, dense2) by order",
+    ];
+    fails(folder, &args, 1, &parts);
+    let whole = fs::read(folder.join("w.h5")).expect("a file");
+    fs::write(folder.join("w.h5"), &whole[..whole.len() / 2]).expect("half of it");
+    fails(folder, &args, 1, &["w.h5: ", "damaged"]);
+    let args =
+        ["weights", "import", "torch.safetensors", "--recipe", "r.toml", "--format", "keras"];
+    let args = [&args[..], &["-o", "ours.safetensors"]].concat();
+    fails(folder, &args, 1, &["torch.safetensors: it has no layers of Keras"]);
+}

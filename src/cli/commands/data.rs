@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+#[cfg(feature = "fetch")]
+use super::data_get::{GetArgs, get};
 use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::cli::device::open::{PickArgs, open_quickly};
 use crate::cli::failure::Failure;
@@ -28,6 +30,9 @@ enum DataCommand {
     Preview(PreviewArgs),
     /// Write labels and pixels of the first images as CSV
     Export(ExportArgs),
+    /// Get a published data set from the network: resumed where it broke off, and checked by its SHA-256
+    #[cfg(feature = "fetch")]
+    Get(GetArgs),
     /// List the data sets that can be read, and what is missing
     List(ListArgs),
 }
@@ -91,6 +96,8 @@ pub(in crate::cli) fn run(args: &DataCommandArgs) -> Result<(), Failure> {
     match &args.command {
         DataCommand::Preview(args) => preview(args),
         DataCommand::Export(args) => export(args),
+        #[cfg(feature = "fetch")]
+        DataCommand::Get(args) => get(args),
         DataCommand::List(args) => list(args),
     }
 }

@@ -6,6 +6,8 @@ pub(super) mod compare;
 pub(super) mod completions;
 pub(super) mod cross_validate;
 pub(super) mod data;
+#[cfg(feature = "fetch")]
+mod data_get;
 pub(super) mod devices;
 pub(super) mod doctor;
 pub(super) mod ensemble;

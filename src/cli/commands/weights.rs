@@ -14,7 +14,6 @@ use crate::cli::inputs::trained::TrainedModel;
 use crate::cli::inputs::weight_file::{Extent, SelectionArgs, weights_of};
 use crate::cli::output;
 use crate::data::Normalization;
-use crate::nn::{Conv2d, Layer};
 use crate::report::format::grouped;
 use crate::tensor::HostTensor;
 use crate::train::{
@@ -27,7 +26,7 @@ use crate::train::{
 pub(in crate::cli) enum WeightsCommand {
     /// Write the weights of a run for other programs
     Export(ExportArgs),
-    /// Convert weights of PyTorch or NumPy into those of a recipe
+    /// Convert weights of PyTorch, Keras or NumPy into those of a recipe
     Import(ImportArgs),
 }
 
@@ -36,7 +35,9 @@ pub(in crate::cli) enum WeightsCommand {
 enum ExportFormat {
     /// Safetensors with the names and layouts of PyTorch (torchvision's for models it has)
     Torch,
-    /// NPZ of NumPy, names and layouts of verigrad, which are Keras' layouts
+    /// HDF5 for load_weights of Keras: FILE.weights.h5 in the layout of Keras 3, FILE.h5 in that of Keras 2
+    Keras,
+    /// NPZ of NumPy, names and layouts of verigrad
     Npz,
     /// Safetensors, names and layouts of verigrad
     Safetensors,
@@ -49,7 +50,9 @@ enum ExportFormat {
 enum ImportFormat {
     /// Names and layouts of PyTorch (torchvision's for models it has)
     Torch,
-    /// Names and layouts of verigrad, which are Keras' layouts
+    /// Layers of Keras, by their order
+    Keras,
+    /// Names and layouts of verigrad
     Npz,
     /// Names and layouts of verigrad
     Safetensors,
@@ -77,7 +80,7 @@ pub(in crate::cli) struct ExportArgs {
 /// Arguments of `verigrad weights import`.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ImportArgs {
-    /// A .safetensors or .npz file
+    /// A file of weights: .safetensors, .pt or .pth, .weights.h5, .h5 or .keras, .npz
     file: PathBuf,
     /// Name of a built-in recipe, or path to a .toml file: the model that the weights are for
     #[arg(long, value_name = "NAME|FILE.toml")]
@@ -85,8 +88,8 @@ pub(in crate::cli) struct ImportArgs {
     /// Change a value of the recipe: `model.depth=34`
     #[arg(long = "set", value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// Names and layouts [default: npz for files of NumPy, else those that the file's metadata tell,
-    /// else torch]
+    /// Names and layouts [default: keras and npz for files of Keras and NumPy, else those that the
+    /// file's metadata tell, else torch]
     #[arg(long, value_enum)]
     format: Option<ImportFormat>,
     #[command(flatten)]
@@ -120,6 +123,13 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
     let exchange = || Exchange::of(recipe.model.as_ref(), model);
     let tensors = match args.format {
         ExportFormat::Onnx => return export_onnx(&run, args.int8, &args.output),
+        ExportFormat::Keras => {
+            let weights = exchange()?.to_keras(weights)?;
+            weights.write(&args.output)?;
+            run.tell_weights();
+            report(&args.output, weights.counts());
+            return Ok(());
+        }
         ExportFormat::Npz => {
             let tensors = exchange()?.from_own(weights)?;
             write_npz(&args.output, &tensors)?;
@@ -135,14 +145,13 @@ fn export(args: &ExportArgs) -> Result<(), Failure> {
         }
         ExportFormat::Safetensors => {
             let tensors = exchange()?.from_own(weights)?;
-            let layers = ("layers", layer_table(model)?);
-            let metadata = [layers, ("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
+            let metadata = [("recipe", recipe.name.clone()), (CLASSES_KEY, classes)];
             save_weights(&args.output, &tensors, &named(metadata))?;
             tensors
         }
     };
     run.tell_weights();
-    report(&args.output, &tensors);
+    report(&args.output, counts(&tensors));
     Ok(())
 }
 
@@ -154,6 +163,7 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
     let layout = match args.format {
         None => file.layout(),
         Some(ImportFormat::Torch) => FileLayout::Torch,
+        Some(ImportFormat::Keras) => FileLayout::Keras,
         Some(ImportFormat::Npz | ImportFormat::Safetensors) => FileLayout::Own,
     };
     let target = (&recipe, &model);
@@ -165,7 +175,7 @@ fn import(args: &ImportArgs) -> Result<(), Failure> {
         metadata.insert(CLASSES_KEY.to_owned(), serde_json::json!(classes).to_string());
     }
     save_weights(&args.output, &tensors, &metadata)?;
-    report(&args.output, &tensors);
+    report(&args.output, counts(&tensors));
     Ok(())
 }
 
@@ -186,45 +196,12 @@ fn named<const N: usize>(metadata: [(&str, String); N]) -> BTreeMap<String, Stri
     metadata.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
-/// Name and kind of each layer with parameters, in their order, as JSON: what a converter needs
-/// beside the tensors (`scripts/export-keras.py`).
-fn layer_table(model: &ModelPrograms) -> Result<String, Failure> {
-    let mut table: Vec<[String; 2]> = Vec::new();
-    let depthwise = depthwise(model.layers());
-    let mut convolutions = depthwise.into_iter();
-    for spec in &model.parameters {
-        let Some((layer, "weight")) = spec.name.rsplit_once('.') else { continue };
-        let kind = match spec.shape.rank() {
-            4 if convolutions.next() == Some(true) && spec.shape.dims()[2] == 1 => {
-                "depthwise_conv2d"
-            }
-            4 => "conv2d",
-            2 => "dense",
-            _ => "batch_norm",
-        };
-        table.push([layer.to_owned(), kind.to_owned()]);
-    }
-    Ok(serde_json::to_string(&table)?)
+/// Number of tensors, and of all their numbers.
+fn counts(tensors: &[(String, HostTensor)]) -> (usize, usize) {
+    (tensors.len(), tensors.iter().map(|(_, tensor)| tensor.ty().elements()).sum())
 }
 
-/// Whether each convolution has a group of its own per channel, in the order of the parameters.
-fn depthwise(layers: &[Layer]) -> Vec<bool> {
-    let mut found = Vec::new();
-    for layer in layers {
-        if let Layer::Conv2d(Conv2d { groups, out_channels, .. }) = layer {
-            found.push(*groups > 1 && groups == out_channels);
-        }
-        found.extend(layer.branches().into_iter().flat_map(|branch| depthwise(branch.layers)));
-    }
-    found
-}
-
-fn report(path: &Path, tensors: &[(String, HostTensor)]) {
-    let numbers: usize = tensors.iter().map(|(_, tensor)| tensor.ty().elements()).sum();
-    output::line(format_args!(
-        "{}: {} tensors, {} numbers",
-        path.display(),
-        tensors.len(),
-        grouped(numbers)
-    ));
+fn report(path: &Path, (tensors, numbers): (usize, usize)) {
+    let numbers = grouped(numbers);
+    output::line(format_args!("{}: {tensors} tensors, {numbers} numbers", path.display()));
 }

@@ -10,7 +10,7 @@ use crate::cli::device::memory;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::cli::text::account::warnings;
-use crate::data::{self, Dataset, DatasetKind, Splits};
+use crate::data::{self, DataError, Dataset, DatasetKind, Splits};
 use crate::input;
 use crate::train::{Recipe, RunDir, TrainError, builtin_recipes};
 
@@ -75,7 +75,8 @@ pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Spli
     let mut config = recipe.data.clone();
     config.skip_damaged |= args.skip_damaged && config.dataset == DatasetKind::Folder;
     let room = memory::available().map(|free| free / OF_FREE_MEMORY);
-    let data = data::load_within(&config, args.data_dir.as_deref(), room)?;
+    let data = data::load_within(&config, args.data_dir.as_deref(), room)
+        .map_err(|error| with_command(error, args))?;
     for warning in warnings(&data.account) {
         output::note(format_args!("warning: {warning}"));
     }
@@ -88,6 +89,21 @@ pub(in crate::cli) fn read_data(recipe: &Recipe, args: &DataArgs) -> Result<Spli
         1e3 * started.elapsed().as_secs_f64()
     );
     Ok(data)
+}
+
+/// Where a set is missing, with the command that gets it.
+fn with_command(error: DataError, args: &DataArgs) -> DataError {
+    match error {
+        DataError::Missing { dataset, looked_in, expected, advice } if cfg!(feature = "fetch") => {
+            let folder = args.data_dir.as_ref();
+            let folder =
+                folder.map_or_else(String::new, |dir| format!(" --data-dir {}", dir.display()));
+            let advice =
+                format!("get them with `verigrad data get {dataset}{folder}`, or {advice}");
+            DataError::Missing { dataset, looked_in, expected, advice }
+        }
+        error => error,
+    }
 }
 
 /// Height, width and channels of a set's images.

@@ -106,8 +106,12 @@ impl Subject {
         let layout = file.layout();
         let tensors = weights_of(&file, (&recipe, &model), layout, selection, Extent::Whole)?;
         let weights = PendingWeights::check(&model, &tensors)?;
-        if layout == FileLayout::Torch {
-            output::line(format_args!("layout   names and layouts of PyTorch"));
+        match layout {
+            FileLayout::Own => {}
+            FileLayout::Torch => {
+                output::line(format_args!("layout   names and layouts of PyTorch"));
+            }
+            FileLayout::Keras => output::line(format_args!("layout   layers of Keras")),
         }
         let trained = TrainedModel { recipe, record, model, tensors, weights };
         Ok(Self { trained, origin: Origin::File(path.to_owned()), read })

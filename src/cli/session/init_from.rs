@@ -103,6 +103,7 @@ impl Source {
         let layout = match layout {
             FileLayout::Own => "",
             FileLayout::Torch => ", in the names and layouts of PyTorch",
+            FileLayout::Keras => ", by the layers of Keras",
         };
         Ok(Self { file: path.to_owned(), tensors, classes: file.classes(), layout })
     }

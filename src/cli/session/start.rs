@@ -14,6 +14,10 @@ use crate::cli::args::{DataArgs, DeviceArgs, RecipeArgs};
 use crate::cli::device::open::{PickArgs, open_device, open_shadow};
 use crate::cli::device::tuning::tuned_programs;
 use crate::cli::failure::Failure;
+#[cfg(feature = "fetch")]
+use crate::cli::fetch::offer::read_or_get;
+#[cfg(not(feature = "fetch"))]
+use crate::cli::inputs::loading::read_data as read_or_get;
 use crate::cli::inputs::loading::{load_recipe, read_data};
 use crate::cli::interrupt;
 use crate::data::Splits;
@@ -82,7 +86,7 @@ pub(in crate::cli) fn start(args: &TrainArgs) -> Result<Ended, Failure> {
     let mut recipe = load_recipe(&args.recipe)?;
     args.init.freeze_in(&mut recipe);
     recipe.log.tensorboard |= args.tensorboard;
-    let data = read_data(&recipe, &args.data)?;
+    let data = read_or_get(&recipe, &args.data)?;
     train(args, recipe, data.into(), &Vec::new)
 }
 

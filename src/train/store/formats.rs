@@ -7,19 +7,25 @@ pub(in crate::train) const ZIP: &[u8] = b"PK\x03\x04";
 const SAVE_FILE: &str = "in Python, write the state dict with \
     safetensors.torch.save_file(model.state_dict(), \"model.safetensors\")";
 
-/// What a file is that is neither safetensors, NPZ nor a state dict of PyTorch, and what to do with it; none where its bytes do
+/// What is read wherever weights of other programs are.
+const IMPORT: &str = "bring it into a recipe's form with verigrad weights import";
+
+/// What a file is that is neither safetensors, NPZ, a state dict of PyTorch nor a file of Keras, and what to do with it; none where its bytes do
 /// not tell.
 pub(in crate::train) fn other_format(bytes: &[u8]) -> Option<String> {
     if begins_as_safetensors(bytes) {
         return None;
     }
-    let keras = "in Python, write numpy.savez(\"w.npz\", ...) with the names of the recipe's layers: \
-                 Keras has our layouts";
+    let arrays =
+        "in Python, write numpy.savez(\"w.npz\", ...) with the names of the recipe's layers";
+    let keras = "load it in Keras, and write model.save_weights(\"w.weights.h5\")";
     let (what, advice) = match bytes {
         [] => ("an empty file", "get or write it again"),
         _ if bytes.starts_with(ZIP) || bytes.starts_with(b"PK\x05\x06") => return Some(zip(bytes)),
         [0x80, 2..=5, ..] => ("a pickle of Python, and none that torch.save wrote", SAVE_FILE),
-        _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => ("an HDF5 file, as Keras writes it", keras),
+        _ if bytes.starts_with(b"\x89HDF\r\n\x1a\n") => {
+            ("an HDF5 file, as Keras writes it", IMPORT)
+        }
         _ if bytes.starts_with(b"GGUF") => (
             "a GGUF file of a language model",
             "give the weights of an image classifier as .safetensors or .npz",
@@ -33,7 +39,7 @@ pub(in crate::train) fn other_format(bytes: &[u8]) -> Option<String> {
             "in Python, write its initializers by name with numpy.savez(\"w.npz\", **arrays), or export \
              the state dict of the model that it was made of as safetensors",
         ),
-        _ if bytes.get(4..8) == Some(b"TFL3") => ("a TensorFlow Lite model", keras),
+        _ if bytes.get(4..8) == Some(b"TFL3") => ("a TensorFlow Lite model", arrays),
         _ if bytes.ends_with(b"\x57\xfb\x80\x8b\x24\x75\x47\xdb") => {
             ("the index of a TensorFlow checkpoint", keras)
         }
@@ -53,7 +59,9 @@ fn begins_as_safetensors(bytes: &[u8]) -> bool {
 }
 
 fn sentence(what: &str, advice: &str) -> String {
-    format!("this is {what}: expected safetensors, NPZ or a state dict of PyTorch; {advice}")
+    format!(
+        "this is {what}: expected safetensors, NPZ, a state dict of PyTorch or a file of Keras; {advice}"
+    )
 }
 
 /// What a zip file is of, by the names in it.
@@ -66,12 +74,9 @@ fn zip(bytes: &[u8]) -> String {
     let (what, advice) = if has(b"data.pkl") {
         ("a file of PyTorch with a pickle in it, as torch.save writes it", SAVE_FILE)
     } else if has(b"model.weights.h5") {
-        (
-            "a model of Keras",
-            "scripts/export-keras.py shows how arrays go by name into an .npz file",
-        )
+        ("a model of Keras", IMPORT)
     } else if has(b".npy") {
-        ("an NPZ file of NumPy", "bring it into a recipe's form with verigrad weights import")
+        ("an NPZ file of NumPy", IMPORT)
     } else {
         ("a zip file without arrays", "unpack it first, and give the .safetensors or .npz file")
     };
@@ -151,7 +156,8 @@ mod tests {
             let told = other_format(bytes).unwrap_or_default();
             assert!(
                 told.contains(part)
-                    && told.contains("expected safetensors, NPZ or a state dict of PyTorch"),
+                    && told
+                        .contains("expected safetensors, NPZ, a state dict of PyTorch or a file"),
                 "{told}"
             );
         }

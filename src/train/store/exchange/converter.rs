@@ -1,10 +1,13 @@
-//! A model's weights, there and back: matched by name and shape, and laid out as PyTorch has them.
+//! A model's weights, there and back: matched by name and shape, and laid out as PyTorch or Keras has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::entry::Entry;
 use super::error::ExchangeError;
 use super::given::Given;
+use super::keras::matching::renamed;
+use super::keras::model::{Kind, OwnLayer, layers_of};
+use super::keras::write::{KerasWeights, Written};
 use super::matching::matched;
 use super::names;
 use super::selection::{Selection, Taken};
@@ -13,10 +16,11 @@ use crate::nn::ModelConfig;
 use crate::tensor::{HostTensor, Shape};
 use crate::train::ModelPrograms;
 
-/// How a model's weights are called and laid out in PyTorch.
+/// How a model's weights are called and laid out in PyTorch, and which layers they are in Keras.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exchange {
     entries: Vec<Entry>,
+    layers: Vec<OwnLayer>,
 }
 
 impl Exchange {
@@ -27,7 +31,7 @@ impl Exchange {
     /// When an image is flattened inside a residual or concatenated branch, where the order of the
     /// features cannot be followed.
     pub fn of(config: Option<&ModelConfig>, model: &ModelPrograms) -> Result<Self, ExchangeError> {
-        Ok(Self { entries: names::entries(config, model)? })
+        Ok(Self { entries: names::entries(config, model)?, layers: layers_of(model) })
     }
 
     /// Name and shape of each tensor in PyTorch, in the order of the layers.
@@ -50,6 +54,32 @@ impl Exchange {
             Ok((entry.theirs.clone(), entry.layout.exported(tensor)?))
         };
         pairs.map(convert).collect()
+    }
+
+    /// Weights as Keras has them.
+    ///
+    /// # Errors
+    /// Lists the tensors that are missing, have another shape, or do not belong; names a layer that Keras
+    /// does not have.
+    pub fn to_keras(
+        &self,
+        weights: &BTreeMap<String, HostTensor>,
+    ) -> Result<KerasWeights, ExchangeError> {
+        let tensors: BTreeMap<_, _> = self.from_own(weights)?.into_iter().collect();
+        let layer = |layer: &OwnLayer| {
+            if layer.kind == Kind::Unknown {
+                let problem = format!("{} is of a kind that Keras does not have", layer.name);
+                return Err(ExchangeError::Model(problem));
+            }
+            let tensor = |(part, ours, shape): &(&'static str, String, Shape)| {
+                let shape = layer.keras_shape(part, shape);
+                Ok((*part, HostTensor::from_f32(shape, tensors[ours].f32s())?))
+            };
+            let parts: Result<_, ExchangeError> = layer.parts.iter().map(tensor).collect();
+            Ok(Written { name: layer.word(), kind: layer.kind, tensors: parts? })
+        };
+        let layers: Result<_, ExchangeError> = self.layers.iter().map(layer).collect();
+        Ok(KerasWeights { layers: layers? })
     }
 
     /// Weights of a PyTorch state dict as the model has them, by the rules of [`Self::import`].
@@ -90,9 +120,11 @@ impl Exchange {
         selection: &Selection,
     ) -> Result<Imported, ExchangeError> {
         let expected = self.side(layout);
-        let (given, taken) = selection.of(&file.tensors, &names_of(&expected))?;
-        let found = matched(&expected, &given)
-            .map_err(|error| self.with_other_layout(error, file, layout, selection))?;
+        let Meant { given, taken, how } = self.meant(file, layout, selection, &expected)?;
+        let found = matched(&expected, &given).map_err(|error| match how {
+            Some(how) => with_hint(error, how),
+            None => self.with_other_layout(error, file, layout, selection),
+        })?;
         let convert = |(entry, tensor): (&Entry, &HostTensor)| {
             Ok((entry.ours.clone(), entry.imported(layout, tensor)?))
         };
@@ -115,7 +147,7 @@ impl Exchange {
         selection: &Selection,
     ) -> Result<Imported, ExchangeError> {
         let expected = self.side(layout);
-        let (mut given, taken) = selection.of(&file.tensors, &names_of(&expected))?;
+        let Meant { mut given, taken, .. } = self.meant(file, layout, selection, &expected)?;
         let mut weights = Vec::new();
         for (entry, (name, shape)) in self.entries.iter().zip(&expected) {
             match given.remove(name) {
@@ -138,11 +170,35 @@ impl Exchange {
         Ok(Imported { weights, taken })
     }
 
+    /// The tensors of a file that are meant, by their names on one side.
+    fn meant(
+        &self,
+        file: &WeightFile,
+        layout: FileLayout,
+        selection: &Selection,
+        expected: &[(String, Shape)],
+    ) -> Result<Meant, ExchangeError> {
+        if layout != FileLayout::Keras {
+            let (given, taken) = selection.of(&file.tensors, &names_of(expected))?;
+            return Ok(Meant { given, taken, how: None });
+        }
+        let layers = file.keras.as_ref().ok_or_else(|| {
+            let problem = "it has no layers of Keras: expected a .weights.h5, .h5 or .keras file";
+            ExchangeError::Selection(problem.to_owned())
+        })?;
+        // No name of the file is one of ours, until its layers are matched.
+        let (given, mut taken) = selection.of(&file.tensors, &BTreeSet::new())?;
+        let prefix = taken.prefix.as_ref().map_or("", |(prefix, _)| prefix);
+        let renamed = renamed(&self.layers, layers, given, prefix)?;
+        taken.passed.extend(renamed.passed);
+        Ok(Meant { given: renamed.tensors, taken, how: Some(renamed.how) })
+    }
+
     /// Names and shapes of the model's tensors in files of one side.
     fn side(&self, layout: FileLayout) -> Vec<(String, Shape)> {
         match layout {
             FileLayout::Torch => self.torch_tensors(),
-            FileLayout::Own => {
+            FileLayout::Own | FileLayout::Keras => {
                 let own = |entry: &Entry| (entry.ours.clone(), entry.shape.clone());
                 self.entries.iter().map(own).collect()
             }
@@ -159,7 +215,7 @@ impl Exchange {
     ) -> ExchangeError {
         let (other, name) = match layout {
             FileLayout::Torch => (FileLayout::Own, "npz"),
-            FileLayout::Own => (FileLayout::Torch, "torch"),
+            FileLayout::Own | FileLayout::Keras => (FileLayout::Torch, "torch"),
         };
         let expected = self.side(other);
         let fits = selection
@@ -175,6 +231,25 @@ impl Exchange {
             }
             error => error,
         }
+    }
+}
+
+/// Tensors of a file by their names on one side.
+struct Meant {
+    given: BTreeMap<String, Given>,
+    taken: Taken,
+    /// How layers of Keras were matched.
+    how: Option<String>,
+}
+
+/// A mismatch, with what to look at, where it says nothing to try.
+fn with_hint(error: ExchangeError, how: String) -> ExchangeError {
+    match error {
+        ExchangeError::Mismatch { problems, hint } => {
+            let hint = hint.into_iter().chain([how]).collect::<Vec<_>>().join("\n");
+            ExchangeError::Mismatch { problems, hint: Some(hint) }
+        }
+        error => error,
     }
 }
 

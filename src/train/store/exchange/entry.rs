@@ -24,7 +24,7 @@ impl Entry {
     ) -> Result<HostTensor, ExchangeError> {
         match layout {
             FileLayout::Torch => self.layout.imported(tensor),
-            FileLayout::Own => Ok(tensor.clone()),
+            FileLayout::Own | FileLayout::Keras => Ok(tensor.clone()),
         }
     }
 }

@@ -25,7 +25,7 @@ pub enum ExchangeError {
         /// What is wrong, and what to do.
         problem: String,
     },
-    /// The model has no form in PyTorch.
+    /// The model has no form in the other program.
     #[error("these layers cannot be exchanged: {0}")]
     Model(String),
     /// Layers do not fit together.

@@ -74,7 +74,11 @@ pub(super) fn array(content: &[u8]) -> Result<Given, String> {
 }
 
 /// The numbers of data that are whole elements; none where they are not.
-fn numbers<T: Pod>(data: &[u8], is_big: bool, convert: impl Fn(T) -> f32) -> Option<Vec<f32>> {
+pub(super) fn numbers<T: Pod>(
+    data: &[u8],
+    is_big: bool,
+    convert: impl Fn(T) -> f32,
+) -> Option<Vec<f32>> {
     if !data.len().is_multiple_of(size_of::<T>()) {
         return None;
     }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ExchangeError;
 use super::given::Given;
+use super::keras::{self, KerasLayers};
 use super::zip::is_zip_with;
 use super::{npz, safetensors, torch};
 use crate::input::{self, MOST_OF_WEIGHTS};
@@ -19,15 +20,18 @@ pub enum FileLayout {
     Own,
     /// Those of PyTorch.
     Torch,
+    /// Layouts of ours; layers by their order in Keras.
+    Keras,
 }
 
-/// A file of weights: safetensors, NPZ of NumPy, or a state dict as `torch.save` writes it.
+/// A file of weights: safetensors, NPZ of NumPy, a state dict as `torch.save` writes it, or what Keras saves.
 #[derive(Debug, Clone)]
 pub struct WeightFile {
     path: PathBuf,
     pub(super) tensors: BTreeMap<String, Given>,
     metadata: BTreeMap<String, String>,
     is_npz: bool,
+    pub(super) keras: Option<KerasLayers>,
 }
 
 impl WeightFile {
@@ -40,6 +44,11 @@ impl WeightFile {
     pub fn read(path: &Path) -> Result<Self, ExchangeError> {
         let bytes =
             input::read(path, MOST_OF_WEIGHTS).map_err(FileError::of("read the weights", path))?;
+        if keras::is_keras(&bytes) {
+            let (tensors, layers) = keras::read(path, bytes)?;
+            let (path, metadata) = (path.to_owned(), BTreeMap::new());
+            return Ok(Self { path, tensors, metadata, is_npz: false, keras: Some(layers) });
+        }
         let is_npz = is_zip_with(&bytes, b".npy");
         let (tensors, metadata) = if is_npz {
             (npz::arrays_of(path, &bytes)?, BTreeMap::new())
@@ -53,14 +62,14 @@ impl WeightFile {
             Given::Other { .. } => None,
         });
         check_own_hash(path, &metadata, floats)?;
-        Ok(Self { path: path.to_owned(), tensors, metadata, is_npz })
+        Ok(Self { path: path.to_owned(), tensors, metadata, is_npz, keras: None })
     }
 
     /// Weights that were read otherwise.
     pub(super) fn of(tensors: BTreeMap<String, HostTensor>) -> Self {
         let tensors = tensors.into_iter().map(|(name, tensor)| (name, Given::Floats(tensor)));
         let (path, metadata) = (PathBuf::new(), BTreeMap::new());
-        Self { path, tensors: tensors.collect(), metadata, is_npz: false }
+        Self { path, tensors: tensors.collect(), metadata, is_npz: false, keras: None }
     }
 
     /// Where it was read.
@@ -69,12 +78,16 @@ impl WeightFile {
     }
 
     /// Names and layouts are ours in NPZ files, which have Keras' layouts, and where the metadata tell
-    /// that we wrote them so; else those of PyTorch, as in what `weights export` writes for it.
+    /// that we wrote them so, and Keras' in its files; else those of PyTorch, as in what `weights export`
+    /// writes for it.
     pub fn layout(&self) -> FileLayout {
         let has = |key: &str| self.metadata.contains_key(key);
         let is_torch = self.metadata.get("format").is_some_and(|format| format == "pt");
-        // The last two keys are of files that older versions wrote.
+        // The keys but the first are of files that older versions wrote.
         let is_ours = has(HASH_KEY) || has("layers") || (has("epoch") && has("test_accuracy"));
+        if self.keras.is_some() {
+            return FileLayout::Keras;
+        }
         if self.is_npz || (is_ours && !is_torch) { FileLayout::Own } else { FileLayout::Torch }
     }
 
