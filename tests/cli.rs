@@ -41,6 +41,8 @@ mod shells;
 mod signals;
 #[path = "cli/tune.rs"]
 mod tune;
+#[path = "cli/watch.rs"]
+mod watch;
 #[path = "cli/weights.rs"]
 mod weights;
 #[path = "cli/wgsl.rs"]

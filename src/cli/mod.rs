@@ -15,6 +15,8 @@ mod search;
 mod session;
 mod text;
 mod trace;
+#[cfg(feature = "watch")]
+mod watch;
 mod wgsl;
 
 use std::process::ExitCode;
@@ -24,7 +26,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use commands::{
     analyze, bench, compare, completions, cross_validate, data, devices, doctor, ensemble,
     evaluate, find_batch, find_lr, inspect, man, predict, recipes, report, summary, sweep, train,
-    tune, weights,
+    tune, watch as watch_command, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -62,6 +64,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Average the predictions of several models: of runs, or of a recipe with different seeds
     Ensemble(ensemble::EnsembleArgs),
+    /// Show runs in the terminal while they train: curves, time left, figures by class
+    Watch(watch_command::WatchArgs),
     /// Write a page about runs: curves, figures per class, predictions, filters, layers
     Report(report::ReportArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
@@ -129,6 +133,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::compare(&args).map(done),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
         Some(Command::Analyze(args)) => analyze::run(&args).map(done),
+        Some(Command::Watch(args)) => watch_command::run(args).map(done),
         Some(Command::Report(args)) => report::run(&args).map(done),
         Some(Command::Summary(args)) => summary::summary(&args).map(done),
         Some(Command::Inspect(args)) => inspect::inspect(&args).map(done),

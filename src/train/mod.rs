@@ -75,6 +75,7 @@ pub use store::records::evaluation::{
 pub use store::records::histograms::HistogramRecord;
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
+pub use store::records::plan::RunPlan;
 pub use store::records::predictions::{Predictions, push_classes, push_probabilities};
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::run_dir::{RunDir, RunDirError, RunLock};

@@ -22,4 +22,5 @@ pub(super) mod summary;
 pub(super) mod sweep;
 pub(super) mod train;
 pub(super) mod tune;
+pub(super) mod watch;
 pub(super) mod weights;
