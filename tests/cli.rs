@@ -34,6 +34,8 @@ mod report;
 mod resume;
 #[path = "cli/searching.rs"]
 mod searching;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/shells.rs"]
 mod shells;
 #[cfg(unix)]

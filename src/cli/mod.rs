@@ -12,6 +12,7 @@ mod members;
 mod output;
 mod pages;
 mod search;
+mod serve;
 mod session;
 mod text;
 mod trace;
