@@ -37,6 +37,8 @@ mod report;
 mod resume;
 #[path = "cli/searching.rs"]
 mod searching;
+#[path = "cli/serve.rs"]
+mod serve;
 #[path = "cli/shells.rs"]
 mod shells;
 #[cfg(unix)]
@@ -46,6 +48,8 @@ mod signals;
 mod tasks;
 #[path = "cli/tune.rs"]
 mod tune;
+#[path = "cli/watch.rs"]
+mod watch;
 #[path = "cli/weights.rs"]
 mod weights;
 #[path = "cli/wgsl.rs"]

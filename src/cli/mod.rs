@@ -14,9 +14,12 @@ mod members;
 mod output;
 mod pages;
 mod search;
+mod serve;
 mod session;
 mod text;
 mod trace;
+#[cfg(feature = "watch")]
+mod watch;
 mod wgsl;
 
 use std::process::ExitCode;
@@ -26,7 +29,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use commands::{
     analyze, bench, compare, completions, cross_validate, data, devices, doctor, ensemble,
     evaluate, find_batch, find_lr, inspect, man, predict, recipes, report, summary, sweep, train,
-    tune, weights,
+    tune, watch as watch_command, weights,
 };
 use device::options::tell_faults;
 use logging::LogArgs;
@@ -64,6 +67,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Average the predictions of several models: of runs, or of a recipe with different seeds
     Ensemble(ensemble::EnsembleArgs),
+    /// Show runs in the terminal while they train: curves, time left, figures by class
+    Watch(watch_command::WatchArgs),
     /// Write a page about runs: curves, figures per class, predictions, filters, layers
     Report(report::ReportArgs),
     /// Show a recipe's layers: shapes, parameters, FLOP, bytes
@@ -131,6 +136,7 @@ pub fn main() -> ExitCode {
         Some(Command::Compare(args)) => compare::compare(&args).map(done),
         Some(Command::Ensemble(args)) => ensemble::ensemble(&args).map(done),
         Some(Command::Analyze(args)) => analyze::run(&args).map(done),
+        Some(Command::Watch(args)) => watch_command::run(args).map(done),
         Some(Command::Report(args)) => report::run(&args).map(done),
         Some(Command::Summary(args)) => summary::summary(&args).map(done),
         Some(Command::Inspect(args)) => inspect::inspect(&args).map(done),

@@ -11,7 +11,10 @@ use super::output;
 use crate::data::Dataset;
 use crate::exec::CpuExecutor;
 use crate::report::{Sources, write_comparison_report, write_run_report};
-use crate::train::{Recipe, RunDir, TrainError};
+use crate::train::{Recipe, RunDir};
+
+/// What a page without images says first.
+const NO_DATA: &str = "The data set cannot be read, so there are no images here.";
 
 /// Where the images of a page come from.
 pub(super) enum TestSet<'a> {
@@ -19,13 +22,22 @@ pub(super) enum TestSet<'a> {
     Read(&'a Dataset),
     /// The run's recipe says which set it is, and this where it lies.
     LiesIn(&'a DataArgs),
+    /// Nowhere, for the run goes on: to read and to classify it would keep the processor from training.
+    LeftOut,
 }
 
 impl<'a> TestSet<'a> {
-    fn of(self, recipe: &Recipe) -> Result<Cow<'a, Dataset>, TrainError> {
+    /// The set, or why it is not there.
+    fn of(self, recipe: &Recipe) -> Result<Cow<'a, Dataset>, String> {
         match self {
             Self::Read(test) => Ok(Cow::Borrowed(test)),
-            Self::LiesIn(args) => Ok(Cow::Owned(read_data(recipe, args)?.test)),
+            Self::LiesIn(args) => match read_data(recipe, args) {
+                Ok(splits) => Ok(Cow::Owned(splits.test)),
+                Err(error) => Err(format!("{NO_DATA} {error}")),
+            },
+            Self::LeftOut => {
+                Err("Images, predictions and feature maps come with the end of the run.".to_owned())
+            }
         }
     }
 }
@@ -61,7 +73,7 @@ pub(super) fn write(
     let stored = match StoredRun::open(run, which) {
         Ok(stored) => stored,
         Err(error) => {
-            let why_no_data = format!("The run cannot be loaded: {error}");
+            let why_no_data = format!("{NO_DATA} The run cannot be loaded: {error}");
             let sources = Sources { why_no_data, ..Sources::default() };
             let written = write_run_report(&run_dir, page, &sources)?;
             // A page without pictures is better than none; that weights are wrong is an error.
@@ -70,7 +82,7 @@ pub(super) fn write(
     };
     let (test, why_no_data) = match test.of(&stored.trained.recipe) {
         Ok(test) => (Some(test), String::new()),
-        Err(error) => (None, error.to_string()),
+        Err(why) => (None, why),
     };
     let test = test.as_deref();
     let mut predictions = None;

@@ -77,6 +77,7 @@ pub use store::records::evaluation::{
 pub use store::records::histograms::HistogramRecord;
 pub use store::records::metrics::{EpochRecord, StepRecord};
 pub use store::records::model::ModelRecord;
+pub use store::records::plan::RunPlan;
 pub use store::records::predictions::{Predicted, Predictions, push_classes, push_probabilities};
 pub use store::records::result::{EnsembleResult, MemberResult, RunResult};
 pub use store::records::targets::TargetPredictions;

@@ -24,4 +24,5 @@ pub(super) mod summary;
 pub(super) mod sweep;
 pub(super) mod train;
 pub(super) mod tune;
+pub(super) mod watch;
 pub(super) mod weights;

@@ -120,7 +120,7 @@ impl Plan {
     /// what is given must be the same search, but for more seeds and other pruning.
     pub fn of_folder(folder: &Path, given: Option<Self>) -> Result<Self, Failure> {
         let path = folder.join(PLAN);
-        let kept = Self::kept(&path)?;
+        let kept = Self::kept_in(folder)?;
         let plan = match (kept, given) {
             (None, None) => {
                 return Err(format!(
@@ -151,11 +151,13 @@ impl Plan {
         Ok(plan)
     }
 
-    fn kept(path: &Path) -> Result<Option<Self>, Failure> {
+    /// The plan that a folder has, where it has one.
+    pub fn kept_in(folder: &Path) -> Result<Option<Self>, Failure> {
+        let path = folder.join(PLAN);
         if !path.is_file() {
             return Ok(None);
         }
-        let text = input::read_text(path, MOST_OF_A_TEXT)
+        let text = input::read_text(&path, MOST_OF_A_TEXT)
             .map_err(|error| format!("{} cannot be read: {error}", path.display()))?;
         let plan = serde_json::from_str(&text);
         Ok(Some(

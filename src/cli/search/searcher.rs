@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::folders::{folder_of_trial, newest_run};
 use super::plan::{Plan, Trial};
 use crate::cli::args::{DataArgs, DeviceArgs};
 use crate::cli::device::open::PickArgs;
@@ -205,7 +206,7 @@ impl Searcher<'_> {
     }
 
     fn root(&self, trial: &Trial) -> PathBuf {
-        self.folder.path().join("trials").join(format!("{:03}", trial.number))
+        folder_of_trial(self.folder.path(), trial.number)
     }
 
     /// What is in the folder of a trial.
@@ -340,15 +341,4 @@ impl Searcher<'_> {
         };
         output::line(format_args!("         {text}"));
     }
-}
-
-/// The run with the highest number in the folder of a trial.
-fn newest_run(root: &Path) -> Option<RunDir> {
-    let number = |path: &Path| {
-        let name = path.file_name()?.to_str()?;
-        name.rsplit_once('-')?.1.parse::<u32>().ok()
-    };
-    let paths = fs::read_dir(root).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    let runs = paths.filter_map(|path| Some((number(&path)?, RunDir::open(&path).ok()?)));
-    Some(runs.max_by_key(|(number, _)| *number)?.1)
 }

@@ -22,8 +22,8 @@ use crate::exec::{DeviceInfo, Executor};
 use crate::input;
 use crate::report::format::{bytes, duration, grouped, grouped_u64};
 use crate::train::{
-    EventLog, Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPrograms, StopReason,
-    Trainer,
+    EventLog, Hook, Interrupt, Loaded, ModelRecord, Recipe, RunDir, RunPlan, RunPrograms,
+    StopReason, Trainer,
 };
 
 /// Step at which a trace begins: after the first ones, which warm up.
@@ -147,6 +147,11 @@ pub(in crate::cli) fn run(
     run_dir.write_data(&account)?;
     let parameters = trainer.model().arena.parameter_count();
     let plan = *trainer.memory_plan();
+    run_dir.write_plan(&RunPlan {
+        parameters,
+        planned_bytes: plan.tensors,
+        planned_host_bytes: plan.host(),
+    })?;
     if !is_told {
         let name = &recipe.name;
         output::line(format_args!("model    {name}: {} parameters", grouped(parameters)));

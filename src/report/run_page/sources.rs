@@ -8,7 +8,7 @@ use crate::train::{EvaluatedWeights, ModelPrograms, PendingWeights, Predicted};
 pub struct Sources<'a> {
     /// The test set; without it the page has no images.
     pub test: Option<&'a Dataset>,
-    /// Why it is not there, for the reader.
+    /// Why it is not there, for the reader, in sentences.
     pub why_no_data: String,
     /// Which weights those of `model` are, and the predictions made with.
     pub which: Option<EvaluatedWeights>,
@@ -21,6 +21,10 @@ pub struct Sources<'a> {
 impl Sources<'_> {
     /// Why there are no images.
     pub(super) fn no_data(&self) -> String {
-        format!("The data set cannot be read, so there are no images here. {}", self.why_no_data)
+        if self.why_no_data.is_empty() {
+            "There are no images here.".to_owned()
+        } else {
+            self.why_no_data.clone()
+        }
     }
 }

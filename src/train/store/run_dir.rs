@@ -13,6 +13,8 @@
 use std::fs::{self, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -21,20 +23,28 @@ use thiserror::Error;
 use super::files::{FileError, read_text, write_atomically};
 use super::records::evaluation::Evaluation;
 use super::records::model::ModelRecord;
+use super::records::plan::RunPlan;
 use super::records::predictions::{Predicted, Predictions};
 use super::records::result::RunResult;
 use super::records::targets::TargetPredictions;
 use crate::data::{DataAccount, Task};
 use crate::exec::DeviceInfo;
+use crate::input;
 
 const RECIPE: &str = "recipe.toml";
 const DEVICE: &str = "device.json";
 const MODEL: &str = "model.json";
 const DATA: &str = "data.json";
+const PLAN: &str = "plan.json";
+const LOCK: &str = ".lock";
 const RESULT: &str = "result.json";
 const EVALUATION: &str = "evaluation.json";
 const PREDICTIONS: &str = "predictions.csv";
 const KERNELS: &str = "kernels.toml";
+
+/// How often a lock is tried, and how long between: who only looks at it holds it for an instant.
+const TRIES: u32 = 5;
+const BETWEEN_TRIES: Duration = Duration::from_millis(20);
 
 /// Why a run directory cannot be used.
 #[derive(Debug, Error)]
@@ -158,13 +168,25 @@ impl RunDir {
     /// # Errors
     /// When another process has it, or the file `.lock` cannot be made.
     pub fn lock(&self) -> Result<RunLock, RunDirError> {
-        let path = self.path.join(".lock");
+        let path = self.path.join(LOCK);
         let file = fs::File::create(&path).map_err(FileError::of("create", &path))?;
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => Err(RunDirError::InUse { path: self.path.clone() }),
-            // A file system without locks protects from nothing, and is no reason not to train.
-            Err(TryLockError::Error(_)) | Ok(()) => Ok(RunLock { _file: file }),
+        for _ in 0..TRIES {
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) => thread::sleep(BETWEEN_TRIES),
+                // A file system without locks protects from nothing, and is no reason not to train.
+                Err(TryLockError::Error(_)) | Ok(()) => return Ok(RunLock { _file: file }),
+            }
         }
+        Err(RunDirError::InUse { path: self.path.clone() })
+    }
+
+    /// Whether a process trains in this folder; none is seen where the file system has no locks.
+    pub fn is_in_use(&self) -> bool {
+        let Ok((file, _)) = input::open(&self.path.join(LOCK), input::MOST_OF_A_TEXT) else {
+            return false;
+        };
+        // With the file, a lock that was got ends here.
+        matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock))
     }
 
     /// Where a file of an analysis of the model is: in the folder `analysis`, which is made.
@@ -275,6 +297,22 @@ impl RunDir {
     /// When the file cannot be written.
     pub fn write_model(&self, model: &ModelRecord) -> Result<(), RunDirError> {
         write_json(&self.path.join(MODEL), model)
+    }
+
+    /// Writes `plan.json`: what the run needs, as planned.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_plan(&self, plan: &RunPlan) -> Result<(), RunDirError> {
+        write_json(&self.path.join(PLAN), plan)
+    }
+
+    /// The plan that [`RunDir::write_plan`] wrote; none when there is no such file.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is damaged.
+    pub fn plan(&self) -> Result<Option<RunPlan>, RunDirError> {
+        read_json(&self.path.join(PLAN))
     }
 
     /// Writes `data.json`: what was read of the data set, and what was not.

@@ -7,6 +7,7 @@
 //! | `device.json` | [`crate::exec::DeviceInfo`] |
 //! | `data.json` | [`crate::data::DataAccount`] |
 //! | `model.json` | [`model::ModelRecord`] |
+//! | `plan.json` | [`plan::RunPlan`] |
 //! | `metrics.csv`, `metrics.jsonl` | [`metrics::EpochRecord`], one per epoch |
 //! | `steps.csv` | [`metrics::StepRecord`], one per step |
 //! | `histograms.jsonl` | [`histograms::HistogramRecord`], one per parameter and epoch |
@@ -17,6 +18,7 @@ pub(in crate::train) mod evaluation;
 pub(in crate::train) mod histograms;
 pub(in crate::train) mod metrics;
 pub(in crate::train) mod model;
+pub(in crate::train) mod plan;
 pub(in crate::train) mod predictions;
 pub(in crate::train) mod result;
 pub(in crate::train) mod targets;

@@ -45,8 +45,27 @@ fn a_run_is_trained_by_one_at_a_time() {
     let lock = run.lock().expect("nobody has it");
     let error = run.lock().expect_err("it is taken").to_string();
     assert!(error.contains("another process") && error.contains("a-1"), "{error}");
+    assert!(run.is_in_use());
     drop(lock);
+    assert!(!run.is_in_use());
     run.lock().expect("it is free again");
+}
+
+/// Who looks whether a run goes on holds its lock for an instant, in which none is refused.
+#[test]
+fn those_who_look_at_a_lock_do_not_keep_it_from_others() {
+    let root = tempfile::tempdir().expect("a temporary folder");
+    let run = RunDir::create(root.path(), "a").expect("a new run");
+    assert!(!run.is_in_use(), "no lock yet");
+    drop(run.lock().expect("nobody has it"));
+    let file = fs::File::open(run.path().join(".lock")).expect("it is there");
+    file.lock_shared().expect("nobody has it");
+    let looking = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(30));
+        drop(file);
+    });
+    run.lock().expect("it is free in a moment");
+    looking.join().expect("it ends");
 }
 
 #[test]
