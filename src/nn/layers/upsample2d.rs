@@ -1,5 +1,6 @@
 //! Larger images without weights.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Wrong, pair};
@@ -11,10 +12,17 @@ use crate::ops::{Conv2dInputGrad, ConvGeometry, Full};
 
 /// Repeats each pixel: `[n, h, w, c]` to `[n, h factor, w factor, c]`, as PyTorch's
 /// `Upsample(mode="nearest")` and Keras' `UpSampling2D`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "upsample2d"
+/// factor = 2
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Upsample2d {
     /// How often a pixel comes below and beside itself.
+    #[schemars(schema_with = "super::window::extents")]
     pub factor: Pair,
 }
 
