@@ -27,7 +27,7 @@ pub use dense::Dense;
 pub use norm::{BatchNorm, LocalResponseNorm, LrnForm};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d};
 pub use simple::{ActivationLayer, Dropout, Flatten};
-pub use upsample2d::Upsample2d;
+pub use upsample2d::{Upsample2d, UpsampleMethod};
 pub use window::{NamedPadding, Padding, Pair};
 
 use super::build::ModelBuilder;
@@ -326,6 +326,7 @@ mod tests {
             Concat::new(vec![vec![], layers![LocalResponseNorm::default()]]),
             ConvTranspose2d::new(4, 3).stride(2).padding(1).output_padding(1).no_bias().relu(),
             Upsample2d::new([2, 3]),
+            Upsample2d::new(2).bilinear(),
             AdaptiveAvgPool2d::new(3),
             GlobalAvgPool2d {},
             Dense::new(4).activation(Activation::Tanh).init(crate::nn::Init::Normal(0.5)),
