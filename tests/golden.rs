@@ -68,6 +68,8 @@ const REQUIRED: &[&str] = &[
     "pad_zeros",
     "reduce",
     "reduce_max_grad",
+    "resize_bilinear",
+    "resize_bilinear_grad",
     "rms_prop",
     "running_average",
     "sgd",

@@ -40,6 +40,7 @@ layers = [
   { type = "local_response_norm", size = 3, alpha = 1e-4, beta = 0.75, k = 1.0 },
   { type = "conv_transpose2d", out_channels = 3, kernel_size = 2, stride = [2, 2], padding = 0, output_padding = [1, 0] },
   { type = "upsample2d", factor = [1, 2] },
+  { type = "upsample2d", factor = [2, 1], method = "bilinear" },
   { type = "max_pool2d", window = 2, stride = 1, padding = 0, ceil_mode = true },
   { type = "avg_pool2d", window = [2, 2], stride = [2, 2] },
   { type = "adaptive_avg_pool2d", output = [3, 3] },

@@ -130,6 +130,7 @@ layers = [
   { type = "avg_pool2d", window = 2, stride = 1, padding = 1, count_include_pad = true },
   { type = "dropout", rate = 0.25 },
   { type = "upsample2d", factor = [2, 1] },
+  { type = "upsample2d", factor = [1, 2], method = "bilinear" },
   { type = "conv_transpose2d", out_channels = 6, kernel_size = 3, stride = 2, padding = 1, output_padding = 1, bias = false },
   { type = "conv2d", out_channels = 7, kernel_size = 3 },
   { type = "global_avg_pool2d" },

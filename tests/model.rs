@@ -387,6 +387,12 @@ fn images_are_made_larger_as_the_formulas_say() {
     let flat = flat.add(Flatten {}).predict(&[1.0, 2.0, 3.0, 4.0]).expect("it predicts");
     assert_eq!((flat.shape, flat.values), (vec![12], y.values.clone()));
     assert_eq!(y.values, [1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 3.0, 3.0, 3.0, 4.0, 4.0, 4.0]);
+    let mut model = cpu([2, 2, 1]).add(Upsample2d::new([1, 2]).bilinear());
+    let y = model.predict(&[1.0, 2.0, 3.0, 4.0]).expect("it predicts");
+    assert_eq!(
+        (y.shape, y.values),
+        (vec![2, 4, 1], vec![1.0, 1.25, 1.75, 2.0, 3.0, 3.25, 3.75, 4.0])
+    );
 }
 
 /// Adds one number to all.

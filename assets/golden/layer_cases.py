@@ -254,6 +254,19 @@ def pool():
     family.save()
 
 
+def resize():
+    family = Family("resize")
+    for shape, factor in [((1, 1, 1, 1), (1, 1)), ((2, 3, 4, 3), (1, 1)), ((2, 3, 4, 2), (2, 2)),
+                          ((1, 5, 3, 2), (3, 2)), ((2, 1, 1, 3), (4, 3)), ((1, 2, 3, 2), (7, 5)),
+                          ((1, 6, 1, 2), (1, 4))]:
+        name = "bilinear_" + "x".join(map(str, shape + factor))
+        family.add(name, "resize_bilinear", {"factor": factor}, family.normal(name, shape),
+                   lambda x, factor=factor: nhwc(F.interpolate(
+                       nchw(x), scale_factor=factor, mode="bilinear", align_corners=False)),
+                   gradients=(0,))
+    family.save()
+
+
 def batch_norm():
     family = Family("batch_norm")
 
@@ -369,4 +382,4 @@ def dropout():
     family.save()
 
 
-FAMILIES = [matmul, elementwise, conv2d, pool, batch_norm, lrn, dropout]
+FAMILIES = [matmul, elementwise, conv2d, pool, resize, batch_norm, lrn, dropout]

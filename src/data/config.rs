@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decode::checked_extent;
@@ -10,7 +11,7 @@ use super::split::check_fraction;
 use super::{DataError, Dataset, Normalization, Splits, Statistics, Task, synthetic};
 
 /// A data set that the program can read or draw.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum DatasetKind {
@@ -64,7 +65,16 @@ impl DatasetKind {
 /// Which data to train on: the data section of a recipe.
 ///
 /// Keys that do not go with the chosen set are refused, so that none is passed over in silence.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [data]
+/// dataset = "folder"
+/// path = "pets"
+/// image_size = [64, 64]
+/// validation = 0.1
+/// normalization = "per-channel"
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DataConfig {
     /// The set.
@@ -75,37 +85,47 @@ pub struct DataConfig {
     pub path: Option<PathBuf>,
     /// Keep only the first so many training examples, from which validation is taken, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub first: Option<usize>,
     /// Keep only the first so many test examples, and of a `val/` folder, too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub first_test: Option<usize>,
     /// Fraction of the training examples held out for validation, in 0..1; 0 holds out none.
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub validation: f64,
     /// Deal the training examples to so many folds, of which `fold` is held out for validation: for
     /// cross-validation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 2))]
     pub folds: Option<usize>,
     /// `folds` only: the fold that is held out, from one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub fold: Option<usize>,
     /// `folder` only: validate on the images of `val/`, which must be there beside `test/`. A run sets it
     /// where it finds such a folder and `validation` is 0.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub validation_folder: bool,
     /// `folder` only: leave out pictures that cannot be used, and count them, instead of failing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub skip_damaged: bool,
     /// Seed of the validation split and, for `folder`, of the order and the test split.
     #[serde(default, with = "crate::tensor::seed")]
+    #[schemars(schema_with = "crate::tensor::seed::schema")]
     pub split_seed: u64,
     /// `folder` only: resize the shorter side and crop the center to `[height, width]`, in pixels.
     /// Default: as the files are, and then all must have one size.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = 1, max = super::decode::MAX_EXTENT)))]
     pub image_size: Option<[usize; 2]>,
     /// `folder` only, with `image_size`: resize the shorter side to so many pixels before the center of
     /// `image_size` is cut out. Default: cut off no more than the proportions ask for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = super::decode::MAX_EXTENT))]
     pub resize: Option<usize>,
     /// `folder` only: `true` reads pictures from their files while the model trains, `false` reads all of
     /// them before. Default: before, unless they would take more than a quarter of the free memory. A run
@@ -120,19 +140,24 @@ pub struct DataConfig {
     /// answers: numbers for `regression`; for `multi_label` a column `label` of names with `|` between them,
     /// or a column of 0 and 1 for each class.
     #[serde(default, skip_serializing_if = "Task::is_classification")]
+    #[schemars(!skip_serializing_if)]
     pub task: Task,
     /// `regression` and `multi_label` only: columns of `labels` that are learned, in this order. Default:
     /// all but those of files and splits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1))]
     pub targets: Option<Vec<String>>,
     /// `folder` only: read one channel instead of red, green and blue.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub grayscale: bool,
     /// `synthetic-digits` only: training examples to draw; default 10,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = synthetic::MAX_SIZE))]
     pub train_size: Option<usize>,
     /// `synthetic-digits` only: test examples to draw; default 2,000.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = synthetic::MAX_SIZE))]
     pub test_size: Option<usize>,
     /// `synthetic-digits` only: seed of the drawing; default 0.
     #[serde(
@@ -140,6 +165,7 @@ pub struct DataConfig {
         skip_serializing_if = "Option::is_none",
         with = "crate::tensor::seed::option"
     )]
+    #[schemars(schema_with = "crate::tensor::seed::schema")]
     pub seed: Option<u64>,
     /// Normalize by statistics of the training split, in place of `mean` and `std`: `per-channel` or
     /// `per-pixel`.
@@ -149,12 +175,14 @@ pub struct DataConfig {
     /// per pixel, 0 per channel. Where a pixel is the same in all training images, another value is
     /// divided by this number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0, max = 1))]
     pub epsilon: Option<f64>,
     /// Mean per channel of `pixel / 255`, to subtract; default 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mean: Option<Vec<f32>>,
     /// Standard deviation per channel of `pixel / 255`, to divide by after that; default 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(inner(range(min = f32::MIN_POSITIVE)))]
     pub std: Option<Vec<f32>>,
 }
 

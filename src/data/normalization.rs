@@ -1,12 +1,13 @@
 //! Pixels to numbers: `(pixel / 255 - mean) / std`, per channel or per pixel.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{DataError, Dataset};
 use crate::tensor::parallel::map_indices;
 
 /// Statistics of the training split, to normalize by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Statistics {
     /// Mean and standard deviation of each channel.

@@ -2,10 +2,11 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// An activation function.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
     /// `x`

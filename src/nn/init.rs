@@ -3,6 +3,7 @@
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Normal};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -13,7 +14,7 @@ use crate::tensor::{HostTensor, Shape};
 /// The fans of a convolution are those of PyTorch and Keras: `fan_in` counts the inputs of one group,
 /// `fan_out` all outputs. A bias has the fans of its layer's weights. Normal numbers are not cut off, as in
 /// PyTorch; Keras draws `glorot_normal`, `he_normal` and `lecun_normal` again beyond two deviations.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Init {
     /// Uniform in `±sqrt(6 / (fan_in + fan_out))` (Glorot and Bengio, 2010): Keras'
@@ -36,11 +37,11 @@ pub enum Init {
     /// Uniform in `±1 / sqrt(fan_in)`: PyTorch's default, for weights and for biases.
     TorchUniform,
     /// Normal with this standard deviation.
-    Normal(f32),
+    Normal(#[schemars(range(min = 0))] f32),
     /// Normal with this standard deviation, drawn again beyond two of them.
-    TruncatedNormal(f32),
+    TruncatedNormal(#[schemars(range(min = 0))] f32),
     /// Uniform between minus and plus this number.
-    Uniform(f32),
+    Uniform(#[schemars(range(min = 0))] f32),
     /// This number everywhere.
     Constant(f32),
     /// Zeros.

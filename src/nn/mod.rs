@@ -21,7 +21,7 @@ pub use layers::{
     ActivationLayer, AdaptiveAvgPool2d, AvgPool2d, BatchNorm, Branch, Concat, Conv2d,
     ConvTranspose2d, CustomLayer, Dense, Dropout, Flatten, GlobalAvgPool2d, Layer, LayerDef,
     LocalResponseNorm, LrnForm, MaxPool2d, NamedPadding, Padding, Pair, Residual, Upsample2d,
-    Wrong,
+    UpsampleMethod, Wrong,
 };
 pub use models::{AlexNet, AlexNet2012, Form, MobileNet, ModelConfig, ModelPlan, ResNet, Vgg};
 pub use parameters::{Arena, ArenaEntry, ParameterSpec, StateEntry, StateSpec};

@@ -6,7 +6,7 @@ use super::order::Order;
 use super::translate::{Activation, Translator, unsupported};
 use super::writer::{Attribute, ints};
 use crate::graph::Node;
-use crate::ops::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, PoolGeometry};
+use crate::ops::{AdaptiveAvgPool2d, AvgPool2d, MaxPool2d, PoolGeometry, ResizeBilinear};
 
 /// Padding in the order of ONNX, such that sizes that are rounded down give the windows that there are:
 /// behind the input, as many elements as the last window holds.
@@ -109,6 +109,26 @@ impl Translator<'_> {
             self.writer.floats(&format!("{scope}/columns"), &[input[1], output[1]], &columns);
         let name = self.writer.node("MatMul", &[&rows, &x.name], Vec::new());
         let name = self.writer.node("MatMul", &[&name, &columns], Vec::new());
+        Ok(Activation { name, ..x })
+    }
+
+    /// `Resize` by factors, linearly between the centers of pixels.
+    pub(super) fn resize_bilinear(
+        &mut self,
+        node: &Node,
+        op: &ResizeBilinear,
+    ) -> Result<Activation, OnnxError> {
+        let x = self.activation(node, 0)?;
+        #[expect(clippy::cast_precision_loss, reason = "layers have factors below 2^16")]
+        let [height, width] = op.factor.map(|factor| factor as f32);
+        let name = format!("{}/scales", node.scope);
+        let scales = self.writer.floats(&name, &[4], &[1.0, 1.0, height, width]);
+        let attributes = vec![
+            ("mode", Attribute::Text("linear")),
+            ("coordinate_transformation_mode", Attribute::Text("half_pixel")),
+        ];
+        // The second input is for another mode.
+        let name = self.writer.node("Resize", &[&x.name, "", &scales], attributes);
         Ok(Activation { name, ..x })
     }
 }

@@ -8,7 +8,7 @@ use crate::graph::{Graph, Node, Origin, Value};
 use crate::ops::{
     Activate, AdaptiveAvgPool2d, AvgPool2d, BatchNormInference, Binary, Cast, Concat, Conv2d,
     Conv2dInputGrad, Full, GlobalAvgPool2d, LocalResponseNorm, LogSoftmax, Matmul, MaxPool2d,
-    Scale, Softmax, View,
+    ResizeBilinear, Scale, Softmax, View,
 };
 use crate::tensor::TensorType;
 
@@ -111,6 +111,8 @@ impl<'a> Translator<'a> {
             self.global_average_pool(node)
         } else if let Some(op) = op.downcast_ref::<AdaptiveAvgPool2d>() {
             self.adaptive_average_pool(node, op)
+        } else if let Some(op) = op.downcast_ref::<ResizeBilinear>() {
+            self.resize_bilinear(node, op)
         } else if let Some(op) = op.downcast_ref::<BatchNormInference>() {
             self.batch_norm(node, op)
         } else if let Some(op) = op.downcast_ref::<LocalResponseNorm>() {

@@ -14,6 +14,7 @@ mod norm;
 mod pool;
 mod product;
 mod registry;
+mod resize;
 mod rows;
 mod update;
 
@@ -30,5 +31,6 @@ pub use pool::{
 };
 pub use product::*;
 pub use registry::{OpEntry, REGISTRY, entries, find};
+pub use resize::*;
 pub use rows::*;
 pub use update::*;

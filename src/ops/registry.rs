@@ -70,6 +70,8 @@ pub static REGISTRY: &[OpEntry] = &[
     OpEntry::of::<ops::AdaptiveAvgPool2dGrad>(),
     OpEntry::of::<ops::GlobalAvgPool2d>(),
     OpEntry::of::<ops::GlobalAvgPool2dGrad>(),
+    OpEntry::of::<ops::ResizeBilinear>(),
+    OpEntry::of::<ops::ResizeBilinearGrad>(),
     OpEntry::of::<ops::Scale>(),
     OpEntry::of::<ops::Broadcast>(),
     OpEntry::of::<ops::Cast>(),

@@ -16,6 +16,7 @@ const FAMILIES: &[&str] = &[
     "rows",
     "loss",
     "pool",
+    "resize",
     "layout",
     "update",
     "analysis",

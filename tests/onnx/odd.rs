@@ -140,6 +140,17 @@ pub const ODD: &[Odd] = &[
   { type = "flatten" },
   { type = "dense" },"#,
     ),
+    (
+        "bilinear",
+        [4, 3, 2],
+        r#"
+  { type = "upsample2d", factor = [3, 2], method = "bilinear" },
+  { type = "conv2d", out_channels = 3, kernel_size = 3, stride = 2, activation = "tanh" },
+  { type = "upsample2d", factor = [1, 5], method = "bilinear" },
+  { type = "upsample2d", factor = 1, method = "bilinear" },
+  { type = "flatten" },
+  { type = "dense" },"#,
+    ),
 ];
 
 /// Images, windows, strides, padding (top, bottom, left, right), and whether sizes are rounded up.

@@ -9,6 +9,8 @@ use proptest::prelude::*;
 
 /// Images of the drawn digits.
 const IMAGE: [usize; 3] = [28, 28, 1];
+/// Where images are enlarged to, at most.
+const LARGEST_SIDE: usize = 28;
 /// Most channels of a layer.
 const MOST_CHANNELS: usize = 20;
 const ACTIVATIONS: [&str; 9] =
@@ -29,6 +31,8 @@ pub enum Gene {
     /// Whether it is a maximum; window, step, padding.
     Pool(bool, [u8; 5]),
     Adaptive([u8; 2]),
+    /// Factors, and whether pixels are made of several.
+    Upsample([u8; 2], bool),
     Norm(bool),
     Activation(u8),
     Dropout(u8),
@@ -72,6 +76,7 @@ fn gene() -> impl Strategy<Value = Gene> {
         4 => (any::<[u8; 9]>(), any::<bool>()).prop_map(|(n, bias)| Gene::Conv(n, bias)),
         2 => (any::<bool>(), any::<[u8; 5]>()).prop_map(|(max, n)| Gene::Pool(max, n)),
         1 => any::<[u8; 2]>().prop_map(Gene::Adaptive),
+        1 => (any::<[u8; 2]>(), any::<bool>()).prop_map(|(n, smooth)| Gene::Upsample(n, smooth)),
         3 => any::<bool>().prop_map(Gene::Norm),
         2 => any::<u8>().prop_map(Gene::Activation),
         1 => any::<u8>().prop_map(Gene::Dropout),
@@ -153,6 +158,17 @@ fn layer(gene: &Gene, shape: [usize; 3], size: Size) -> (String, [usize; 3]) {
         Gene::Adaptive([a, b]) => {
             let (oh, ow) = (one_to(h.min(6), *a), one_to(w.min(6), *b));
             (format!(r#"{{ type = "adaptive_avg_pool2d", output = [{oh}, {ow}] }}"#), [oh, ow, c])
+        }
+        Gene::Upsample(n, smooth) => {
+            // No larger than the images themselves; in a branch, of factor one.
+            let most = |side: usize| {
+                if size == Size::Kept { 1 } else { (LARGEST_SIDE / side).clamp(1, 3) }
+            };
+            let (fh, fw) = (one_to(most(h), n[0]), one_to(most(w), n[1]));
+            let method = if *smooth { "bilinear" } else { "nearest" };
+            let text =
+                format!(r#"{{ type = "upsample2d", factor = [{fh}, {fw}], method = "{method}" }}"#);
+            (text, [h * fh, w * fw, c])
         }
         Gene::Norm(zero) => (format!(r#"{{ type = "batch_norm", zero_init = {zero} }}"#), shape),
         Gene::Activation(n) => {

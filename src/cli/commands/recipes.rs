@@ -1,7 +1,8 @@
 //! `verigrad recipes`: the recipes inside the binary, by data set, in 80 columns; one of them as a text to start
-//! from; and whether files are recipes.
+//! from; whether files are recipes; and their schema.
 
 use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -13,7 +14,7 @@ use crate::cli::output;
 use crate::cli::text::layers::IMAGENET_CLASSES;
 use crate::nn::{Layer, summarize};
 use crate::report::format::grouped;
-use crate::train::{Recipe, TrainError, builtin_recipes};
+use crate::train::{Recipe, TrainError, builtin_recipes, write_atomically};
 
 /// Columns of names and numbers.
 const COLUMNS: usize = 30;
@@ -35,6 +36,15 @@ enum RecipesCommand {
     Show(ShowArgs),
     /// Check files of recipes: keys, values, and whether the layers fit together
     Check(CheckArgs),
+    /// Print the JSON Schema of recipes, by which editors complete keys and explain them
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+struct SchemaArgs {
+    /// Write it to this file instead
+    #[arg(short, long, value_name = "FILE.json")]
+    output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -69,6 +79,7 @@ pub(in crate::cli) fn run(args: &RecipesArgs) -> Result<(), Failure> {
         None => list(args.json),
         Some(RecipesCommand::Show(args)) => show(args),
         Some(RecipesCommand::Check(args)) => check(&args.recipes),
+        Some(RecipesCommand::Schema(args)) => schema(args.output.as_deref()),
     }
 }
 
@@ -83,6 +94,18 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
         }
         _ => output::text(format_args!("{}", recipe.to_toml()?)),
     }
+    Ok(())
+}
+
+/// Prints the schema, or writes it and says how an editor finds it.
+fn schema(output: Option<&Path>) -> Result<(), Failure> {
+    let schema = Recipe::json_schema();
+    let Some(path) = output else { return Ok(output::json(&schema)?) };
+    let text = serde_json::to_string_pretty(&schema)?;
+    write_atomically(path, format!("{text}\n").as_bytes())?;
+    let name = path.file_name().unwrap_or(path.as_os_str()).display();
+    output::line(format_args!("wrote {}", path.display()));
+    output::line(format_args!("first line of a recipe beside it: #:schema ./{name}"));
     Ok(())
 }
 

@@ -25,7 +25,10 @@ pub(super) fn section(run: &Run, rows: usize, width: u16) -> Vec<Line<'static>> 
         return if run.state == State::Running { vec![line] } else { Vec::new() };
     };
     let Some(rows) = rows.checked_sub(1).filter(|&rows| rows > 0) else { return Vec::new() };
-    let figures = by_class(split, rows);
+    let figures = match split.targets.is_empty() {
+        true => by_class(split, rows),
+        false => by_target(split, rows),
+    };
     let has_room = usize::from(width) >= FIGURES + PAIR;
     let pairs = if has_room { most_confused(split, rows) } else { Vec::new() };
     let heading = format!("{name} set, {weights} weights, {} images", grouped_u64(split.examples));
@@ -36,6 +39,23 @@ pub(super) fn section(run: &Run, rows: usize, width: u16) -> Vec<Line<'static>> 
         // Columns, not characters: names may be wide.
         let gap = FIGURES.saturating_sub(Line::raw(left).width());
         lines.push(Line::raw(format!("{left}{}{right}", " ".repeat(gap))));
+    }
+    lines
+}
+
+/// A line for each number that is predicted, with a heading, in the order of the targets.
+fn by_target(split: &SplitEvaluation, rows: usize) -> Vec<String> {
+    let mut lines = vec![format!("{:<15} mean error  root mean square      R²", "target")];
+    for target in split.targets.iter().take(rows.saturating_sub(1)) {
+        let name = short_name(&target.target);
+        let gap = 15usize.saturating_sub(Line::raw(name.as_str()).width());
+        lines.push(format!(
+            "{name}{} {:>10.4} {:>17.4} {:>7.4}",
+            " ".repeat(gap),
+            target.mean_absolute_error,
+            target.root_mean_squared_error,
+            target.r_squared
+        ));
     }
     lines
 }

@@ -101,19 +101,24 @@ fn standing(run: &Run, now: SystemTime) -> String {
 
 /// Figures of the last epoch, and the best one.
 fn figures(run: &Run, last: &EpochRecord) -> Vec<String> {
-    let percent = |accuracy: f64| shown(Quantity::Accuracy, accuracy);
+    // A model that predicts numbers has no accuracy.
+    let percent = |accuracy: f64| match accuracy {
+        share if share.is_nan() => String::new(),
+        share => format!("{} ", shown(Quantity::Accuracy, share)),
+    };
     let mut parts = Vec::new();
-    if let (Some(accuracy), Some(loss)) = (last.test_accuracy, last.test_loss) {
-        parts.push(format!("test {} loss {}", percent(accuracy), shown(Quantity::Loss, loss)));
+    if let Some(loss) = last.test_loss {
+        let accuracy = percent(last.test_accuracy.unwrap_or(f64::NAN));
+        parts.push(format!("test {accuracy}loss {}", shown(Quantity::Loss, loss)));
     }
     let best = run.epochs().iter().filter_map(|epoch| Some((epoch.test_accuracy?, epoch.epoch)));
     let best = best.filter(|(accuracy, _)| accuracy.is_finite());
     // The first of equal ones.
     if let Some((accuracy, epoch)) = best.rev().max_by(|a, b| a.0.total_cmp(&b.0)) {
-        parts.push(format!("best {} in epoch {epoch}", percent(accuracy)));
+        parts.push(format!("best {}in epoch {epoch}", percent(accuracy)));
     }
     let (train, loss) = (last.train_accuracy, last.train_loss);
-    parts.push(format!("train {} loss {}", percent(train), shown(Quantity::Loss, loss)));
+    parts.push(format!("train {}loss {}", percent(train), shown(Quantity::Loss, loss)));
     parts.push(format!("{} images/s", shown(Quantity::Throughput, last.images_per_second)));
     parts
 }

@@ -58,7 +58,7 @@ pub fn decode_image(
 }
 
 /// Largest height or width that images are resized to, in pixels.
-const MAX_EXTENT: usize = 4096;
+pub(super) const MAX_EXTENT: usize = 4096;
 
 /// An extent that images can be resized to.
 pub(super) fn checked_extent(extent: usize) -> Result<u32, DataError> {

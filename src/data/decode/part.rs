@@ -1,5 +1,6 @@
 //! Which part of a picture becomes an example: its center, or one drawn at random.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::stream::Stream;
@@ -59,14 +60,16 @@ fn scaled(extent: u32, numerator: u32, denominator: u32) -> u32 {
 
 /// A part of random area and proportions, resized to the size of the model: the `RandomResizedCrop` of
 /// torchvision, with which networks are trained on ImageNet.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomResizedCrop {
     /// Least and greatest area, as a fraction of that of the picture.
     #[serde(default = "default_scale")]
+    #[schemars(inner(range(min = 0, max = 1)))]
     pub scale: [f64; 2],
     /// Least and greatest ratio of width to height.
     #[serde(default = "default_ratio")]
+    #[schemars(inner(range(min = 0.001, max = 1000)))]
     pub ratio: [f64; 2],
 }
 

@@ -28,7 +28,7 @@ pub const DEFAULT_TRAIN_SIZE: usize = 10_000;
 pub const DEFAULT_TEST_SIZE: usize = 2_000;
 
 /// More examples than this are refused: at 784 bytes each they would fill 7.8 GB.
-const MAX_SIZE: usize = 10_000_000;
+pub(super) const MAX_SIZE: usize = 10_000_000;
 
 /// Refuses numbers of examples that cannot be drawn.
 pub(super) fn check_size(key: &'static str, n: usize) -> Result<(), DataError> {

@@ -1,12 +1,11 @@
 //! Bounds of the numbers of layers, whatever shape reaches them.
 
 use super::Pair;
+use super::window::MOST_EXTENT;
 use crate::nn::Init;
 
 /// Most channels or units: beyond, no device holds the weights.
 pub(super) const MOST_CHANNELS: usize = 1 << 24;
-/// Largest window, step or distance, and height or width of an output.
-const MOST_EXTENT: usize = 65_535;
 
 /// A key below a layer, and what is wrong with its value.
 pub type Wrong = (String, String);

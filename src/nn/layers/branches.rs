@@ -1,5 +1,6 @@
 //! Layers that hold layers: residuals, and branches side by side.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Wrong, below};
@@ -17,7 +18,18 @@ use crate::ops::{self, Binary};
 /// let block = Residual::new(layers![Conv2d::new(64, 3).same().no_bias(), BatchNorm::default()]).relu();
 /// assert_eq!(block.layers.len(), 2);
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "residual"
+/// activation = "relu"
+/// layers = [
+///   { type = "conv2d", out_channels = 16, kernel_size = 3, padding = "same", bias = false },
+///   { type = "batch_norm" },
+/// ]
+/// shortcut = [{ type = "conv2d", out_channels = 16, kernel_size = 1 }]
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {
     /// The main branch.
@@ -79,7 +91,16 @@ impl LayerDef for Residual {
 
 /// Branches side by side, joined along the last dimension: `[n, h, w, c1]` and `[n, h, w, c2]` to
 /// `[n, h, w, c1 + c2]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "concat"
+/// branches = [
+///   [],                      # the input itself
+///   [{ type = "conv2d", out_channels = 8, kernel_size = 3, padding = "same" }],
+/// ]
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Concat {
     /// The branches; an empty one passes its input on.

@@ -1,5 +1,6 @@
 //! Convolution over images.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{MOST_CHANNELS, Wrong, between, inits, pair};
@@ -23,24 +24,39 @@ use crate::ops::{self, ConvGeometry};
 /// assert_eq!(layer, toml::from_str(text)?);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "conv2d"
+/// out_channels = 32
+/// kernel_size = [3, 5]   # height and width; a number for both
+/// padding = "same"
+/// activation = "relu"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2d {
     /// Channels of the output.
+    #[schemars(range(min = 1, max = MOST_CHANNELS))]
     pub out_channels: usize,
     /// Size of the window, in elements.
+    #[schemars(schema_with = "super::window::extents")]
     pub kernel_size: Pair,
     /// Step of the window; 1 by default.
     #[serde(default = "Pair::one")]
+    #[schemars(schema_with = "super::window::extents")]
     pub stride: Pair,
     /// Zeros around the input; none by default.
     #[serde(default, skip_serializing_if = "Padding::is_valid")]
+    #[schemars(!skip_serializing_if, extend("default" = "valid"))]
     pub padding: Padding,
     /// Distance between window elements; 1 by default.
     #[serde(default = "Pair::one")]
+    #[schemars(schema_with = "super::window::extents")]
     pub dilation: Pair,
     /// Groups of channels that do not mix; as many as input channels make it depthwise. 1 by default.
     #[serde(default = "one_group")]
+    #[schemars(range(min = 1, max = MOST_CHANNELS))]
     pub groups: usize,
     /// Whether a bias is added; yes by default.
     #[serde(default = "super::yes")]
@@ -53,6 +69,7 @@ pub struct Conv2d {
     pub init: Init,
     /// Initial biases; zeros by default.
     #[serde(default = "Init::zeros", skip_serializing_if = "Init::is_zeros")]
+    #[schemars(!skip_serializing_if)]
     pub bias_init: Init,
 }
 

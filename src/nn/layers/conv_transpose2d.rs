@@ -1,5 +1,6 @@
 //! Transposed convolution, which makes images larger.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{MOST_CHANNELS, Wrong, between, inits, pair};
@@ -23,21 +24,34 @@ use crate::ops::{Conv2dInputGrad, ConvGeometry};
 /// assert_eq!(model.summary()?[0].output.to_string(), "[14, 14, 8]");
 /// # Ok::<(), verigrad::model::ModelError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "conv_transpose2d"
+/// out_channels = 8
+/// kernel_size = 2
+/// stride = 2
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ConvTranspose2d {
     /// Channels of the output.
+    #[schemars(range(min = 1, max = MOST_CHANNELS))]
     pub out_channels: usize,
     /// Size of the window, in elements.
+    #[schemars(schema_with = "super::window::extents")]
     pub kernel_size: Pair,
     /// Elements of the output between those of the input; 1 by default.
     #[serde(default = "Pair::one")]
+    #[schemars(schema_with = "super::window::extents")]
     pub stride: Pair,
     /// Rows and columns cut off on both sides; none by default.
     #[serde(default = "Pair::zero", skip_serializing_if = "Pair::is_zero")]
+    #[schemars(!skip_serializing_if, schema_with = "super::window::distances")]
     pub padding: Pair,
     /// Rows and columns more at the bottom and the right, below the stride; none by default.
     #[serde(default = "Pair::zero", skip_serializing_if = "Pair::is_zero")]
+    #[schemars(!skip_serializing_if, schema_with = "super::window::distances")]
     pub output_padding: Pair,
     /// Whether a bias is added; yes by default.
     #[serde(default = "super::yes")]
@@ -50,6 +64,7 @@ pub struct ConvTranspose2d {
     pub init: Init,
     /// Initial biases; zeros by default.
     #[serde(default = "Init::zeros", skip_serializing_if = "Init::is_zeros")]
+    #[schemars(!skip_serializing_if)]
     pub bias_init: Init,
 }
 

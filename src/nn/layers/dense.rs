@@ -1,5 +1,6 @@
 //! Fully connected layers.
 
+use schemars::JsonSchema;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -23,11 +24,25 @@ use crate::ops::Matmul;
 /// assert_eq!(layer, toml::from_str("type = \"dense\"\nunits = 128\nactivation = \"relu\"")?);
 /// # Ok::<(), toml::de::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "flatten"
+///
+/// [[layers]]
+/// type = "dense"
+/// units = 128
+/// activation = "relu"
+///
+/// [[layers]]
+/// type = "dense"             # one unit per class
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dense {
     /// Features of the output; where absent (0 in code), one per class of the data set.
     #[serde(default, skip_serializing_if = "is_classes", deserialize_with = "units")]
+    #[schemars(range(min = 1, max = MOST_CHANNELS))]
     pub units: usize,
     /// Whether a bias is added; yes by default.
     #[serde(default = "super::yes")]
@@ -40,6 +55,7 @@ pub struct Dense {
     pub init: Init,
     /// Initial biases; zeros by default.
     #[serde(default = "Init::zeros", skip_serializing_if = "Init::is_zeros")]
+    #[schemars(!skip_serializing_if)]
     pub bias_init: Init,
 }
 

@@ -14,6 +14,7 @@ mod window;
 
 use std::collections::HashMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use bounds::Wrong;
@@ -26,7 +27,7 @@ pub use dense::Dense;
 pub use norm::{BatchNorm, LocalResponseNorm, LrnForm};
 pub use pool::{AdaptiveAvgPool2d, AvgPool2d, GlobalAvgPool2d, MaxPool2d};
 pub use simple::{ActivationLayer, Dropout, Flatten};
-pub use upsample2d::Upsample2d;
+pub use upsample2d::{Upsample2d, UpsampleMethod};
 pub use window::{NamedPadding, Padding, Pair};
 
 use super::build::ModelBuilder;
@@ -46,44 +47,30 @@ use crate::tensor::DType;
 ///     layers![Conv2d::new(32, 3).relu(), MaxPool2d::new(2), Flatten {}, Dense::new(10)];
 /// # assert_eq!(model.len(), 4);
 /// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is documented by its type")]
 pub enum Layer {
-    /// Convolution over images.
     Conv2d(Conv2d),
-    /// Transposed convolution, which makes images larger.
     #[serde(rename = "conv_transpose2d")]
     ConvTranspose2d(ConvTranspose2d),
-    /// Repeats each pixel.
     #[serde(rename = "upsample2d")]
     Upsample2d(Upsample2d),
-    /// Fully connected layer over `[n, features]`.
     Dense(Dense),
-    /// Maximum over windows.
     #[serde(rename = "max_pool2d")]
     MaxPool2d(MaxPool2d),
-    /// Mean over windows.
     #[serde(rename = "avg_pool2d")]
     AvgPool2d(AvgPool2d),
-    /// Mean over height and width.
     #[serde(rename = "global_avg_pool2d")]
     GlobalAvgPool2d(GlobalAvgPool2d),
-    /// Mean over a given number of windows, whatever the size of the image.
     #[serde(rename = "adaptive_avg_pool2d")]
     AdaptiveAvgPool2d(AdaptiveAvgPool2d),
-    /// `[n, ...]` to `[n, features]`.
     Flatten(Flatten),
-    /// Batch normalization over all dimensions but the last.
     BatchNorm(BatchNorm),
-    /// An activation function on its own.
     Activation(ActivationLayer),
-    /// Zeroes a random part of the elements during training.
     Dropout(Dropout),
-    /// AlexNet's normalization over neighboring channels.
     LocalResponseNorm(LocalResponseNorm),
-    /// `activation(layers(x) + shortcut(x))`.
     Residual(Residual),
-    /// Branches side by side, joined along the channels.
     Concat(Concat),
     /// A layer of one's own, in code only.
     #[serde(skip)]
@@ -339,6 +326,7 @@ mod tests {
             Concat::new(vec![vec![], layers![LocalResponseNorm::default()]]),
             ConvTranspose2d::new(4, 3).stride(2).padding(1).output_padding(1).no_bias().relu(),
             Upsample2d::new([2, 3]),
+            Upsample2d::new(2).bilinear(),
             AdaptiveAvgPool2d::new(3),
             GlobalAvgPool2d {},
             Dense::new(4).activation(Activation::Tanh).init(crate::nn::Init::Normal(0.5)),

@@ -1,5 +1,6 @@
 //! Normalization over the batch, and over neighboring channels.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Wrong, within};
@@ -16,17 +17,26 @@ use crate::tensor::TensorType;
 /// In training, mean and variance are those of the batch; in evaluation, running ones. As in PyTorch,
 /// running statistics have the variance that divides by one less than the number of rows; in Keras, by the
 /// number. Parameters: `weight`, `bias` `[c]`; states: `running_mean`, `running_variance` `[c]`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "batch_norm"
+/// momentum = 0.01   # Keras' 0.99
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchNorm {
     /// Weight of the newest batch in the running statistics, in [0, 1]: PyTorch's `momentum` and
     /// its default of 0.1. Keras' is one minus this, 0.99 by default: 0.01 here.
+    #[schemars(range(min = 0, max = 1))]
     pub momentum: f32,
     /// Added to the variance, above 0. The default is PyTorch's, 1e-5; Keras has 1e-3.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub epsilon: f32,
     /// Whether the scale starts at zero: at the end of a residual branch, the block then starts
     /// as its shortcut (Goyal et al., 2017). No by default.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub zero_init: bool,
 }
 
@@ -80,7 +90,7 @@ impl LayerDef for BatchNorm {
 
 /// Whose numbers a local response normalization has: `y = x / (k + alpha' s)^beta`, where `s` is the
 /// sum of the squares of `size` channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LrnForm {
     /// `alpha' = alpha / size`, and `k` is 1: `torch.nn.LocalResponseNorm`.
@@ -100,20 +110,30 @@ impl LrnForm {
 
 /// AlexNet's normalization over neighboring channels: `y = x / (k + alpha' s)^beta`, of one shape with
 /// `x`, as PyTorch's `LocalResponseNorm`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "local_response_norm"
+/// form = "paper"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LocalResponseNorm {
     /// Whose `alpha` and `k` are meant; PyTorch's by default.
     #[serde(skip_serializing_if = "LrnForm::is_default")]
+    #[schemars(!skip_serializing_if)]
     pub form: LrnForm,
     /// Channels in the window; 5 by default.
+    #[schemars(range(min = 1))]
     pub size: usize,
     /// Factor of the squares of a window: of their sum or of their mean, as `form` says; 1e-4 by default.
+    #[schemars(range(min = 0))]
     pub alpha: f32,
     /// Exponent; 0.75 by default.
     pub beta: f32,
     /// Added to the scaled squares; where absent, 1 in PyTorch's form and 2 in the paper's.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub k: Option<f32>,
 }
 

@@ -1,5 +1,6 @@
 //! Pooling over height and width.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Wrong, pair};
@@ -11,20 +12,32 @@ use crate::ops::{self, PoolGeometry};
 
 /// Maximum over windows: `[n, h, w, c]` to `[n, h', w', c]`, as PyTorch's `MaxPool2d` and Keras'
 /// `MaxPooling2D`. Padding never wins.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "max_pool2d"
+/// window = 3
+/// stride = 2
+/// padding = 1
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MaxPool2d {
     /// Size of the window.
+    #[schemars(schema_with = "super::window::extents")]
     pub window: Pair,
     /// Step of the window; the window's size where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::window::extents")]
     pub stride: Option<Pair>,
     /// Padding, which never wins; none by default.
     #[serde(default, skip_serializing_if = "Padding::is_valid")]
+    #[schemars(!skip_serializing_if, extend("default" = "valid"))]
     pub padding: Padding,
     /// Whether a last window that reaches beyond the padded input counts, as PyTorch's
     /// `ceil_mode`; no by default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub ceil_mode: bool,
 }
 
@@ -71,16 +84,26 @@ impl LayerDef for MaxPool2d {
 
 /// Mean over windows: `[n, h, w, c]` to `[n, h', w', c]`, as Keras' `AveragePooling2D`, and PyTorch's
 /// `AvgPool2d` where `count_include_pad` says so.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "avg_pool2d"
+/// window = [2, 2]
+/// count_include_pad = false
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AvgPool2d {
     /// Size of the window.
+    #[schemars(schema_with = "super::window::extents")]
     pub window: Pair,
     /// Step of the window; the window's size where absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "super::window::extents")]
     pub stride: Option<Pair>,
     /// Zeros around the input; none by default.
     #[serde(default, skip_serializing_if = "Padding::is_valid")]
+    #[schemars(!skip_serializing_if, extend("default" = "valid"))]
     pub padding: Padding,
     /// Whether the padding's zeros count in the mean: as PyTorch does unless told otherwise,
     /// and Keras and this layer never do.
@@ -89,6 +112,7 @@ pub struct AvgPool2d {
     /// Whether a last window that reaches beyond the padded input counts, as PyTorch's
     /// `ceil_mode`; no by default.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[schemars(!skip_serializing_if)]
     pub ceil_mode: bool,
 }
 
@@ -139,7 +163,12 @@ impl LayerDef for AvgPool2d {
 }
 
 /// Mean over height and width: `[n, h, w, c]` to `[n, c]`, as Keras' `GlobalAveragePooling2D`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "global_avg_pool2d"
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct GlobalAvgPool2d {}
 
@@ -159,10 +188,17 @@ impl LayerDef for GlobalAvgPool2d {
 
 /// Mean over a given number of windows, whatever the size of the image: `[n, h, w, c]` to
 /// `[n, output height, output width, c]`, as PyTorch's `AdaptiveAvgPool2d`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "adaptive_avg_pool2d"
+/// output = 6
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AdaptiveAvgPool2d {
     /// Height and width of the output.
+    #[schemars(schema_with = "super::window::extents")]
     pub output: Pair,
 }
 

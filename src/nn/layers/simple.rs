@@ -1,5 +1,6 @@
 //! Layers without parameters: shape, activation, dropout.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::bounds::{Wrong, within};
@@ -11,7 +12,12 @@ use crate::ops::View;
 
 /// `[n, ...]` to `[n, features]`, the last dimension fastest: of an image, its channels. Keras has the same
 /// order; PyTorch's images have their channels first.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "flatten"
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
 
@@ -33,7 +39,13 @@ impl LayerDef for Flatten {
 }
 
 /// An activation function on its own; layers with weights take one, too.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "activation"
+/// function = "gelu"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ActivationLayer {
     /// The function.
@@ -56,10 +68,17 @@ impl LayerDef for ActivationLayer {
 
 /// Zeroes a random part of the elements during training, and scales the others by `1 / (1 - rate)`, so
 /// that evaluation needs no factor (Srivastava et al., 2014; PyTorch and Keras do the same).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [[layers]]
+/// type = "dropout"
+/// rate = 0.5
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Dropout {
     /// Part that is zeroed, in [0, 1).
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub rate: f32,
 }
 

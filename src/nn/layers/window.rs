@@ -1,6 +1,10 @@
 //! Sizes in two dimensions, and padding.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+
+/// Largest window, step or distance, and height or width of an output.
+pub(super) const MOST_EXTENT: usize = 65_535;
 
 /// One number for both spatial dimensions, or `[height, width]`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,8 +52,26 @@ impl From<[usize; 2]> for Pair {
     }
 }
 
+/// What editors may expect of a pair of sizes, each at least 1.
+pub(super) fn extents(_: &mut SchemaGenerator) -> Schema {
+    pair_of(json_schema!({ "type": "integer", "minimum": 1, "maximum": MOST_EXTENT }))
+}
+
+/// What editors may expect of a pair of distances, which may be 0.
+pub(super) fn distances(_: &mut SchemaGenerator) -> Schema {
+    pair_of(json_schema!({ "type": "integer", "minimum": 0 }))
+}
+
+fn pair_of(one: Schema) -> Schema {
+    let both = json_schema!({
+        "type": "array", "items": &one, "minItems": 2, "maxItems": 2,
+        "description": "`[height, width]`.",
+    });
+    json_schema!({ "anyOf": [one, both] })
+}
+
 /// Padding of a convolution or pooling.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(
     untagged,
     expecting = "expected \"valid\", \"same\", a number, or four as [top, bottom, left, right]"
@@ -68,7 +90,7 @@ pub enum Padding {
 }
 
 /// Padding by name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NamedPadding {
     /// No padding.

@@ -1,5 +1,6 @@
 //! AlexNet: as torchvision has it, and the original with two groups and response normalization.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Conv, ModelPlan, check_dropout, check_width, classifier, max_pool, scaled};
@@ -9,15 +10,24 @@ use crate::nn::{AdaptiveAvgPool2d, Dense, Dropout, Flatten, Init, LocalResponseN
 /// Torchvision's AlexNet (Krizhevsky, "One weird trick for parallelizing convolutional neural
 /// networks", 2014), for images of 224x224: 61,100,840 parameters at 1,000 classes. Weights start
 /// He normal, with which training starts sooner than with PyTorch's default.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [model]
+/// type = "alexnet"
+/// width = 0.5
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlexNet {
     /// Number of classes; that of the data set where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub classes: Option<usize>,
     /// Factor on all numbers of channels and hidden units.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 16))]
     pub width: f32,
     /// Dropout in front of both hidden dense layers.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f32,
 }
 
@@ -63,15 +73,23 @@ impl AlexNet {
 /// Convolutional Neural Networks", 2012: two groups of channels, local response normalization,
 /// overlapping pooling, weights from N(0, 0.01^2) and biases of one where the paper has them;
 /// 60,965,224 parameters at 1,000 classes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [model]
+/// type = "alexnet_2012"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AlexNet2012 {
     /// Number of classes; that of the data set where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub classes: Option<usize>,
     /// Factor on all numbers of channels and hidden units.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 16))]
     pub width: f32,
     /// Dropout behind both hidden dense layers.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f32,
     /// Zeros around the image: 2 for the 224 pixels that the paper names, 0 for the 227 that its
     /// sizes need.

@@ -1,5 +1,6 @@
 //! MobileNet: depthwise separable convolutions, and inverted residual blocks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Form;
@@ -9,20 +10,30 @@ use crate::nn::{BatchNorm, Dropout, GlobalAvgPool2d, Init};
 
 /// MobileNet (Howard et al., 2017) and MobileNetV2 (Sandler et al., 2018): 4,231,976 and 3,504,872
 /// parameters at 1,000 classes. Version 2 has torchvision's names.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [model]
+/// type = "mobilenet"
+/// version = 2
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct MobileNet {
     /// 1 or 2.
+    #[schemars(extend("enum" = [1, 2]))]
     pub version: usize,
     /// For which images: `imagenet` divides the size by 32; `small`, for images of 32x32, by 16 in
     /// version 1 and by 8 in version 2.
     pub form: Form,
     /// Number of classes; that of the data set where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub classes: Option<usize>,
     /// Factor on all numbers of channels; in version 2 they are rounded to multiples of eight.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 16))]
     pub width: f32,
     /// Dropout in front of the dense layer.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f32,
 }
 

@@ -16,6 +16,7 @@ mod plan;
 mod resnet;
 mod vgg;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use alexnet::{AlexNet, AlexNet2012};
@@ -25,7 +26,7 @@ pub use resnet::ResNet;
 pub use vgg::Vgg;
 
 /// For which images a model is made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Form {
     /// About 224x224.
@@ -35,19 +36,15 @@ pub enum Form {
 }
 
 /// A model by its name and options.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "each is documented by its type")]
 pub enum ModelConfig {
-    /// Torchvision's AlexNet.
     Alexnet(AlexNet),
-    /// The original AlexNet.
     #[serde(rename = "alexnet_2012")]
     Alexnet2012(AlexNet2012),
-    /// VGG.
     Vgg(Vgg),
-    /// Residual networks.
     Resnet(ResNet),
-    /// Depthwise separable convolutions.
     Mobilenet(MobileNet),
 }
 

@@ -1,5 +1,6 @@
 //! Residual networks: those for ImageNet, also with a stem for small images, and those for CIFAR.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Form;
@@ -13,10 +14,17 @@ use crate::nn::{BatchNorm, GlobalAvgPool2d, Init};
 /// 1,000 classes; strides of bottlenecks are in the 3x3 convolution. Depths 20, 32, 44 and 56 are
 /// those for CIFAR, with 16, 32 and 64 channels; where a block changes its shape, a 1x1 convolution
 /// is the shortcut (the paper's option B).
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [model]
+/// type = "resnet"
+/// depth = 50
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ResNet {
     /// Layers with weights on the main path.
+    #[schemars(extend("enum" = [18, 34, 50, 101, 152, 20, 32, 44, 56]))]
     pub depth: usize,
     /// The first layers: `imagenet`, a 7x7 convolution and pooling, divides the size by four,
     /// `small`, a 3x3 convolution, keeps it. Default: `small` for CIFAR's depths, else `imagenet`.
@@ -24,8 +32,10 @@ pub struct ResNet {
     pub form: Option<Form>,
     /// Number of classes; that of the data set where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub classes: Option<usize>,
     /// Factor on all numbers of channels.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 16))]
     pub width: f32,
     /// Whether the last norm of each block starts at zero.
     pub zero_init: bool,

@@ -1,5 +1,6 @@
 //! VGG: stacks of 3x3 convolutions, with and without batch norm.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Form;
@@ -10,10 +11,18 @@ use crate::nn::{AdaptiveAvgPool2d, BatchNorm, Dense, Dropout, Flatten, GlobalAvg
 /// VGG (Simonyan and Zisserman, 2014) as torchvision has it; 138,357,544 parameters at depth 16 and
 /// 1,000 classes in the `imagenet` form. The `small` form, for images of 32x32, has one dense layer
 /// behind the convolutions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [model]
+/// type = "vgg"
+/// depth = 11
+/// form = "small"
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Vgg {
     /// Convolutions and dense layers of the `imagenet` form: 11, 13, 16 or 19.
+    #[schemars(extend("enum" = [11, 13, 16, 19]))]
     pub depth: usize,
     /// Whether batch norm follows each convolution.
     pub batch_norm: bool,
@@ -21,10 +30,13 @@ pub struct Vgg {
     pub form: Form,
     /// Number of classes; that of the data set where absent.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub classes: Option<usize>,
     /// Factor on all numbers of channels and hidden units.
+    #[schemars(extend("exclusiveMinimum" = 0), range(max = 16))]
     pub width: f32,
     /// Dropout behind hidden dense layers; in the `small` form in front of the dense layer.
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub dropout: f32,
 }
 

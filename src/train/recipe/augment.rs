@@ -1,5 +1,6 @@
 //! The augmentation section of a recipe: what happens to training images, and to no others.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::data::RandomResizedCrop;
@@ -11,7 +12,16 @@ use crate::ops::{Augment, FillMode, Flip, MixBatch, PaddingMode};
 /// Keras states ranges in other units: `RandomRotation(0.06)` is a fraction of a turn, here
 /// `rotation = 21.6` degrees. And its layers show the mirrored image around the image,
 /// `fill = "reflect"`, where here it is black unless `fill` says otherwise, as in torchvision.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [augment]
+/// random_crop = { padding = 4, mode = "reflect" }
+/// horizontal_flip = "alternating"
+/// rotation = 15.0
+/// fill = "reflect"
+/// cutout = 8
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AugmentConfig {
     /// `folder` only: cut a part of random area and proportions out of each picture and resize it to
@@ -25,42 +35,61 @@ pub struct AugmentConfig {
     /// Mirror images left to right: `true` for each with probability 1/2, `"alternating"` for each in
     /// every other epoch.
     #[serde(default, skip_serializing_if = "HorizontalFlip::is_off")]
+    #[schemars(!skip_serializing_if)]
     pub horizontal_flip: HorizontalFlip,
     /// Rotate by a uniform angle of up to so many degrees both ways.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 179.999))]
     pub rotation: f32,
     /// Shift by up to this fraction of height and width both ways.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 1))]
     pub translation: f32,
     /// Zoom out or in by up to this fraction.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 0.99))]
     pub zoom: f32,
     /// Shear along the rows by up to so many degrees both ways.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 60))]
     pub shear: f32,
     /// What shows around an image that is turned, shifted, zoomed or sheared: `"constant"` (black),
     /// `"reflect"` (Keras' layers), `"nearest"` (Keras' `ImageDataGenerator`) or `"wrap"`.
     #[serde(default, skip_serializing_if = "FillMode::is_default")]
+    #[schemars(!skip_serializing_if)]
     pub fill: FillMode,
     /// Set a square of so many pixels a side to zero, the mean.
     #[serde(default, skip_serializing_if = "is_none")]
+    #[schemars(!skip_serializing_if)]
     pub cutout: usize,
     /// Multiply values by a number in `1 - brightness ..= 1 + brightness`.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 1))]
     pub brightness: f32,
     /// Multiply differences from the mean of the normalization likewise.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, range(min = 0, max = 1))]
     pub contrast: f32,
     /// Alpha of mixup: images of a batch are mixed with weights from Beta(alpha, alpha).
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, schema_with = "alpha")]
     pub mixup: f32,
     /// Alpha of cutmix: a box shows another image of the batch.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if, schema_with = "alpha")]
     pub cutmix: f32,
 }
 
+/// What editors may expect of an alpha.
+fn alpha(_: &mut SchemaGenerator) -> Schema {
+    let (least, largest) = (MixBatch::LEAST_ALPHA, MixBatch::LARGEST_ALPHA);
+    json_schema!({
+        "anyOf": [{ "const": 0 }, { "type": "number", "minimum": least, "maximum": largest }],
+    })
+}
+
 /// How images are padded before a crop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RandomCrop {
     /// Pixels on each side.
@@ -71,7 +100,7 @@ pub struct RandomCrop {
 }
 
 /// Which images are mirrored: `false`, `true` or `"alternating"`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum HorizontalFlip {
     /// None, or each one with probability 1/2.
@@ -81,7 +110,7 @@ pub enum HorizontalFlip {
 }
 
 /// Named schemes of mirroring.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FlipScheme {
     /// Each image in every other epoch.

@@ -2,20 +2,28 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::monitor::Monitor;
 /// What a run may take: section `budget` of a recipe. The epochs of the recipe remain a limit, and
 /// the one that its schedule goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+///
+/// ```toml
+/// [budget]
+/// minutes = 30.0
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Budget {
     /// Steps since the start of the run, exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
     pub steps: Option<u64>,
     /// Minutes, all sessions of the run together. The run ends with the steps under way, so that
     /// how many there are is not the same each time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub minutes: Option<f64>,
 }
 
@@ -47,7 +55,14 @@ impl Budget {
 }
 
 /// When to end a run early: section `early_stopping` of a recipe, with Keras' meaning.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [early_stopping]
+/// monitor = "test_loss"
+/// patience = 5
+/// restore_best = true
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct EarlyStoppingConfig {
     /// The metric. Default: the loss on the validation split, or on the test split where there is
@@ -57,6 +72,7 @@ pub struct EarlyStoppingConfig {
     /// Epochs without improvement after which the run ends; zero and one are the same.
     pub patience: u32,
     /// By how much a metric must change to be an improvement.
+    #[schemars(range(min = 0))]
     pub min_delta: f64,
     /// Whether the run ends with the weights of the best epoch instead of the last one's, also
     /// where it goes on to its last epoch.
@@ -71,7 +87,13 @@ impl Default for EarlyStoppingConfig {
 
 /// When to lower the learning rate: section `plateau` of a recipe, with the meaning and the
 /// defaults of Keras' `ReduceLROnPlateau`, `factor` apart.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [plateau]
+/// factor = 0.5
+/// patience = 3
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PlateauConfig {
     /// The metric. Default: the loss on the validation split, or on the test split where there is
@@ -79,14 +101,17 @@ pub struct PlateauConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub monitor: Option<Monitor>,
     /// Factor on the rate, in (0, 1).
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub factor: f64,
     /// Epochs without improvement after which the rate is lowered.
     pub patience: u32,
     /// By how much a metric must change to be an improvement.
+    #[schemars(range(min = 0))]
     pub min_delta: f64,
     /// Epochs after a change during which epochs without improvement do not count.
     pub cooldown: u32,
     /// The rate is not lowered below this; a schedule may do so.
+    #[schemars(range(min = 0))]
     pub min_rate: f64,
 }
 

@@ -1,12 +1,20 @@
 //! `[checkpoint]`: how often a run is saved.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// How often a run is saved so that it can be resumed. It is saved at its end and when it is
 /// interrupted in any case.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [checkpoint]
+/// every = 500
+/// keep = 3
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckpointConfig {
     /// After how much work: `"epoch"`, `"never"` or a number of steps.
@@ -14,6 +22,7 @@ pub struct CheckpointConfig {
     pub every: CheckpointEvery,
     /// How many are kept; older ones are removed.
     #[serde(default = "two")]
+    #[schemars(range(min = 1))]
     pub keep: usize,
 }
 
@@ -80,6 +89,23 @@ impl CheckpointEvery {
 enum Written {
     Steps(u64),
     Word(String),
+}
+
+impl JsonSchema for CheckpointEvery {
+    fn schema_name() -> Cow<'static, str> {
+        "CheckpointEvery".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "After how much work a run is saved.",
+            "oneOf": [
+                { "const": "epoch", "description": "After each epoch." },
+                { "const": "never", "description": "Only at the end and when interrupted." },
+                { "type": "integer", "minimum": 1, "description": "After so many steps." },
+            ],
+        })
+    }
 }
 
 /// What `every` may be.

@@ -1,8 +1,10 @@
 //! The key `class_weights`: how much examples count in the loss, by their class.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -87,6 +89,35 @@ fn balanced(counts: &[usize]) -> Vec<f32> {
 
 /// The word for [`ClassWeightsConfig::Balanced`].
 const BALANCED: &str = "balanced";
+
+impl JsonSchema for ClassWeightsConfig {
+    fn schema_name() -> Cow<'static, str> {
+        "ClassWeightsConfig".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let weight = json_schema!({ "type": "number", "minimum": 0 });
+        json_schema!({
+            "description": "How much examples of each class count in the loss that is trained on. Evaluation \
+                            counts all alike.",
+            "oneOf": [
+                {
+                    "const": BALANCED,
+                    "description": "By how rare classes are among the `n` examples of training: `n / \
+                                    (classes * examples of the class)`, as scikit-learn's.",
+                },
+                {
+                    "type": "array", "items": &weight, "minItems": 1,
+                    "description": "A number for each class, in the order of the classes; not all 0.",
+                },
+                {
+                    "type": "object", "additionalProperties": &weight,
+                    "description": "Numbers by name; 1 for classes that are not named.",
+                },
+            ],
+        })
+    }
+}
 
 impl Serialize for ClassWeightsConfig {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

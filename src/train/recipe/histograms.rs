@@ -1,19 +1,27 @@
 //! The section `histograms`: when weights and gradients are counted.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ops::Histogram;
 
 /// Histograms of the weights of each layer and of their gradients, in the last step of an epoch:
 /// section `histograms`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [histograms]
+/// every_epochs = 5
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HistogramsConfig {
     /// Epochs from one to the next.
     #[serde(default = "each")]
+    #[schemars(range(min = 1))]
     pub every_epochs: u32,
     /// Bins of each: a power of two from 8 to 512.
     #[serde(default = "bins")]
+    #[schemars(extend("enum" = [8, 16, 32, 64, 128, 256, 512]))]
     pub bins: usize,
 }
 

@@ -1,9 +1,15 @@
 //! The section `log`: what is written of a run for other programs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is written of a run for other programs: section `log`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [log]
+/// tensorboard = true
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogConfig {
     /// Whether the run directory gets a folder `tensorboard`, which grows with each epoch: `tensorboard

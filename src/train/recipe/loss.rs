@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::data::Task;
@@ -17,7 +18,7 @@ use crate::tensor::DType;
 /// What training makes small: a loss for each example, of which the mean is taken over a batch.
 ///
 /// Outputs are those of the model, `[n, ...]`; targets have the same shape, but for classes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
     /// Cross-entropy of the softmax of logits `[n, classes]`, from labels or from probabilities
@@ -34,8 +35,14 @@ pub enum Loss {
     MeanAbsoluteError,
     /// `d^2 / 2` up to a difference `d` of `delta`, `delta (|d| - delta / 2)` beyond: the mean over the outputs
     /// of an example (Huber, 1964); PyTorch's `HuberLoss`.
+    ///
+    /// ```toml
+    /// [loss]
+    /// huber = { delta = 1.0 }
+    /// ```
     Huber {
         /// Where it becomes linear, above 0; PyTorch's and Keras' default is 1.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         delta: f32,
     },
     /// A loss of one's own, in code only.

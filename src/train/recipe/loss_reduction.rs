@@ -1,10 +1,11 @@
 //! The key `loss_reduction`: what is differentiated of the losses of a batch.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What is differentiated of the losses of a batch, as PyTorch's `reduction`. The loss that is shown
 /// is their mean in either case.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LossReduction {
     /// Their mean.

@@ -9,6 +9,7 @@ pub(super) mod checkpoint;
 pub(super) mod class_weights;
 pub(super) mod ema;
 pub(super) mod histograms;
+pub(super) mod json_schema;
 pub(super) mod log;
 pub(super) mod loss;
 pub(super) mod loss_reduction;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
@@ -25,85 +26,136 @@ use crate::tensor::TensorType;
 /// product of the gradient and the direction of the step before (Baydin et al., "Online Learning
 /// Rate Adaptation with Hypergradient Descent", 2018), no lower than a thousandth of
 /// `learning_rate`. The schedule must then be constant.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
 pub enum OptimizerConfig {
     /// Adam (Kingma and Ba, 2015); weight decay is added to the gradient.
+    ///
+    /// ```toml
+    /// [optimizer]
+    /// type = "adam"
+    /// learning_rate = 1e-3
+    /// ```
     Adam {
         /// Step size.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         learning_rate: f32,
         /// Decay of the mean of gradients.
         #[serde(default = "beta1")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta1: f64,
         /// Decay of the mean of squared gradients.
         #[serde(default = "beta2")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta2: f64,
         /// Added to the denominator.
         #[serde(default = "epsilon")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         epsilon: f64,
         /// Strength of weight decay.
         #[serde(default)]
+        #[schemars(range(min = 0))]
         weight_decay: f64,
         /// Rate at which the learning rate learns; 0 for not at all.
         #[serde(default, skip_serializing_if = "is_zero")]
+        #[schemars(!skip_serializing_if, range(min = 0))]
         hypergradient: f64,
     },
     /// AdamW (Loshchilov and Hutter, 2019): decoupled weight decay.
+    ///
+    /// ```toml
+    /// [optimizer]
+    /// type = "adamw"
+    /// learning_rate = 1e-3
+    /// weight_decay = 0.05
+    /// ```
     Adamw {
         /// Step size.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         learning_rate: f32,
         /// Decay of the mean of gradients.
         #[serde(default = "beta1")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta1: f64,
         /// Decay of the mean of squared gradients.
         #[serde(default = "beta2")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         beta2: f64,
         /// Added to the denominator.
         #[serde(default = "epsilon")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         epsilon: f64,
         /// Strength of weight decay.
         #[serde(default = "decoupled_decay")]
+        #[schemars(range(min = 0))]
         weight_decay: f64,
         /// Rate at which the learning rate learns; 0 for not at all.
         #[serde(default, skip_serializing_if = "is_zero")]
+        #[schemars(!skip_serializing_if, range(min = 0))]
         hypergradient: f64,
     },
     /// Stochastic gradient descent.
+    ///
+    /// ```toml
+    /// [optimizer]
+    /// type = "sgd"
+    /// learning_rate = 0.1
+    /// momentum = 0.9
+    /// nesterov = true
+    /// weight_decay = 5e-4
+    /// ```
     Sgd {
         /// Step size.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         learning_rate: f32,
         /// Part of the velocity that is kept.
         #[serde(default)]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
         /// Part of the gradient that does not enter the velocity.
         #[serde(default)]
+        #[schemars(range(min = 0, max = 1))]
         dampening: f64,
         /// Looks ahead along the velocity.
         #[serde(default)]
         nesterov: bool,
         /// Strength of weight decay.
         #[serde(default)]
+        #[schemars(range(min = 0))]
         weight_decay: f64,
         /// Rate at which the learning rate learns; 0 for not at all.
         #[serde(default, skip_serializing_if = "is_zero")]
+        #[schemars(!skip_serializing_if, range(min = 0))]
         hypergradient: f64,
     },
     /// RMSprop (Hinton, 2012).
+    ///
+    /// ```toml
+    /// [optimizer]
+    /// type = "rmsprop"
+    /// learning_rate = 1e-3
+    /// alpha = 0.9
+    /// ```
     #[serde(rename = "rmsprop")]
     RmsProp {
         /// Step size.
+        #[schemars(extend("exclusiveMinimum" = 0))]
         learning_rate: f32,
         /// Decay of the mean of squared gradients.
         #[serde(default = "alpha")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         alpha: f64,
         /// Added to the denominator.
         #[serde(default = "epsilon")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         epsilon: f64,
         /// Part of the velocity that is kept.
         #[serde(default)]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         momentum: f64,
         /// Strength of weight decay.
         #[serde(default)]
+        #[schemars(range(min = 0))]
         weight_decay: f64,
     },
 }
@@ -152,14 +204,21 @@ impl Default for OptimizerConfig {
 }
 
 /// Bounds of gradients.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+///
+/// ```toml
+/// [clipping]
+/// by_norm = 1.0
+/// ```
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Clipping {
     /// Each element is clamped to plus or minus this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub by_value: Option<f32>,
     /// The gradient of the whole model is scaled down to this Euclidean norm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub by_norm: Option<f32>,
 }
 

@@ -1,9 +1,10 @@
 //! Which training examples an epoch has.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How often an epoch trains on each example.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sampler {
     /// Once.

@@ -1,5 +1,6 @@
 //! Schedules as recipes describe them, in steps or in epochs, and the op that they become.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::ShapeError;
@@ -8,14 +9,22 @@ use crate::ops::{Anneal, LearningRate, Schedule};
 use crate::tensor::TensorType;
 
 /// How the learning rate changes over the steps.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+///
+/// ```toml
+/// [schedule]
+/// warmup_epochs = 0.5
+/// decay = { cosine = { final_factor = 0.01 } }
+/// ```
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleConfig {
     /// Steps over which the rate rises from zero.
     #[serde(default, skip_serializing_if = "is_zero")]
+    #[schemars(!skip_serializing_if)]
     pub warmup_steps: usize,
     /// Epochs over which the rate rises from zero, instead of steps.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
     pub warmup_epochs: Option<f64>,
     /// The shape after that.
     #[serde(default)]
@@ -24,59 +33,101 @@ pub struct ScheduleConfig {
 
 /// The shape of a schedule after the warmup. Steps and epochs count from the warmup's end; epochs
 /// may be fractions.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Decay {
     /// The rate stays.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = "constant"
+    /// ```
     #[default]
     Constant,
     /// The rate is multiplied by `factor` again and again.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = { step = { every_epochs = 2, factor = 0.5 } }
+    /// ```
     Step {
         /// Steps between two changes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(range(min = 1))]
         every: Option<usize>,
         /// Epochs between two changes.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         every_epochs: Option<f64>,
         /// Factor of each change, from 0 to 1.
+        #[schemars(range(min = 0, max = 1))]
         factor: f32,
     },
     /// The rate is multiplied by `factor` at certain steps.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = { multi_step = { milestone_epochs = [1, 2.5], factor = 0.1 } }
+    /// ```
     MultiStep {
         /// The steps.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = Schedule::MOST_MILESTONES))]
         milestones: Option<Vec<usize>>,
         /// The same in epochs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = Schedule::MOST_MILESTONES))]
         milestone_epochs: Option<Vec<f64>>,
         /// Factor of each change, from 0 to 1.
+        #[schemars(range(min = 0, max = 1))]
         factor: f32,
     },
     /// The rate is multiplied by `factor` after each step or each epoch.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = { exponential = { factor = 0.9, per = "epoch" } }
+    /// ```
     Exponential {
         /// Factor, from 0 to 1.
+        #[schemars(range(min = 0, max = 1))]
         factor: f32,
         /// What it is applied after.
         #[serde(default, skip_serializing_if = "Period::is_step")]
+        #[schemars(!skip_serializing_if)]
         per: Period,
     },
     /// Half a wave of the cosine, down to `final_factor` of the rate at the end of the training.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = { cosine = { final_factor = 0.01 } }
+    /// ```
     Cosine {
         /// Part of the rate that is left.
         #[serde(default)]
+        #[schemars(range(min = 0, max = 1))]
         final_factor: f32,
     },
     /// Up to the rate and down to nearly nothing over the whole training, as PyTorch's
     /// `OneCycleLR` with these names and defaults. The momentum stays as it is.
+    ///
+    /// ```toml
+    /// [schedule]
+    /// decay = { one_cycle = { pct_start = 0.25, anneal = "linear" } }
+    /// ```
     OneCycle {
         /// Part of the steps over which the rate rises.
         #[serde(default = "pct_start")]
+        #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
         pct_start: f64,
         /// The rate divided by that of the first step.
         #[serde(default = "div_factor")]
+        #[schemars(range(min = 1))]
         div_factor: f64,
         /// The first step's rate divided by the last one's.
         #[serde(default = "final_div_factor")]
+        #[schemars(extend("exclusiveMinimum" = 0))]
         final_div_factor: f64,
         /// Shape of both slopes.
         #[serde(default)]
@@ -85,7 +136,7 @@ pub enum Decay {
 }
 
 /// What a change of the rate comes after.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Period {
     /// Each step.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::augment::AugmentConfig;
@@ -22,26 +23,31 @@ use crate::nn::{Layer, LayerRates, ModelConfig, Precision};
 
 /// Everything that decides a training run. The same recipe on the same device and driver gives the
 /// same bits.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{ "required": ["layers"] }, { "required": ["model"] }]))]
 pub struct Recipe {
     /// Name, for the run directory.
+    #[schemars(extend("pattern" = "^[^/\\\\]+$"))]
     pub name: String,
     /// What it is, in a sentence.
     #[serde(default)]
     pub description: String,
     /// Seed of initial weights, order of examples and dropout: below 2^64, in quotes from 2^63 on.
     #[serde(default = "default_seed", with = "crate::tensor::seed")]
+    #[schemars(schema_with = "crate::tensor::seed::schema")]
     pub seed: u64,
     /// Passes over the training set; with 0, initial weights are evaluated and kept as they are.
     pub epochs: u32,
     /// Images per step.
+    #[schemars(range(min = 1))]
     pub batch_size: usize,
     /// Whether each epoch has an order of its own.
     #[serde(default = "yes")]
     pub shuffle: bool,
     /// How often an epoch trains on each example: `plain`, or `balanced` by class.
     #[serde(default, skip_serializing_if = "Sampler::is_plain")]
+    #[schemars(!skip_serializing_if)]
     pub sampler: Sampler,
     /// Whether an incomplete last batch is left out. Always so with batch normalization, whose
     /// statistics it would distort.
@@ -49,6 +55,7 @@ pub struct Recipe {
     pub drop_last: bool,
     /// Part of the target that is spread over all classes, in [0, 1).
     #[serde(default)]
+    #[schemars(range(min = 0), extend("exclusiveMaximum" = 1))]
     pub label_smoothing: f32,
     /// How much examples count in the loss, by their class: `"balanced"` by how rare they are, a number for
     /// each class, or numbers by name. The mean of a batch is weighted, as PyTorch's.
@@ -57,16 +64,20 @@ pub struct Recipe {
     /// What training makes small. Default: cross-entropy; the mean squared error for `task = "regression"`,
     /// binary cross-entropy for `"multi_label"`.
     #[serde(default, skip_serializing_if = "Loss::is_cross_entropy")]
+    #[schemars(!skip_serializing_if)]
     pub loss: Loss,
     /// What is differentiated of the losses of a batch.
     #[serde(default, skip_serializing_if = "LossReduction::is_mean")]
+    #[schemars(!skip_serializing_if)]
     pub loss_reduction: LossReduction,
     /// How activations and their gradients are stored. In 16 bits the loss is scaled.
     #[serde(default, skip_serializing_if = "Precision::is_f32")]
+    #[schemars(!skip_serializing_if)]
     pub precision: Precision,
     /// Parts in which the gradients of a batch are computed, one after the other, and summed: the
     /// memory of a smaller batch for the steps of a large one. Batch normalization sees parts.
     #[serde(default = "one", skip_serializing_if = "is_one")]
+    #[schemars(!skip_serializing_if, range(min = 1))]
     pub accumulate: usize,
     /// By what the best epoch is told, whose weights are kept. Default: as early stopping watches,
     /// else the accuracy on the validation split, or on the test split where there is no other.
@@ -91,6 +102,7 @@ pub struct Recipe {
     pub clipping: Clipping,
     /// Factors on the learning rate of layers, by name as in `freeze`; the longest one counts.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(extend("additionalProperties" = { "type": "number", "exclusiveMinimum": 0 }))]
     pub learning_rate_factors: BTreeMap<String, f64>,
     /// When to lower the learning rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -118,6 +130,7 @@ pub struct Recipe {
     pub model: Option<ModelConfig>,
     /// The model, from images to logits: written out in the recipe, or made from `model`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(min = 1))]
     pub layers: Vec<Layer>,
 }
 

@@ -1,11 +1,12 @@
 //! What augmentation may do to an image, and the fixed-point ranges that decisions are drawn from.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::tensor::turn::ONE;
 
 /// What lies around an image that is padded before a crop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PaddingMode {
     /// Black.
@@ -17,7 +18,7 @@ pub enum PaddingMode {
 
 /// What lies around an image that is turned, shifted, zoomed or sheared, as SciPy and Keras name it. Of
 /// a row `a b c d`:
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum FillMode {
     /// Black: `0 0 0 0 | a b c d | 0 0 0 0`.

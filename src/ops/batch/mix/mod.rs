@@ -47,21 +47,22 @@ pub struct MixBatch {
     pub seed: u32,
 }
 
-/// The least alpha: below it, all quantiles but the middle are 0 or 1.
-const LEAST_ALPHA: f32 = 0.01;
-/// The largest alpha: beyond it, all weights are close to one half.
-const LARGEST_ALPHA: f32 = 100.0;
-
 impl MixBatch {
+    /// The least alpha: below it, all quantiles but the middle are 0 or 1.
+    pub const LEAST_ALPHA: f32 = 0.01;
+    /// The largest alpha: beyond it, all weights are close to one half.
+    pub const LARGEST_ALPHA: f32 = 100.0;
+
     /// Checks an alpha.
     ///
     /// # Errors
     /// Says which values are possible.
     pub fn check_alpha(alpha: f32) -> Result<(), String> {
-        if alpha == 0.0 || (LEAST_ALPHA..=LARGEST_ALPHA).contains(&alpha) {
+        let (least, largest) = (Self::LEAST_ALPHA, Self::LARGEST_ALPHA);
+        if alpha == 0.0 || (least..=largest).contains(&alpha) {
             return Ok(());
         }
-        Err(format!("must be 0 for none, or in [{LEAST_ALPHA}, {LARGEST_ALPHA}]; it is {alpha}"))
+        Err(format!("must be 0 for none, or in [{least}, {largest}]; it is {alpha}"))
     }
 
     /// The probability of class `c`, for a row of the label `own` that is mixed with `partner`.

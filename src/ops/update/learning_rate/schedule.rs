@@ -1,5 +1,6 @@
 //! The schedules: their formulas, and the constants and WGSL files that compute them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::graph::Kernel;
@@ -54,7 +55,7 @@ pub enum Schedule {
 }
 
 /// Shape of a slope from one rate to another.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Anneal {
     /// Half a wave of the cosine.
@@ -120,6 +121,9 @@ impl OneCycle {
 }
 
 impl Schedule {
+    /// Most milestones: the kernel holds them in a table.
+    pub const MOST_MILESTONES: usize = 64;
+
     /// Whether the schedule depends on the length of the training.
     pub(super) const fn has_end(&self) -> bool {
         matches!(self, Self::Cosine { .. } | Self::OneCycle { .. })
@@ -127,8 +131,6 @@ impl Schedule {
 
     /// What is wrong with its numbers.
     pub(super) fn error(&self) -> Option<String> {
-        /// Most milestones: the kernel holds them in a table.
-        const MOST: usize = 64;
         let fits = |n: usize| u32::try_from(n).is_ok();
         match self {
             Self::Constant => None,
@@ -142,8 +144,11 @@ impl Schedule {
             Self::Step { every, .. } if *every == 0 || !fits(*every) => {
                 Some(format!("every {every} must be at least 1 and fit 32 bits"))
             }
-            Self::MultiStep { milestones, .. } if !(1..=MOST).contains(&milestones.len()) => {
-                Some(format!("{} milestones are given, 1 to {MOST} are possible", milestones.len()))
+            Self::MultiStep { milestones, .. }
+                if !(1..=Self::MOST_MILESTONES).contains(&milestones.len()) =>
+            {
+                let (given, most) = (milestones.len(), Self::MOST_MILESTONES);
+                Some(format!("{given} milestones are given, 1 to {most} are possible"))
             }
             Self::MultiStep { milestones, .. }
                 if !milestones.is_sorted_by(|a, b| a < b)

@@ -1,0 +1,5 @@
+//! Images `[n, h, w, c]` in other sizes.
+
+mod bilinear;
+
+pub use bilinear::{ResizeBilinear, ResizeBilinearGrad};
