@@ -238,7 +238,7 @@ fn what_does_not_go_together_is_refused() {
     unfit("data.targets=[\"colors\"]", &["line 2", "colors is", "expected a number"]);
     wrong("data.task=classification", &["targets", "give a task"]);
     unfit("data.task=multi_label", &["size is \"2\"", "1 where the class applies"]);
-    wrong("layers.5.units=3", &["gives 3 per example", "2 targets", "2 units"]);
+    wrong("layers.5.units=3", &["gives [3] per example", "2 targets", "2 units"]);
     let alone = "name = \"x\"\nepochs = 1\nbatch_size = 4\ndata = { dataset = \"mnist\", task = \
                  \"regression\" }\nlayers = [{ type = \"flatten\" }, { type = \"dense\", units = 1 }]\n\
                  optimizer = { type = \"sgd\", learning_rate = 0.1 }\n";

@@ -13,7 +13,7 @@ const INTRODUCTION: &str = "\
 # Keys of a recipe
 
 Every key that a recipe can have. The types that read recipes say it all: this page is made from their schema, and
-`verigrad recipes schema` prints that for [editors](guide.md#recipes). Keys in bold must be given. A key that has
+`verigrad recipes schema` prints that for [editors](writing-recipes.md#in-an-editor). Keys in bold must be given. A key that has
 no default may be left out; then nothing of the kind happens, or its description says what does. Bounds: [0, 1]
 includes both, [0, 1) does not include 1. Sizes are numbers, or `[height, width]`.
 
