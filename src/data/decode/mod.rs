@@ -7,8 +7,9 @@ pub(super) mod part;
 use std::io::BufReader;
 use std::path::Path;
 
-use fast_image_resize::images::{CroppedImage, Image, ImageRef};
-use fast_image_resize::{FilterType, PixelType, ResizeAlg, ResizeOptions, Resizer};
+use fast_image_resize::images::{TypedCroppedImage, TypedImage, TypedImageRef};
+use fast_image_resize::pixels::{U8, U8x3};
+use fast_image_resize::{FilterType, PixelTrait, ResizeAlg, ResizeOptions, Resizer};
 use image::metadata::Orientation;
 use image::{
     DynamicImage, GrayImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgb, RgbImage,
@@ -204,30 +205,49 @@ fn resized(
     if all == Some([0, 0, height, width]) && has == [height, width] {
         return Ok(image);
     }
-    let kind = if image.color().has_color() { PixelType::U8x3 } else { PixelType::U8 };
+    let text = |problem: &str| format!("it cannot be resized: {problem}");
+    let image = if image.color().has_color() {
+        let pixels = resampled::<U8x3>(image.as_bytes(), has, part, [height, width])?;
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
+    } else {
+        let pixels = resampled::<U8>(image.as_bytes(), has, part, [height, width])?;
+        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
+    };
+    image.ok_or_else(|| text("its pixels are fewer than its size"))
+}
+
+/// Resizes a part of the pixels of a picture of `has`, height and width. Of one type of pixels and one kind
+/// of view, because all that the resizer does is compiled for each: through types that are known when it runs
+/// only, that was a third of the code of this crate.
+fn resampled<P: PixelTrait>(
+    pixels: &[u8],
+    has: [u32; 2],
+    part: Part,
+    [height, width]: [u32; 2],
+) -> Result<Vec<u8>, String> {
     let text = |error: &dyn std::fmt::Display| format!("it cannot be resized: {error}");
-    let from = ImageRef::new(has[1], has[0], image.as_bytes(), kind).map_err(|e| text(&e))?;
-    let mut to = Image::new(width, height, kind);
+    let from = TypedImageRef::<P>::from_buffer(has[1], has[0], pixels).map_err(|e| text(&e))?;
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
-    let resizer = &mut Resizer::new();
     // What is cut out along pixels knows nothing of those around it; else they weigh in at its edges.
-    match all {
-        Some([top, left, height, width]) => {
-            let cut = CroppedImage::new(&from, left, top, width, height).map_err(|e| text(&e))?;
-            resizer.resize(&cut, &mut to, &options).map_err(|e| text(&e))?;
-        }
+    let (cut, options) = match part.pixels() {
+        Some(cut) => (cut, options),
         None => {
             let options = options.crop(part.left, part.top, part.width, part.height);
-            resizer.resize(&from, &mut to, &options).map_err(|e| text(&e))?;
+            ([0, 0, has[0], has[1]], options)
         }
-    }
-    let pixels = to.into_vec();
-    let image = if kind == PixelType::U8 {
-        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
-    } else {
-        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
     };
-    image.ok_or_else(|| text(&"its pixels are fewer than its size"))
+    let [top, left, cut_height, cut_width] = cut;
+    let cut = TypedCroppedImage::new(from, left, top, cut_width, cut_height);
+    let cut = cut.map_err(|e| text(&e))?;
+    let mut bytes = vec![0; bytes_of::<P>(height, width)];
+    let mut to = TypedImage::<P>::from_buffer(width, height, &mut bytes).map_err(|e| text(&e))?;
+    Resizer::new().resize_typed(&cut, &mut to, &options).map_err(|e| text(&e))?;
+    Ok(bytes)
+}
+
+/// Bytes of a picture; both extents are at most [`MAX_EXTENT`].
+fn bytes_of<P>(height: u32, width: u32) -> usize {
+    [height, width].into_iter().fold(size_of::<P>(), |bytes, extent| bytes * extent as usize)
 }
 
 /// The brightness of a color by ITU-R 601-2, to the bit as Pillow and so torchvision compute it.
