@@ -243,7 +243,7 @@ fn what_does_not_go_together_is_refused() {
                  \"regression\" }\nlayers = [{ type = \"flatten\" }, { type = \"dense\", units = 1 }]\n\
                  optimizer = { type = \"sgd\", learning_rate = 0.1 }\n";
     fs::write(folder.join("alone.toml"), alone).expect("a recipe");
-    fails(folder, &["train", "alone.toml"], 1, &["needs a table of answers", "labels ="]);
+    fails(folder, &["train", "alone.toml"], 2, &["needs a table of answers", "labels ="]);
 
     run(folder, &["train", "numbers.toml", "--device", "cpu", "--set", "epochs=1"]);
     let of_classes = "tell one of several classes";
