@@ -81,9 +81,19 @@ impl Dataset {
                  must be below {n_classes}"
             )));
         }
-        Ok(Self {
+        Ok(Self { images, ..Self::without_images(name, labels, size, classes) })
+    }
+
+    /// A set to which its images, or what takes their place, are added.
+    fn without_images(
+        name: String,
+        labels: Vec<u32>,
+        [height, width, channels]: [usize; 3],
+        classes: Vec<String>,
+    ) -> Self {
+        Self {
             name,
-            images,
+            images: Vec::new(),
             labels,
             height,
             width,
@@ -92,7 +102,7 @@ impl Dataset {
             pictures: None,
             examples: None,
             targets: None,
-        })
+        }
     }
 
     /// Images `[n, height, width, channels]` whose answers are not known: labels are 0, targets are zeros.
@@ -190,22 +200,12 @@ impl Dataset {
             () => {
                 // Labels that are not known before an example is read; all that counts is that there are some.
                 let labels = vec![0; n];
-                let [height, width, channels] = match input[..] {
+                let size = match input[..] {
                     [height, width, channels] => [height, width, channels],
                     _ => [1, 1, input.iter().product()],
                 };
-                return Ok(Self {
-                    name,
-                    images: Vec::new(),
-                    labels,
-                    height,
-                    width,
-                    channels,
-                    classes,
-                    pictures: None,
-                    examples: Some(examples),
-                    targets: None,
-                });
+                let set = Self::without_images(name, labels, size, classes);
+                return Ok(Self { examples: Some(examples), ..set });
             }
         };
         Err(DataError::Inconsistent { name, problem })
@@ -217,7 +217,7 @@ impl Dataset {
         name: &str,
         (pictures, images): (Pictures, Vec<u8>),
         (labels, targets): (Vec<u32>, Option<TargetTable>),
-        [height, width, channels]: [usize; 3],
+        size: [usize; 3],
         classes: Vec<String>,
     ) -> Result<Self, DataError> {
         let name = name.to_owned();
@@ -226,21 +226,11 @@ impl Dataset {
             return Err(DataError::Inconsistent { name, problem });
         }
         if !pictures.streams() && targets.is_none() {
-            let set = Self::new(name, images, labels, [height, width, channels], classes)?;
+            let set = Self::new(name, images, labels, size, classes)?;
             return Ok(Self { pictures: Some(pictures), ..set });
         }
-        Ok(Self {
-            name,
-            images,
-            labels,
-            height,
-            width,
-            channels,
-            classes,
-            pictures: Some(pictures),
-            examples: None,
-            targets,
-        })
+        let set = Self::without_images(name, labels, size, classes);
+        Ok(Self { images, pictures: Some(pictures), targets, ..set })
     }
 
     /// Number of examples.
@@ -444,16 +434,10 @@ impl Dataset {
                 Self::of_pictures(&self.name, (pictures, images), answers, size, classes)
             }
             // Labels that are rows need name no class.
-            None if self.targets.is_some() => Ok(Self {
-                name: self.name.clone(),
-                images,
-                labels,
-                classes,
-                pictures: None,
-                examples: None,
-                targets: self.targets.clone(),
-                ..*self
-            }),
+            None if self.targets.is_some() => {
+                let set = Self::without_images(self.name.clone(), labels, size, classes);
+                Ok(Self { images, targets: self.targets.clone(), ..set })
+            }
             None => Self::new(self.name.clone(), images, labels, size, classes),
         }
     }

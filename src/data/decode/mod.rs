@@ -205,7 +205,6 @@ fn resized(
     if all == Some([0, 0, height, width]) && has == [height, width] {
         return Ok(image);
     }
-    let text = |problem: &str| format!("it cannot be resized: {problem}");
     let image = if image.color().has_color() {
         let pixels = resampled::<U8x3>(image.as_bytes(), has, part, [height, width])?;
         RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
@@ -213,7 +212,7 @@ fn resized(
         let pixels = resampled::<U8>(image.as_bytes(), has, part, [height, width])?;
         GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
     };
-    image.ok_or_else(|| text("its pixels are fewer than its size"))
+    image.ok_or_else(|| "it cannot be resized: its pixels are fewer than its size".to_owned())
 }
 
 /// Resizes a part of the pixels of a picture of `has`, height and width. Of one type of pixels and one kind

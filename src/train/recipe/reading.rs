@@ -53,9 +53,11 @@ impl Recipe {
         }
         let gives =
             |given: &String| given.split(['=', '.']).next().is_some_and(|key| key.trim() == "loss");
-        let gives_loss = overrides.iter().any(gives)
-            || text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("loss"));
-        if !gives_loss {
+        let gives_loss = || {
+            overrides.iter().any(gives)
+                || text.parse::<toml::Table>().is_ok_and(|table| table.contains_key("loss"))
+        };
+        if !recipe.data.task.is_classification() && !gives_loss() {
             recipe.loss = Loss::of_task(recipe.data.task);
         }
         match recipe.make_layers().and_then(|()| recipe.check()) {
