@@ -11,11 +11,13 @@
 
 #![expect(clippy::panic, reason = "a test fails by panicking")]
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use verigrad::graph::{Caps, DeviceModel, Op, Signature};
-use verigrad::ops::{Matmul, find};
+use verigrad::ops::{Matmul, entries, find};
 use verigrad::tensor::{DType, TensorType};
+use verigrad::verify::lowerings;
 
 /// Time by which a guess may be longer than the fastest variant.
 const MARGIN: f64 = 1.1;
@@ -216,6 +218,48 @@ fn guesses_on_an_h100_are_of_the_kind_that_was_picked() {
     println!("{} of {count}\n{}", wrong.len(), wrong.join("\n"));
     assert!(count >= 30, "the table is whole");
     assert!(10 * wrong.len() <= count, "{} of {count}:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// SwiftShader, whose compiler comes to no end on some long kernels, is given short ones for products. One
+/// on which it failed, a convolution of one channel in tiles, counts 2618 by the same measure.
+#[test]
+fn products_are_short_where_long_kernels_do_not_compile() {
+    let swiftshader =
+        Caps { subgroup_size: Some(4), long_kernels: false, ..Caps::webgpu_default() };
+    let longest = |caps: &Caps| {
+        let products = entries().filter(|entry| {
+            entry.name.starts_with("conv2d")
+                || ["matmul", "product_statistics"].contains(&entry.name)
+        });
+        let cases = products.flat_map(|entry| (entry.cases)());
+        let of_case = |case| lowerings(&case, caps).expect("cases have valid shapes").1;
+        let kernels = cases.flat_map(of_case).flat_map(|lowering| lowering.kernels);
+        let sources: HashSet<String> = kernels.map(|kernel| kernel.source).collect();
+        sources.iter().map(|source| length(source)).max().expect("there are products")
+    };
+    let [short, long] =
+        [&swiftshader, &Caps { long_kernels: true, ..swiftshader.clone() }].map(longest);
+    println!("{short} and {long} expressions");
+    assert!(short < 500 && long > 2618, "{short} and {long} expressions");
+}
+
+/// Expressions of a kernel whose functions stand in place of their calls.
+fn length(source: &str) -> usize {
+    let module = naga::front::wgsl::parse_str(source).expect("kernels are valid");
+    let mut lengths: Vec<usize> = Vec::new();
+    // A function comes before those that call it.
+    for (_, function) in module.functions.iter() {
+        lengths.push(length_of(function, &lengths));
+    }
+    length_of(&module.entry_points[0].function, &lengths)
+}
+
+fn length_of(function: &naga::Function, lengths: &[usize]) -> usize {
+    let called = function.expressions.iter().map(|(_, expression)| match expression {
+        naga::Expression::CallResult(callee) => lengths[callee.index()],
+        _ => 1,
+    });
+    called.sum()
 }
 
 /// Reads `f32[2, 3]`.

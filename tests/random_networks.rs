@@ -79,7 +79,8 @@ fn a_gpu_agrees_with_the_reference() {
     let adapter = adapters.last().expect("a GPU adapter; install e.g. mesa-vulkan-drivers");
     judge(16, |network| {
         let gpu = GpuExecutor::open(adapter).map_err(text)?;
-        with_trainer(network, &mut ShadowExecutor::new(gpu), |trainer| {
+        let network = if gpu.caps().f16 { network.clone() } else { network.in_f32() };
+        with_trainer(&network, &mut ShadowExecutor::new(gpu), |trainer| {
             trainer.run_steps(2).map_err(text)?;
             trainer.losses().map_err(text)?;
             Ok(())

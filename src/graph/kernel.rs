@@ -32,6 +32,8 @@ pub struct Caps {
     /// FLOP per byte of an op from which its kernels are faster when they read through textures,
     /// copies of the operands included; none where they never are.
     pub texel_intensity: Option<u32>,
+    /// Whether the device compiles kernels of hundreds of operations, as products in blocks are.
+    pub long_kernels: bool,
     /// How fast a GPU is, from which the order of variants and the shares of sums follow.
     pub model: DeviceModel,
     /// Whether kernels run at all. Programs for the CPU executor have none, nor memory for them.
@@ -53,6 +55,7 @@ impl Caps {
             f16: false,
             cooperative_size: None,
             texel_intensity: None,
+            long_kernels: true,
             model: DeviceModel::MEDIUM,
             kernels: true,
         }

@@ -299,6 +299,12 @@ impl Network {
         Self { options, ..self.clone() }
     }
 
+    /// The network in f32: for a device without f16.
+    pub fn in_f32(&self) -> Self {
+        let options = Options { f16: false, ..self.options.clone() };
+        Self { options, ..self.clone() }
+    }
+
     /// The recipe.
     pub fn toml(&self) -> String {
         let options = &self.options;

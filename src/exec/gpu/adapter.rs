@@ -193,9 +193,17 @@ fn caps_of(adapter: &wgpu::Adapter, features: wgpu::Features) -> Caps {
         f16,
         cooperative_size: matrices.then(|| cooperative_size(adapter)).flatten(),
         texel_intensity: texel_intensity(&info),
+        long_kernels: !is_swiftshader(&info),
         model: DeviceModel::MEDIUM,
         kernels: true,
     }
+}
+
+/// Whether this is SwiftShader, the software device of browsers. From some length of a kernel on, its
+/// compiler comes to no end: 24 GiB did not do for a convolution in tiles of 32 x 32 that loads one channel
+/// at a time (that of Chromium 156).
+fn is_swiftshader(info: &wgpu::AdapterInfo) -> bool {
+    info.driver.starts_with("SwiftShader")
 }
 
 /// See [`Caps::texel_intensity`]. llvmpipe reads a vector of four for all lanes at once from a texture.

@@ -24,6 +24,9 @@ pub(super) fn forward(op: &Conv2d, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> 
         .flat(sizes.out_pixels() * sizes.oc, 64, caps)
         .work(Work::of_loads(sizes.out_pixels() * sizes.oc, 64, 2 * task.product.k()))
         .file(include_str!("../../../../shaders/product/conv2d.wgsl"));
+    if !caps.long_kernels {
+        return vec![Lowering::single(GENERAL, general)];
+    }
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::forward(op, sizes, caps));
     lowerings.extend(few_channels::forward(op, sizes, caps));
@@ -64,6 +67,9 @@ pub(super) fn input_grad(op: &Conv2dInputGrad, sizes: &Sizes, caps: &Caps) -> Ve
         .flat(sizes.in_pixels() * sizes.c, 64, caps)
         .work(Work::of_loads(sizes.in_pixels() * sizes.c, 64, 2 * task.product.k()))
         .file(include_str!("../../../../shaders/product/conv2d_input_grad.wgsl"));
+    if !caps.long_kernels {
+        return vec![Lowering::single(GENERAL, general)];
+    }
     let winograd = Winograd::input_grad(&op.geometry, sizes);
     let depthwise = depthwise::input_grad(op, sizes, caps);
     let plain = depthwise.into_iter().chain(with_winograd(&task, winograd, caps)).collect();
@@ -109,6 +115,10 @@ pub(super) fn weight_grad_task(op: &Conv2dWeightGrad, sizes: &Sizes) -> Task {
 
 pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
     let task = weight_grad_task(op, sizes);
+    let general = one_weight_per_thread(&task, sizes, caps);
+    if !caps.long_kernels {
+        return vec![general];
+    }
     let mut lowerings = Vec::new();
     lowerings.extend(depthwise::weight_grad(op, &task, sizes, caps));
     lowerings.extend(few_channels::weight_grad(op, &task, sizes, caps));
@@ -118,7 +128,7 @@ pub(super) fn weight_grad(op: &Conv2dWeightGrad, sizes: &Sizes, caps: &Caps) -> 
         None => plain,
     });
     lowerings.extend(padded::weight_grad(&op.geometry, sizes, caps));
-    lowerings.push(one_weight_per_thread(&task, sizes, caps));
+    lowerings.push(general);
     lowerings
 }
 

@@ -7,8 +7,12 @@ use crate::ops::product::gemm::{Form, Product, Task};
 
 /// Every variant, best guess first.
 pub(super) fn lowerings(op: &Matmul, sizes: &Sizes, caps: &Caps) -> Vec<Lowering> {
+    let general = one_per_thread(op, sizes, caps);
+    if !caps.long_kernels {
+        return vec![general];
+    }
     let mut lowerings = task(op, sizes, caps).lowerings(caps);
-    lowerings.push(one_per_thread(op, sizes, caps));
+    lowerings.push(general);
     lowerings
 }
 
