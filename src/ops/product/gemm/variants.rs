@@ -51,11 +51,7 @@ impl Task {
     /// columns in fours, and no more than a bias behind the sum.
     pub fn chunked_lowerings(&self, caps: &Caps) -> Vec<ChunkedLowering> {
         let plain = ProductTail { bias: self.tail.bias, ..ProductTail::default() };
-        if !caps.long_kernels
-            || self.form != Form::Rows
-            || !self.product.n.is_multiple_of(4)
-            || self.tail != plain
-        {
+        if self.form != Form::Rows || !self.product.n.is_multiple_of(4) || self.tail != plain {
             return Vec::new();
         }
         let mut lowerings = tiled::chunked_lowerings(self, caps);
